@@ -1,0 +1,168 @@
+//! What the contracts say of each method.
+
+use std::collections::HashMap;
+
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
+
+use crate::generated::weft::options::v1::{MethodPolicy, StreamCursor};
+
+/// Whether a call may be repeated (`google.protobuf.MethodOptions.idempotency_level`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idempotency {
+    /// A repeat may do it twice.
+    Unknown,
+    /// It changes nothing; safe to repeat and to send with GET.
+    NoSideEffects,
+    /// A repeat does nothing more than the first.
+    Idempotent,
+}
+
+/// A method and its policy.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// Path as in an HTTP/2 request: `/weft.graph.v1.GraphService/GetGraph`.
+    pub path: String,
+    /// The descriptor, for its messages and streaming kinds.
+    pub descriptor: MethodDescriptor,
+    /// Who may call it, what it costs, from where. `None` for methods that are not ours
+    /// (health, reflection): those are open to all.
+    pub policy: Option<MethodPolicy>,
+    /// Field numbers that lead to the resource name which the policy is about; empty if none.
+    pub resource_path: Vec<u32>,
+    /// Whether a call may be repeated.
+    pub idempotency: Idempotency,
+    /// How a client goes on with a server stream after it broke off.
+    pub cursor: Option<StreamCursor>,
+}
+
+impl Method {
+    /// Whether a call may be repeated without harm.
+    pub fn is_retryable(&self) -> bool {
+        self.idempotency != Idempotency::Unknown
+    }
+
+    /// Whether either side of a call is a stream.
+    pub fn is_streaming(&self) -> bool {
+        self.descriptor.is_client_streaming() || self.descriptor.is_server_streaming()
+    }
+}
+
+/// All methods of a set of contracts, by path.
+#[derive(Clone, Debug, Default)]
+pub struct Methods {
+    by_path: HashMap<String, Method>,
+}
+
+impl Methods {
+    /// Reads them from descriptors.
+    ///
+    /// # Errors
+    /// A text that names the method whose policy cannot be read or whose `resource_field` is
+    /// not in its request.
+    pub fn from_pool(pool: &DescriptorPool) -> Result<Self, String> {
+        let mut by_path = HashMap::new();
+        for service in pool.services() {
+            for descriptor in service.methods() {
+                let method = read(pool, descriptor)?;
+                by_path.insert(method.path.clone(), method);
+            }
+        }
+        Ok(Self { by_path })
+    }
+
+    /// The method at `path` (`/package.Service/Method`).
+    pub fn get(&self, path: &str) -> Option<&Method> {
+        self.by_path.get(path)
+    }
+
+    /// All methods, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Method> {
+        self.by_path.values()
+    }
+}
+
+fn read(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Method, String> {
+    let path = format!("/{}/{}", descriptor.parent_service().full_name(), descriptor.name());
+    let options = descriptor.options();
+    let policy: Option<MethodPolicy> = option(pool, &options, "weft.options.v1.policy")
+        .map_err(|error| format!("{path}: its policy cannot be read: {error}"))?;
+    let cursor = option(pool, &options, "weft.options.v1.cursor")
+        .map_err(|error| format!("{path}: its cursor cannot be read: {error}"))?;
+    let resource_path = match &policy {
+        Some(policy) => {
+            field_numbers(&descriptor, &policy.resource_field).map_err(|error| format!("{path}: {error}"))?
+        }
+        None => Vec::new(),
+    };
+    let idempotency =
+        match options.get_field_by_name("idempotency_level").and_then(|level| level.as_enum_number()) {
+            Some(1) => Idempotency::NoSideEffects,
+            Some(2) => Idempotency::Idempotent,
+            _ => Idempotency::Unknown,
+        };
+    Ok(Method { path, descriptor, policy, resource_path, idempotency, cursor })
+}
+
+/// An option of a method, where it has it.
+fn option<T: Message + Default>(
+    pool: &DescriptorPool,
+    options: &DynamicMessage,
+    name: &str,
+) -> Result<Option<T>, prost::DecodeError> {
+    let encoded =
+        pool.get_extension_by_name(name).filter(|extension| options.has_extension(extension)).and_then(
+            |extension| options.get_extension(&extension).as_message().map(DynamicMessage::encode_to_vec),
+        );
+    encoded.map(|bytes| T::decode(bytes.as_slice())).transpose()
+}
+
+fn field_numbers(descriptor: &MethodDescriptor, path: &str) -> Result<Vec<u32>, String> {
+    let mut message = Some(descriptor.input());
+    let mut numbers = Vec::new();
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        let field = message
+            .as_ref()
+            .and_then(|message| message.get_field_by_name(part))
+            .ok_or_else(|| format!("resource_field {path} is not in its request"))?;
+        numbers.push(field.number());
+        message = field.kind().as_message().cloned();
+    }
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Idempotency;
+    use crate::{
+        methods,
+        weft::options::v1::{Access, Exposure},
+    };
+
+    #[test]
+    fn reads_the_policy_of_a_method() {
+        let method = methods().get("/weft.graph.v1.GraphService/UpdateGraph").expect("it is in the contract");
+        let policy = method.policy.as_ref().expect("it has a policy");
+        assert_eq!(policy.access(), Access::Operator);
+        assert_eq!(policy.exposure(), Exposure::Edge);
+        assert_eq!(method.resource_path, [1, 1]);
+        assert_eq!(method.idempotency, Idempotency::Idempotent);
+        assert!(!method.is_streaming());
+    }
+
+    #[test]
+    fn reads_the_cursor_of_a_stream() {
+        let method = methods().get("/weft.graph.v1.GraphService/WatchGraph").expect("it is in the contract");
+        let cursor = method.cursor.as_ref().expect("it resumes");
+        assert_eq!(cursor.request_field, "after_revision");
+        assert_eq!(cursor.positions[0].complete_field, "changes.last_part");
+        let other = methods().get("/weft.graph.v1.GraphService/GetGraph").expect("it is in the contract");
+        assert!(other.cursor.is_none());
+    }
+
+    #[test]
+    fn knows_methods_of_others_without_policy() {
+        let method = methods().get("/grpc.health.v1.Health/Check").expect("it is vendored");
+        assert!(method.policy.is_none());
+    }
+}

@@ -1,0 +1,103 @@
+//! Reading one string out of an encoded message without decoding the rest.
+
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+
+/// The string at `path` (field numbers, outermost first) of an encoded message; `None` where
+/// the message does not have it or is not well formed. The last occurrence counts, as in
+/// protobuf itself. The cost is one skip for each field at the levels of the path.
+pub fn string_at<'a>(mut message: &'a [u8], path: &[u32]) -> Option<&'a str> {
+    let (&last, parents) = path.split_last()?;
+    for &number in parents {
+        message = last_field(message, number)?;
+    }
+    std::str::from_utf8(last_field(message, last)?).ok()
+}
+
+fn last_field(message: &[u8], wanted: u32) -> Option<&[u8]> {
+    let mut rest = message;
+    let mut found = None;
+    while !rest.is_empty() {
+        let (number, wire_type) = decode_key(&mut rest).ok()?;
+        if number == wanted && wire_type == WireType::LengthDelimited {
+            let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
+            let (value, after) = rest.split_at_checked(length)?;
+            found = Some(value);
+            rest = after;
+        } else {
+            skip_field(wire_type, number, &mut rest, DecodeContext::default()).ok()?;
+        }
+    }
+    found
+}
+
+/// Whether an encoded message is a sequence of fields. What is inside of them is not looked at.
+pub fn is_well_formed(message: &[u8]) -> bool {
+    let mut rest = message;
+    while !rest.is_empty() {
+        let Ok((number, wire_type)) = decode_key(&mut rest) else { return false };
+        if skip_field(wire_type, number, &mut rest, DecodeContext::default()).is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::{is_well_formed, string_at};
+    use crate::weft::graph::v1::{Graph, UpdateGraphRequest};
+
+    fn request() -> Vec<u8> {
+        UpdateGraphRequest {
+            graph: Some(Graph {
+                name: "projects/p/graphs/g".into(),
+                display_name: "x".repeat(300),
+                revision: 7,
+                ..Graph::default()
+            }),
+            update_mask: None,
+        }
+        .encode_to_vec()
+    }
+
+    #[test]
+    fn finds_a_nested_name() {
+        assert_eq!(string_at(&request(), &[1, 1]), Some("projects/p/graphs/g"));
+    }
+
+    #[test]
+    fn takes_the_last_of_two() {
+        let mut twice = request();
+        twice.extend(
+            UpdateGraphRequest {
+                graph: Some(Graph { name: "projects/q/graphs/g".into(), ..Graph::default() }),
+                update_mask: None,
+            }
+            .encode_to_vec(),
+        );
+        assert_eq!(string_at(&twice, &[1, 1]), Some("projects/q/graphs/g"));
+    }
+
+    #[test]
+    fn cut_is_not_well_formed() {
+        let whole = request();
+        assert!(is_well_formed(&whole) && is_well_formed(b""));
+        for cut in 1..whole.len() {
+            assert!(!is_well_formed(&whole[..cut]), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn absent_or_broken_is_none() {
+        assert_eq!(string_at(&request(), &[9]), None);
+        assert_eq!(string_at(&request(), &[]), None);
+        let whole = request();
+        for cut in 1..whole.len() {
+            // Cut anywhere, it is None or the whole name, and never a panic.
+            let found = string_at(&whole[..cut], &[1, 1]);
+            assert!(matches!(found, None | Some("projects/p/graphs/g")), "cut at {cut}");
+        }
+    }
+}
