@@ -1,0 +1,17 @@
+//! Calling other services: in this process or far away, through the same generated client.
+//!
+//! [`Peers`] finds a service by name. [`remote`] makes a peer out of addresses: several
+//! connections, balanced, with retries where the contract allows them, or where no service ever saw
+//! the call. [`Outgoing`] adds what every call between services carries: who calls, the trace, the
+//! deadline.
+
+mod kept;
+mod outgoing;
+mod peers;
+mod remote;
+mod retry;
+mod unseen;
+
+pub use outgoing::Outgoing;
+pub use peers::Peers;
+pub use remote::remote;

@@ -1,0 +1,204 @@
+//! Connections: taking them in, bounding them, and letting them go in order.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{Request, Response, header};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tonic::body::Body;
+use tower::{ServiceExt, util::BoxCloneSyncService};
+
+use super::{opened::Opened, tls::Tls};
+use crate::{Ids, Lifecycle, config::ConnectionOptions};
+
+/// What a port serves: anything that answers every HTTP request, if only with an error.
+pub type HttpService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+
+/// Where a request came from; among the extensions of every request from a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// A bound port. Binding comes first, so that a port that is taken is found out at once.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    options: ConnectionOptions,
+    tls: Option<Tls>,
+}
+
+impl Listener {
+    /// Binds `address`, for example `127.0.0.1:8080`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address is taken or not one of this machine, or the TLS certificate is not good.
+    pub async fn bind(address: &str, options: ConnectionOptions) -> io::Result<Self> {
+        let tls = Tls::load(&options.tls).await?;
+        Ok(Self { socket: TcpListener::bind(address).await?, options, tls })
+    }
+
+    /// The address that was bound.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until the process begins to end, and then until all connections are closed or the
+    /// grace period is over.
+    pub async fn serve(self, service: HttpService, ids: Ids, lifecycle: Lifecycle) {
+        let places = Arc::new(Semaphore::new(self.options.max_connections));
+        let options = Arc::new(self.options);
+        if let Some(tls) = &self.tls {
+            tls.watch(&lifecycle);
+        }
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
+                () = lifecycle.draining() => return,
+            };
+            let (socket, address) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, most likely: pause, or this loop takes a core.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                tracing::warn!(%address, "as many connections as are taken on at once: closed");
+                continue;
+            };
+            let connection = Connection {
+                service: service.clone(),
+                options: Arc::clone(&options),
+                tls: self.tls.clone(),
+                age: jittered(options.max_age, &ids),
+                lifecycle: lifecycle.clone(),
+            };
+            lifecycle.spawn_future(async move {
+                connection.run(socket, address).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+struct Connection {
+    service: HttpService,
+    options: Arc<ConnectionOptions>,
+    tls: Option<Tls>,
+    age: Duration,
+    lifecycle: Lifecycle,
+}
+
+impl Connection {
+    async fn run(self, socket: TcpStream, address: SocketAddr) {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%address, %error, "no delay could not be set");
+        }
+        // A client that says nothing, or half a handshake or HTTP/2 preface, would be kept for ever
+        // otherwise.
+        let patience = self.options.header_timeout;
+        match self.tls.clone() {
+            None => {
+                if let Ok(Ok(Some(opened))) = timeout(patience, Opened::read(socket)).await {
+                    Box::pin(self.serve(opened, address)).await;
+                }
+            }
+            Some(tls) => {
+                let opened = async { Opened::read(tls.acceptor.accept(socket).await?).await };
+                match timeout(patience, opened).await {
+                    Ok(Ok(Some(opened))) => Box::pin(self.serve(opened, address)).await,
+                    Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS connection came about"),
+                    Ok(Ok(None)) | Err(_) => {}
+                }
+            }
+        }
+    }
+
+    async fn serve<S>(self, stream: Opened<S>, address: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let trust_forwarded = self.options.trust_forwarded;
+        let strict_transport = self.tls.and_then(|tls| tls.strict_transport);
+        let service = self.service.map_request(move |mut request: Request<Incoming>| {
+            let address = if trust_forwarded { forwarded(&request).unwrap_or(address) } else { address };
+            request.extensions_mut().insert(PeerAddress(address));
+            request
+        });
+        let service = service.map_response(move |mut response: Response<Body>| {
+            if let Some(value) = &strict_transport {
+                response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value.clone());
+            }
+            response
+        });
+        let builder = http_builder(&self.options);
+        let connection =
+            builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = tokio::time::sleep(self.age) => None,
+            () = self.lifecycle.draining() => None,
+        };
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            connection.as_mut().graceful_shutdown();
+            let Ok(ended) = tokio::time::timeout(self.options.drain_grace, connection).await else { return };
+            ended
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%address, %error, "connection ended with an error");
+        }
+    }
+}
+
+fn http_builder(options: &ConnectionOptions) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_timeout)
+        .max_headers(128)
+        .max_buf_size(64 * 1024);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(options.keep_alive_interval)
+        .keep_alive_timeout(options.keep_alive_timeout)
+        .max_concurrent_streams(options.max_streams_per_connection)
+        .max_header_list_size(options.max_header_bytes)
+        // Rapid reset and its kin: a client that opens and resets is cut off.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(1024)
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .max_send_buf_size(512 * 1024);
+    builder
+}
+
+/// The first address of `x-forwarded-for`.
+fn forwarded<B>(request: &Request<B>) -> Option<SocketAddr> {
+    let header = request.headers().get("x-forwarded-for")?.to_str().ok()?;
+    let address = header.split(',').next()?.trim().parse().ok()?;
+    Some(SocketAddr::new(address, 0))
+}
+
+/// A tenth more or less, so that connections that began together do not end together.
+fn jittered(age: Duration, ids: &Ids) -> Duration {
+    age.mul_f64(0.9 + 0.2 * ids.fraction())
+}

@@ -1,0 +1,33 @@
+//! Serving: from a socket to a handler.
+//!
+//! A request walks forward through these files: `accept` (a connection, maybe with
+//! `tls`, `opened` by its first bytes), `pipeline` (the stages
+//! of a call, in their order), and in it `deadline`, `load`, [`Authenticator`](crate::auth),
+//! `rate`, `authorise`, then the handler; `body` watches over the answer until its last byte, and
+//! `ending` tells counters and traces how it was.
+
+mod accept;
+mod admin;
+mod authorise;
+mod body;
+mod ending;
+mod first_message;
+mod health;
+mod load;
+pub(crate) mod malformed;
+mod opened;
+mod pipeline;
+mod rate;
+mod reflection;
+mod tls;
+mod trace;
+
+pub(crate) use body::deadline_exceeded;
+
+pub use accept::{HttpService, Listener, PeerAddress};
+pub use admin::Admin;
+pub use health::Health;
+pub use pipeline::{Guards, Pipeline};
+pub use rate::RateLimits;
+pub use reflection::Reflection;
+pub use trace::{CallContext, TraceParent};

@@ -1,0 +1,291 @@
+//! The stages of a call, in their order. Read `serve` from top to bottom: that is what happens.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::FutureExt;
+use http::{HeaderMap, HeaderName, Request, Response};
+use http_body_util::BodyExt;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tonic::{Code, Status, body::Body, service::Routes};
+use tower::Service;
+use tracing::Instrument;
+use weft_proto::{Method, Methods};
+
+use super::{
+    RateLimits,
+    accept::PeerAddress,
+    authorise::authorise,
+    body::{WatchedBody, deadline_exceeded, panicked},
+    ending::{self, Ending},
+    first_message::first_message,
+    load::Load,
+    malformed,
+    trace::{CallContext, REQUEST_ID},
+};
+use crate::{
+    Caller, Ids, Lifecycle, Problem,
+    auth::Authenticator,
+    call::Deadline,
+    config::LimitOptions,
+    metrics::{MethodMeter, Metrics},
+};
+
+/// What guards the calls of a process; shared by all its services. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Guards {
+    /// Who is calling.
+    pub authenticator: Arc<Authenticator>,
+    /// How often.
+    pub rates: RateLimits,
+    /// How much at once, how large and how long.
+    pub limits: LimitOptions,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Request and trace ids.
+    pub ids: Ids,
+    /// The end of the process.
+    pub lifecycle: Lifecycle,
+}
+
+/// A service behind all stages: every call to it, from a socket or from this very process, walks
+/// through them.
+#[derive(Clone)]
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    routes: Routes,
+}
+
+struct Shared {
+    methods: HashMap<String, Entry>,
+    guards: Guards,
+    load: Load,
+}
+
+struct Entry {
+    method: Method,
+    meter: MethodMeter,
+}
+
+impl Pipeline {
+    /// Puts `routes` behind the stages. `methods` says what the contracts ask of each method; a
+    /// method that is not in it does not exist.
+    pub fn new(routes: Routes, methods: &Methods, guards: Guards) -> Self {
+        let methods = methods
+            .iter()
+            .map(|method| {
+                let meter = guards.metrics.method(&method.path);
+                (method.path.clone(), Entry { method: method.clone(), meter })
+            })
+            .collect();
+        let load = Load::new(&guards.limits);
+        Self { shared: Arc::new(Shared { methods, guards, load }), routes: routes.prepare() }
+    }
+
+    async fn serve(self, request: Request<Body>) -> Response<Body> {
+        let shared = Arc::clone(&self.shared);
+        let Some(entry) = shared.methods.get(request.uri().path()) else {
+            return refuse(
+                Problem::unimplemented(
+                    "UNKNOWN_METHOD",
+                    format!("there is no method {}", request.uri().path()),
+                )
+                .into(),
+            );
+        };
+        let streaming = entry.method.is_streaming();
+
+        // Trace, metrics and request id: from here on the call is known, however it ends.
+        let deadline = deadline(request.headers(), streaming, shared.guards.limits.max_call_duration);
+        let call = CallContext::read(request.headers(), deadline, &shared.guards.ids);
+        let span = ending::span(&entry.method.path, &call);
+        crate::observe::continue_trace(&span, request.headers());
+        let mut ending = Ending::new(entry.meter.begin(), span.clone());
+
+        // Admission and handler run inside the deadline; a panic in them is an answer too.
+        let work = call.clone().scope(self.admit(entry, request, deadline)).instrument(span.clone());
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let outcome = match deadline {
+            None => work.await,
+            Some(at) => {
+                tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| Ok(Err(deadline_exceeded())))
+            }
+        };
+        let outcome = outcome.unwrap_or_else(|_| Err(panicked()));
+
+        let mut response = match outcome {
+            Ok((response, permit)) => shared.watch(response, entry, deadline, ending, permit),
+            Err(status) => {
+                log_refusal(&span, &status);
+                ending.tell(status.code());
+                refuse(status)
+            }
+        };
+        response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), call.request_id);
+        response
+    }
+
+    /// The stages that may refuse a call, and then its handler.
+    async fn admit(
+        mut self,
+        entry: &Entry,
+        mut request: Request<Body>,
+        deadline: Option<Instant>,
+    ) -> Result<(Response<Body>, OwnedSemaphorePermit), Status> {
+        let guards = self.shared.guards.clone();
+        let permit = self.shared.load.admit(entry.method.is_streaming())?;
+
+        let mut caller = Caller::clone(&*guards.authenticator.authenticate(request.headers()).await?);
+        caller.address = request.extensions().get::<PeerAddress>().map(|address| address.0.ip());
+
+        if entry.method.descriptor.is_client_streaming() {
+            request = request.map(never_whole);
+        }
+        if let Some(policy) = &entry.method.policy {
+            guards.rates.charge(policy, &caller)?;
+        }
+        let gzip = malformed::is_gzip(request.headers())?;
+        if entry.method.resource_path.is_empty() {
+            authorise(&entry.method, &caller, None)?;
+        } else {
+            let (parts, body) = request.into_parts();
+            let (message, body) = first_message(body, guards.limits.max_message_bytes, gzip).await?;
+            let resource = message
+                .as_deref()
+                .and_then(|message| weft_proto::string_at(message, &entry.method.resource_path));
+            let broken = resource.is_none()
+                && message.as_deref().is_some_and(|message| !weft_proto::is_well_formed(message));
+            authorise(&entry.method, &caller, resource).map_err(|refusal| match refusal.code() {
+                Code::InvalidArgument if broken => malformed::malformed("the message cannot be decoded"),
+                _ => refusal,
+            })?;
+            request = Request::from_parts(parts, body);
+        }
+
+        request.extensions_mut().insert(caller);
+        if let Some(at) = deadline {
+            request.extensions_mut().insert(Deadline(at));
+        }
+        let response = self.routes.call(request).await.map_err(|error| Status::from_error(error.into()))?;
+        if let Some(refusal) =
+            Status::from_header_map(response.headers()).and_then(|status| malformed::refusal(&status))
+        {
+            return Err(refusal);
+        }
+        Ok((response.map(Body::new), permit))
+    }
+}
+
+impl Shared {
+    /// Watches over the answer's body. Streams that only read can resume elsewhere, so they end
+    /// when the process begins to; the others may finish.
+    fn watch(
+        &self,
+        response: Response<Body>,
+        entry: &Entry,
+        deadline: Option<Instant>,
+        mut ending: Ending,
+        permit: OwnedSemaphorePermit,
+    ) -> Response<Body> {
+        if let Some(status) = Status::from_header_map(response.headers()) {
+            ending.tell(status.code());
+            return response;
+        }
+        let resumable = entry.method.descriptor.is_server_streaming()
+            && entry.method.idempotency == weft_proto::Idempotency::NoSideEffects;
+        let draining = self.guards.lifecycle.draining_token();
+        response.map(|body| {
+            let watched = WatchedBody::new(body, deadline, ending, permit);
+            Body::new(if resumable { watched.until(draining.cancelled_owned().boxed()) } else { watched })
+        })
+    }
+}
+
+impl Service<Request<Body>> for Pipeline {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.serve(request).await) })
+    }
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pipeline").finish_non_exhaustive()
+    }
+}
+
+/// A request's stream whose breaking off is an error of its own: tonic takes a reset with CANCEL
+/// for the end of the stream, and half an upload must never look like a whole one.
+fn never_whole(body: Body) -> Body {
+    Body::new(body.map_err(|_| Status::aborted("the client's stream broke off")))
+}
+
+fn refuse(status: Status) -> Response<Body> {
+    status.into_http()
+}
+
+fn log_refusal(span: &tracing::Span, status: &Status) {
+    let _entered = span.enter();
+    match status.code() {
+        Code::Internal | Code::Unknown | Code::DataLoss => {
+            tracing::error!(code = ?status.code(), message = status.message(), "call failed");
+        }
+        code => tracing::debug!(?code, message = status.message(), "call refused"),
+    }
+}
+
+/// When the client gives up: what it says in `grpc-timeout`, and for a call that is not a stream
+/// never more than `most`.
+fn deadline(headers: &HeaderMap, streaming: bool, most: Duration) -> Option<Instant> {
+    let asked = headers.get("grpc-timeout").and_then(|value| parse_timeout(value.to_str().ok()?));
+    let timeout = if streaming { asked } else { Some(asked.map_or(most, |asked| asked.min(most))) };
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+/// `grpc-timeout` of the gRPC protocol: at most eight digits and a unit.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_hours(number),
+        "M" => Duration::from_mins(number),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_timeouts_as_grpc_writes_them() {
+        assert_eq!(parse_timeout("300m"), Some(Duration::from_millis(300)));
+        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_hours(99_999_999)));
+        for bad in ["", "m", "1", "123456789S", "-1S", "1.5S", "1ms", "é"] {
+            assert_eq!(parse_timeout(bad), None, "{bad}");
+        }
+    }
+}
