@@ -1,0 +1,3 @@
+//! Does PostgreSQL keep every promise of a store?
+
+weft_store::conformance!(areas crate::world::on_one_database);

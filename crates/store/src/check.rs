@@ -1,0 +1,185 @@
+//! Which arguments no database could keep: checked by every backend before it writes, so that both refuse the
+//! same ones in the same words.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::{
+    Commit, GraphUpdate, LayoutUpdate, MAX_PART_BYTES, NewApiKey, NewGraph, NewLayout, NewRefresh,
+    NewSigningKey, NewSource, NewTicket, Once, Redemption, RefreshState, Remember, Result, SourceUpdate,
+    StoreError, Timestamp,
+};
+
+/// A write that can be checked by itself.
+pub trait Check {
+    /// Fails with [`StoreError::Invalid`], which names the field.
+    fn check(&self) -> Result<()>;
+}
+
+/// Text for a column. PostgreSQL keeps no U+0000 in text, so no store does.
+pub fn text(field: &'static str, value: &str) -> Result<()> {
+    if value.contains('\0') {
+        return Err(StoreError::Invalid { field, reason: "contains U+0000" });
+    }
+    Ok(())
+}
+
+/// Bytes for a column: bounded, so that one row never fills the memory of whoever reads it.
+pub fn bytes(field: &'static str, value: &Bytes) -> Result<()> {
+    if value.len() > MAX_PART_BYTES {
+        return Err(StoreError::Invalid { field, reason: "is larger than 4 MiB" });
+    }
+    Ok(())
+}
+
+/// Parts of a revision or of a checkpoint: one or more, each bounded.
+pub fn parts(field: &'static str, value: &[Bytes]) -> Result<()> {
+    if value.is_empty() {
+        return Err(StoreError::Invalid { field, reason: "is empty" });
+    }
+    if i32::try_from(value.len()).is_err() {
+        return Err(StoreError::Invalid { field, reason: "are too many" });
+    }
+    value.iter().try_for_each(|part| bytes(field, part))
+}
+
+impl<T: Check> Check for Option<T> {
+    fn check(&self) -> Result<()> {
+        self.as_ref().map_or(Ok(()), Check::check)
+    }
+}
+
+impl Check for Once {
+    fn check(&self) -> Result<()> {
+        text("scope", &self.scope)
+    }
+}
+
+impl Check for Remember {
+    fn check(&self) -> Result<()> {
+        self.once.check()?;
+        bytes("response", &self.response)
+    }
+}
+
+impl Check for NewGraph {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("id", &self.id)?;
+        text("display_name", &self.display_name)?;
+        text("description", &self.description)?;
+        text("actor", &self.actor)?;
+        parts("parts", &self.parts)
+    }
+}
+
+impl Check for GraphUpdate {
+    fn check(&self) -> Result<()> {
+        text("display_name", &self.display_name)?;
+        text("description", &self.description)?;
+        text("actor", &self.actor)?;
+        parts("parts", &self.parts)
+    }
+}
+
+impl Check for Commit {
+    fn check(&self) -> Result<()> {
+        text("actor", &self.actor)?;
+        parts("parts", &self.parts)
+    }
+}
+
+impl Check for NewLayout {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("graph", &self.graph)?;
+        text("id", &self.id)?;
+        bytes("parameters", &self.parameters)
+    }
+}
+
+impl Check for LayoutUpdate {
+    fn check(&self) -> Result<()> {
+        if let Some(parameters) = &self.parameters {
+            bytes("parameters", parameters)?;
+        }
+        if let Some(pins) = &self.pins {
+            bytes("pins", pins)?;
+        }
+        Ok(())
+    }
+}
+
+impl Check for NewSource {
+    fn check(&self) -> Result<()> {
+        text("id", &self.id)?;
+        bytes("settings", &self.settings)
+    }
+}
+
+impl Check for SourceUpdate {
+    fn check(&self) -> Result<()> {
+        bytes("settings", &self.settings)
+    }
+}
+
+impl Check for NewRefresh {
+    fn check(&self) -> Result<()> {
+        text("actor", &self.actor)
+    }
+}
+
+/// The state that a refresh ends in.
+pub fn end(state: RefreshState) -> Result<()> {
+    if state == RefreshState::Running {
+        return Err(StoreError::Invalid { field: "state", reason: "is not an end" });
+    }
+    Ok(())
+}
+
+impl Check for NewApiKey {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("id", &self.id)?;
+        text("display_name", &self.display_name)?;
+        text("creator", &self.creator)
+    }
+}
+
+impl Check for NewSigningKey {
+    fn check(&self) -> Result<()> {
+        text("kid", &self.kid)?;
+        bytes("private", &self.private)?;
+        bytes("public", &self.public)
+    }
+}
+
+impl Check for NewTicket {
+    fn check(&self) -> Result<()> {
+        bytes("principal", &self.principal)
+    }
+}
+
+/// Whether a ticket can be used, given when it expires, and when and by which request it was used if it was:
+/// `true` if this is its first use, `false` if this is a repeat of that one.
+pub fn redeem(
+    redemption: Redemption,
+    expires: Timestamp,
+    used: Option<(Timestamp, Option<Uuid>)>,
+) -> Result<bool> {
+    // Long enough for a client to try again after a lost answer, too short for a thief to find the ticket in
+    // some log together with the request id.
+    const REPEAT: Duration = Duration::from_mins(1);
+    match used {
+        None if redemption.at >= expires => Err(StoreError::NotFound { what: "ticket" }),
+        None => Ok(true),
+        Some((at, Some(request_id)))
+            if redemption.request_id == Some(request_id) && redemption.at < at.after(REPEAT) =>
+        {
+            Ok(false)
+        }
+        Some(_) => Err(StoreError::Conflict { reason: "ticket was used" }),
+    }
+}

@@ -1,0 +1,104 @@
+//! What a store promises, whatever database is behind it.
+//!
+//! Services speak to small object-safe traits in their own words: [`GraphStore`], [`SourceStore`],
+//! [`LayoutStore`], [`IdentityStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
+//! answers, it is on disk. There is no general transaction, because read-then-write over two calls is where
+//! databases differ and where updates get lost.
+//!
+//! Promises that hold for every method of every backend (`conformance` tests them all, on each):
+//! - *Durable*: `Ok` means that the write survives the death of the process and of the machine.
+//! - *Optimistic*: a write names the version it is based on; of several that name the same, one wins and the
+//!   others get [`StoreError::Stale`].
+//! - *Once*: a write that carries a [`Remember`] happens at most once for its request id; the repeat gets the
+//!   first one's answer as [`Written::Replayed`].
+//! - *Exact times*: [`Timestamp`] is integer microseconds and comes back as it was written.
+//! - *Ordered*: lists are sorted by the bytes of their ids, whatever the database's collation.
+//!
+//! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`], [`identity`]), the shared words
+//! ([`once`], [`error`], [`time`]), what both backends share ([`check`], [`codec`]), large objects
+//! ([`objects`]), and the suite that both must pass
+//! (`conformance`, behind a feature of that name). `docs/adr/0003-graph-journal.md` and
+//! `docs/adr/0004-stores.md` say why it is shaped like this.
+//!
+//! ```
+//! use weft_store::{GraphStore, JournalLimit, Position, StoreError};
+//!
+//! /// The newest revision that the journal tells about, read page by page.
+//! async fn newest(store: &dyn GraphStore, graph: uuid::Uuid) -> Result<i64, StoreError> {
+//!     let mut at = Position::after_revision(0);
+//!     loop {
+//!         let page = store.journal(graph, at, JournalLimit::default()).await?;
+//!         match page.last() {
+//!             Some(entry) => at = entry.position(),
+//!             None => return Ok(at.revision),
+//!         }
+//!     }
+//! }
+//! ```
+
+pub mod check;
+pub mod codec;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod error;
+pub mod graph;
+pub mod identity;
+pub mod layout;
+pub mod objects;
+pub mod once;
+pub mod source;
+pub mod time;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use crate::{
+    error::{OpenError, Result, StoreError, Versioned},
+    graph::{
+        Checkpoint, Commit, GraphRow, GraphStore, GraphUpdate, JournalEntry, JournalLimit, MAX_PART_BYTES,
+        NewGraph, Position, Revision, Swept,
+    },
+    identity::{
+        ApiKeyRow, IdentityStore, KeyUse, NewApiKey, NewSigningKey, NewTicket, Redemption, SigningKeyRow,
+    },
+    layout::{DesiredState, LayoutRow, LayoutStore, LayoutUpdate, NewLayout},
+    once::{Once, Remember, Requests, Written},
+    source::{Begun, NewRefresh, NewSource, RefreshRow, RefreshState, SourceRow, SourceStore, SourceUpdate},
+    time::Timestamp,
+};
+
+/// The database as a whole: what a process needs to know about it besides its content.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// Where the records are, for people and logs; never contains a password.
+    fn describe(&self) -> String;
+
+    /// Asks the database for a sign of life, and fails with [`StoreError::Unavailable`] if there is none.
+    async fn ping(&self) -> Result<()>;
+
+    /// Finishes accepted writes, then lets go of files, locks and connections. Later calls of any store of
+    /// this database fail with [`StoreError::Unavailable`]. Closing twice is harmless.
+    async fn close(&self);
+}
+
+/// All stores of one database, as a backend's `open` gives them.
+#[derive(Clone)]
+pub struct Stores {
+    /// Graphs and their journals.
+    pub graph: Arc<dyn GraphStore>,
+    /// Sources of graphs, and their refreshes.
+    pub source: Arc<dyn SourceStore>,
+    /// Layouts.
+    pub layout: Arc<dyn LayoutStore>,
+    /// Credentials.
+    pub identity: Arc<dyn IdentityStore>,
+    /// The database that they share.
+    pub database: Arc<dyn Database>,
+}
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stores").field("database", &self.database.describe()).finish_non_exhaustive()
+    }
+}
