@@ -1,0 +1,125 @@
+//! Milliseconds per tick and error of the push, for a made graph or a real one.
+//!
+//! `cargo run --profile quick -p weft-kernels --example ticks -- [--nodes N] [--graph FILE]
+//! [--gravity G] [--weak] [--ticks N] [--warm-up N] [--dim 2|3] [--every]`
+//!
+//! A file has a line `from<TAB>to` (and more columns, which are passed over) for each edge, numbers
+//! from 0. `RAYON_NUM_THREADS` sets the threads. Best, median and worst say what the machine was
+//! doing beside: publish medians.
+#![expect(clippy::print_stdout, reason = "printing the figures is its purpose")]
+
+use std::time::Instant;
+
+use weft_kernels::{Dim, Params, Simulation};
+
+#[path = "../tests/layout/graphs.rs"]
+mod graphs;
+
+use graphs::{Graph, link, preferential};
+
+struct Options {
+    nodes: u32,
+    graph: Option<String>,
+    gravity: f32,
+    strong: bool,
+    warm_up: usize,
+    ticks: usize,
+    dims: Vec<Dim>,
+    every: bool,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let options = options()?;
+    let graph = match &options.graph {
+        Some(path) => read(&std::fs::read_to_string(path)?)?,
+        None => preferential(options.nodes, 3, 1),
+    };
+    println!("{} nodes, {} edges", graph.nodes.len(), graph.edges.len());
+    options.dims.iter().try_for_each(|dim| Ok(measure(*dim, &graph, &options)?))
+}
+
+fn measure(dim: Dim, graph: &Graph, options: &Options) -> Result<(), weft_kernels::Error> {
+    let params = Params {
+        cooling: 0.0,
+        tolerance: 1e-7,
+        gravity: options.gravity,
+        strong_gravity: options.strong,
+        ..Params::default()
+    };
+    let mut layout = Simulation::new(dim, params, 1)?;
+    layout.sync(&graph.nodes, &graph.edges)?;
+    let mut times = Vec::new();
+    for tick in 0..options.warm_up + options.ticks {
+        let start = Instant::now();
+        let report = layout.tick();
+        let time = start.elapsed().as_secs_f64() * 1e3;
+        if tick >= options.warm_up {
+            times.push(time);
+        }
+        if options.every {
+            println!("{tick}: {time:.2} ms, extent {:.0}", report.extent);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    println!(
+        "{dim:?}: best {:.2}, median {:.2}, worst {:.2} ms a tick; error {:.2} %; {} bytes a node; radii {}",
+        times[0],
+        times[times.len() / 2],
+        times[times.len() - 1],
+        layout.repulsion_error(500) * 100.0,
+        layout.memory_per_node(),
+        radii(&layout),
+    );
+    Ok(())
+}
+
+/// How far out half of the nodes lie, nine tenths, 99 in a hundred, and all.
+fn radii(layout: &Simulation) -> String {
+    let mut radii: Vec<f32> =
+        layout.positions().iter().map(|p| p.iter().map(|c| c * c).sum::<f32>().sqrt()).collect();
+    radii.sort_by(f32::total_cmp);
+    let share = |share: f32| radii[((radii.len() - 1) as f32 * share) as usize];
+    format!("{:.0}, {:.0}, {:.0}, {:.0}", share(0.5), share(0.9), share(0.99), share(1.0))
+}
+
+fn options() -> Result<Options, Box<dyn std::error::Error>> {
+    let mut options = Options {
+        nodes: 100_000,
+        graph: None,
+        gravity: Params::default().gravity,
+        strong: true,
+        warm_up: 100,
+        ticks: 101,
+        dims: vec![Dim::Two, Dim::Three],
+        every: false,
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        match word.as_str() {
+            "--nodes" => options.nodes = value()?.parse()?,
+            "--graph" => options.graph = Some(value()?),
+            "--gravity" => options.gravity = value()?.parse()?,
+            "--weak" => options.strong = false,
+            "--ticks" => options.ticks = value()?.parse::<usize>()?.max(1),
+            "--warm-up" => options.warm_up = value()?.parse()?,
+            "--dim" => options.dims = vec![if value()? == "2" { Dim::Two } else { Dim::Three }],
+            "--every" => options.every = true,
+            other => return Err(format!("{other} is not an option").into()),
+        }
+    }
+    Ok(options)
+}
+
+fn read(text: &str) -> Result<Graph, Box<dyn std::error::Error>> {
+    let mut edges = Vec::new();
+    let mut last = 0;
+    for line in text.lines() {
+        let mut columns = line.split('\t');
+        let mut number = || columns.next().ok_or("a line without a tab").map(str::trim);
+        let edge = link(number()?.parse()?, number()?.parse()?);
+        last = last.max(edge.source).max(edge.target);
+        edges.push(edge);
+    }
+    Ok(Graph { nodes: (0..=last).collect(), edges })
+}

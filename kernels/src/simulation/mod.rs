@@ -1,0 +1,273 @@
+//! The live layout: state between ticks, heat, and when to sleep.
+
+mod pins;
+mod sync;
+
+pub use sync::SyncReport;
+
+use crate::adjacency::Adjacency;
+use crate::cpu::arrangement::Change;
+use crate::cpu::solver::{self, Scene, Solver};
+use crate::{Bounds, Dim, Error, Params, Point};
+
+/// Heat after a change that concerns everything.
+const HOT: f32 = 1.0;
+/// Heat after a hand on a node or a change of parameters.
+const WARM: f32 = 0.3;
+/// Heat after a small change of the graph: the nodes that were there hardly move.
+const MILD: f32 = 0.005;
+/// While the layout is still, no node moves further than this many times the tolerated mean.
+const STILL_MAX: f32 = 50.0;
+/// A layout is settled after so many still ticks in a row.
+const STILL_TICKS: u32 = 10;
+
+/// A force-directed layout that is driven tick by tick.
+///
+/// See the [crate docs](crate) for an example. All columns ([`ids`](Self::ids),
+/// [`positions`](Self::positions), [`velocities`](Self::velocities)) have one entry per node, in
+/// ascending order of the external ids.
+///
+/// It holds no thread pool: a tick uses the rayon pool it is called in (`pool.install(|| …)`),
+/// and its result has the same bits for every size of the pool.
+#[derive(Debug)]
+pub struct Simulation {
+    dim: Dim,
+    seed: u64,
+    params: Params,
+    ids: Vec<u32>,
+    adjacency: Adjacency,
+    masses: Vec<f32>,
+    /// Sum of the masses, kept because gravity and seeding scale with it.
+    total_mass: f32,
+    positions: Vec<Point>,
+    /// The way each node went in the last tick; momentum for the next.
+    velocities: Vec<Point>,
+    pinned: Vec<bool>,
+    held: Vec<bool>,
+    /// Pinned or held: what a tick asks.
+    fixed: Vec<bool>,
+    /// Seeded and not moved since: a restore may still seed it better.
+    fresh: Vec<bool>,
+    tick: u64,
+    heat: f32,
+    /// Own heat of newcomers, so that they find their place while the others stay in theirs.
+    warmth: Vec<f32>,
+    /// The highest own heat.
+    warmest: f32,
+    still_ticks: u32,
+    settled: bool,
+    /// What has happened to nodes and edges since the last tick.
+    change: Change,
+    solver: Solver,
+}
+
+/// What one tick did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TickReport {
+    /// Number of ticks done since the simulation was made.
+    pub tick: u64,
+    /// Mean distance that the free nodes moved, in world units.
+    pub mean_displacement: f32,
+    /// Longest distance that a node moved, in world units.
+    pub max_displacement: f32,
+    /// Longest side of the box round all nodes before the tick, in world units; at least one
+    /// rest length, and without what lies far outside the place that gravity and containment
+    /// leave to a layout. Divide by it to compare movements between graphs.
+    pub extent: f32,
+    /// 1 when just reheated, falling to 0: scales how far a node may move in a tick.
+    pub heat: f32,
+    /// The layout has come to rest: further ticks do nothing until something wakes it.
+    pub settled: bool,
+}
+
+/// What the solver is told of a simulation. A macro, because the solver is borrowed beside it.
+macro_rules! scene {
+    ($simulation:ident, $change:expr) => {
+        Scene {
+            dim: $simulation.dim,
+            seed: $simulation.seed,
+            params: &$simulation.params,
+            ids: &$simulation.ids,
+            adjacency: &$simulation.adjacency,
+            masses: &$simulation.masses,
+            total_mass: $simulation.total_mass,
+            fixed: &$simulation.fixed,
+            heat: $simulation.heat,
+            warmth: &$simulation.warmth,
+            warm: $simulation.warmest > 0.0,
+            change: $change,
+        }
+    };
+}
+
+impl Simulation {
+    /// An empty simulation. `seed` decides where nodes without neighbours in place start: the
+    /// same seed and the same calls give the same bits.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] when `params` are not [valid](Params::validate).
+    pub fn new(dim: Dim, params: Params, seed: u64) -> Result<Self, Error> {
+        params.validate()?;
+        Ok(Self {
+            dim,
+            seed,
+            params,
+            ids: Vec::new(),
+            adjacency: Adjacency::default(),
+            masses: Vec::new(),
+            total_mass: 0.0,
+            positions: Vec::new(),
+            velocities: Vec::new(),
+            pinned: Vec::new(),
+            held: Vec::new(),
+            fixed: Vec::new(),
+            fresh: Vec::new(),
+            tick: 0,
+            heat: 0.0,
+            warmth: Vec::new(),
+            warmest: 0.0,
+            still_ticks: 0,
+            settled: true,
+            change: Change::default(),
+            solver: Solver::default(),
+        })
+    }
+
+    /// Moves the nodes one step. Does nothing, at no cost, while the layout is
+    /// [settled](Self::is_settled).
+    pub fn tick(&mut self) -> TickReport {
+        if self.settled || self.ids.is_empty() {
+            self.settled = true;
+            return self.report(0.0, 0.0, self.bounds().side());
+        }
+        let change = std::mem::take(&mut self.change);
+        let scene = scene!(self, change);
+        let outcome = self.solver.advance(&scene, &mut self.positions, &mut self.velocities);
+        let mean = (outcome.movement.sum / outcome.movement.free.max(1) as f64) as f32;
+        self.tick += 1;
+        self.fresh.fill(false);
+        let max = outcome.movement.max;
+        self.cool(mean / outcome.extent, max / outcome.extent);
+        self.report(mean, max, outcome.extent)
+    }
+
+    /// Loses heat, and falls asleep when cold or long enough still.
+    fn cool(&mut self, mean_share: f32, max_share: f32) {
+        let left = 1.0 - self.params.cooling;
+        self.heat *= left;
+        if self.warmest > 0.0 {
+            self.warmest *= left;
+            self.warmth.iter_mut().for_each(|warmth| *warmth *= left);
+        }
+        let tolerance = self.params.tolerance;
+        let still = mean_share <= tolerance && max_share <= STILL_MAX * tolerance;
+        self.still_ticks = if still { self.still_ticks + 1 } else { 0 };
+        let cold = self.heat.max(self.warmest) * self.params.max_speed <= tolerance;
+        if cold || self.still_ticks >= STILL_TICKS {
+            self.settled = true;
+            self.velocities.fill([0.0; 3]);
+            self.warmth.fill(0.0);
+            self.warmest = 0.0;
+        }
+    }
+
+    fn report(&self, mean: f32, max: f32, extent: f32) -> TickReport {
+        TickReport {
+            tick: self.tick,
+            mean_displacement: mean,
+            max_displacement: max,
+            extent,
+            heat: self.heat,
+            settled: self.settled,
+        }
+    }
+
+    /// Wakes the layout and lets it move freely again, as if just begun.
+    pub fn reheat(&mut self) {
+        self.wake(HOT);
+    }
+
+    /// Wakes the layout with at least this much heat.
+    fn wake(&mut self, heat: f32) {
+        self.change = self.change.max(Change::Nodes);
+        self.heat = self.heat.max(heat);
+        self.still_ticks = 0;
+        self.settled = self.ids.is_empty();
+    }
+
+    /// Replaces the parameters. A change wakes the layout; the same values do not.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] names the first field out of range; nothing has changed then.
+    pub fn set_params(&mut self, params: Params) -> Result<(), Error> {
+        params.validate()?;
+        if params != self.params {
+            self.params = params;
+            self.wake(WARM);
+        }
+        Ok(())
+    }
+
+    /// The parameters in force.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Two or three dimensions.
+    pub fn dim(&self) -> Dim {
+        self.dim
+    }
+
+    /// External ids, strictly ascending.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// Positions `[x, y, z]` in world units, one per id; z is 0 in 2D. Always finite, within
+    /// ±[`WORLD_LIMIT`](crate::WORLD_LIMIT).
+    pub fn positions(&self) -> &[Point] {
+        &self.positions
+    }
+
+    /// World units moved in the last tick, one per id. Zero for fixed nodes and when settled.
+    pub fn velocities(&self) -> &[Point] {
+        &self.velocities
+    }
+
+    /// The box round all nodes; all zero for an empty graph.
+    pub fn bounds(&self) -> Bounds {
+        if self.positions.is_empty() {
+            return Bounds::default();
+        }
+        Bounds::of(&self.positions)
+    }
+
+    /// How far the repulsion is from exact where the nodes are now: the root mean square of its error
+    /// on about `samples` nodes over that of the repulsion itself, against the sum over all pairs in
+    /// double precision. A diagnosis: it takes as long as `samples` times the number of nodes.
+    pub fn repulsion_error(&self, samples: usize) -> f64 {
+        solver::repulsion_error(&scene!(self, Change::Nothing), &self.positions, samples)
+    }
+
+    /// Number of distinct edges, without self loops and edges of weight 0.
+    pub fn edge_count(&self) -> usize {
+        self.adjacency.edge_count()
+    }
+
+    /// Whether the layout has come to rest, so that ticks do nothing.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Bytes held per node, edges included: what the simulation has reserved, divided by the
+    /// number of nodes. 0 for an empty graph.
+    pub fn memory_per_node(&self) -> usize {
+        let columns = self.ids.capacity() * size_of::<u32>()
+            + (self.masses.capacity() + self.warmth.capacity()) * size_of::<f32>()
+            + (self.positions.capacity() + self.velocities.capacity()) * size_of::<Point>()
+            + (self.pinned.capacity() + self.held.capacity())
+            + (self.fixed.capacity() + self.fresh.capacity());
+        let all = columns + self.adjacency.memory() + self.solver.memory();
+        all.checked_div(self.ids.len()).unwrap_or(0)
+    }
+}

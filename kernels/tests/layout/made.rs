@@ -1,0 +1,38 @@
+//! Graphs made to be hard, or to have a known right picture.
+
+use crate::graphs::{Graph, Random, link};
+
+/// `count` communities of `size` nodes: inside, each node links to 6 others; outside, every
+/// tenth to one.
+pub(crate) fn communities(count: u32, size: u32, seed: u64) -> Graph {
+    let mut random = Random::new(seed);
+    let nodes = count * size;
+    let mut edges = Vec::new();
+    for node in 0..nodes {
+        let first = node / size * size;
+        for _ in 0..6 {
+            edges.push(link(node, first + random.below(size)));
+        }
+        if node % 10 == 0 {
+            edges.push(link(node, random.below(nodes)));
+        }
+    }
+    Graph { nodes: (0..nodes).collect(), edges }
+}
+
+/// A hub that links to 34 % of all nodes, a thin random graph under the rest, 5 % isolated nodes
+/// and 5 % in pairs: the shape of a real dependency graph.
+pub(crate) fn hub_and_dust(nodes: u32, seed: u64) -> Graph {
+    let mut random = Random::new(seed);
+    let mut edges: Vec<_> = (1..nodes * 34 / 100).map(|node| link(node, 0)).collect();
+    for node in 1..nodes * 90 / 100 {
+        edges.push(link(node, random.below(node)));
+    }
+    edges.extend((nodes * 90 / 100..nodes * 95 / 100).step_by(2).map(|node| link(node, node + 1)));
+    Graph { nodes: (0..nodes).collect(), edges }
+}
+
+/// A chain.
+pub(crate) fn path(nodes: u32) -> Graph {
+    Graph { nodes: (0..nodes).collect(), edges: (1..nodes).map(|node| link(node - 1, node)).collect() }
+}
