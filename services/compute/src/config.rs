@@ -1,0 +1,116 @@
+//! What an operator can set, with defaults.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::graph_copy::Limits;
+
+/// Options of the compute service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Layouts that make a step at the same moment. The others wait their turn, step by step. More
+    /// than cores gains nothing.
+    pub max_running: usize,
+    /// Layouts kept in memory. When it is full, one at rest that nobody looks at makes room.
+    pub max_loaded: usize,
+    /// Layouts of one graph.
+    pub max_layouts_per_graph: usize,
+    /// Nodes of a graph that is laid out. A keyframe in three dimensions has 16 bytes for each, and
+    /// clients take messages of up to 4 MiB unless they are told otherwise: more than 262,000 nodes
+    /// need clients that are, or that ask for 16-bit columns.
+    pub max_nodes: usize,
+    /// Edges of a graph that is laid out.
+    pub max_edges: usize,
+    /// Pinned nodes of one layout. At most 65,536.
+    pub max_pins: usize,
+    /// Streams that watch one layout.
+    pub max_viewers_per_layout: usize,
+    /// Streams that watch any layout.
+    pub max_viewers: usize,
+    /// Steps that a layout makes in a second at most. 1 to 10,000.
+    pub max_ticks_per_second: u32,
+    /// Seconds between two savings of a layout that runs. It is also saved when it settles or stops,
+    /// and when the process ends.
+    pub save_every_seconds: u64,
+    /// Seconds after which a layout at rest that nobody looks at leaves the memory.
+    pub unload_after_seconds: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_running: 4,
+            max_loaded: 1_000,
+            max_layouts_per_graph: 20,
+            max_nodes: 250_000,
+            max_edges: 2_500_000,
+            max_pins: 50_000,
+            max_viewers_per_layout: 1_000,
+            max_viewers: 10_000,
+            max_ticks_per_second: 60,
+            save_every_seconds: 30,
+            unload_after_seconds: 60,
+        }
+    }
+}
+
+/// An option has a value that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("compute.{option} must be {range}")]
+pub struct BadOption {
+    /// Name of the option.
+    pub option: &'static str,
+    /// What it may be.
+    pub range: &'static str,
+}
+
+impl Options {
+    /// Checks what types alone do not.
+    ///
+    /// # Errors
+    /// Names the first option that cannot be used.
+    pub fn validate(&self) -> Result<(), BadOption> {
+        let checks = [
+            ("max_running", self.max_running >= 1, "at least 1"),
+            ("max_loaded", self.max_loaded >= 1, "at least 1"),
+            ("max_nodes", self.max_nodes <= 4_000_000, "at most 4,000,000"),
+            ("max_pins", self.max_pins <= 65_536, "at most 65,536"),
+            ("max_ticks_per_second", (1..=10_000).contains(&self.max_ticks_per_second), "1 to 10,000"),
+            ("save_every_seconds", self.save_every_seconds >= 1, "at least 1"),
+        ];
+        match checks.iter().find(|check| !check.1) {
+            Some(&(option, _, range)) => Err(BadOption { option, range }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { nodes: self.max_nodes, edges: self.max_edges }
+    }
+
+    pub(crate) fn tick_interval(&self) -> Duration {
+        Duration::from_secs(1) / self.max_ticks_per_second
+    }
+
+    pub(crate) fn save_every(&self) -> Duration {
+        Duration::from_secs(self.save_every_seconds)
+    }
+
+    pub(crate) fn unload_after(&self) -> Duration {
+        Duration::from_secs(self.unload_after_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_can_be_used_and_nonsense_is_named() {
+        assert_eq!(Options::default().validate(), Ok(()));
+        let bad = Options { max_pins: 65_537, ..Options::default() };
+        assert_eq!(bad.validate().unwrap_err().to_string(), "compute.max_pins must be at most 65,536");
+    }
+}

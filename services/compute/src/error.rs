@@ -1,0 +1,188 @@
+//! What this service refuses and fails with, and the status that a client gets for it.
+
+use std::time::Duration;
+
+use tonic::Status;
+use weft_kit::Problem;
+use weft_store::StoreError;
+
+use crate::frames::EncodeError;
+
+/// Why a call did not do what it should. `docs/errors/compute.md` lists the reasons for operators.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A field of the request is wrong.
+    #[error("{field}: {problem}")]
+    BadField {
+        /// Path of the field.
+        field: String,
+        /// What would be right.
+        problem: String,
+    },
+    /// There is no such layout.
+    #[error("there is no layout {0}")]
+    LayoutNotFound(String),
+    /// There is no such graph.
+    #[error("there is no graph {0}")]
+    GraphNotFound(String),
+    /// There is a layout of that name already.
+    #[error("there is a layout {0} already")]
+    LayoutExists(String),
+    /// There is no such node in the graph, as far as this layout has followed it.
+    #[error("{field}: the graph has no node {node}")]
+    NodeNotFound {
+        /// Path of the field.
+        field: String,
+        /// Key or ordinal.
+        node: String,
+    },
+    /// Somebody else changed the layout first.
+    #[error("the layout has changed: its etag is {current} now")]
+    EtagMismatch {
+        /// The etag it has now.
+        current: String,
+    },
+    /// The request id was used for another request.
+    #[error("request_id: was used for another request")]
+    RequestIdReused,
+    /// A limit is reached.
+    #[error("{subject}: at most {limit} {what}")]
+    Limit {
+        /// Stable reason code.
+        reason: &'static str,
+        /// What is full.
+        subject: String,
+        /// How many there may be.
+        limit: u64,
+        /// Of what.
+        what: &'static str,
+    },
+    /// None of the encodings that the viewer reads can carry the graph.
+    #[error("no encoding that the viewer reads can carry the graph: {0}")]
+    EncodingTooNarrow(#[from] EncodeError),
+    /// The layout is broken, and the call needs it whole.
+    #[error("the layout {layout} has failed: {message}")]
+    LayoutFailed {
+        /// Name of the layout.
+        layout: String,
+        /// Why it failed.
+        message: String,
+    },
+    /// The first message of an attached stream was not `open`, or a later one was.
+    #[error("{0}")]
+    OutOfTurn(&'static str),
+    /// A message of a stream breaks its contract, or the connection broke off.
+    #[error(transparent)]
+    Message(#[from] Box<Status>),
+    /// This process is ending.
+    #[error("this process is ending; connect again")]
+    Draining,
+    /// The graph service does not answer.
+    #[error("the graph service does not answer: {0}")]
+    GraphUnavailable(String),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+    /// The stored layout cannot be read.
+    #[error("the stored layout {layout} cannot be read: {what}")]
+    Unreadable {
+        /// Name of the layout.
+        layout: String,
+        /// Which part of it.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    pub(crate) fn bad_field(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::BadField { field: field.into(), problem: problem.into() }
+    }
+
+    /// Translates a store's failure at the layout `name`.
+    pub(crate) fn store(name: impl ToString) -> impl FnOnce(StoreError) -> Self {
+        move |error| match error {
+            StoreError::NotFound { .. } => Self::LayoutNotFound(name.to_string()),
+            StoreError::AlreadyExists { .. } => Self::LayoutExists(name.to_string()),
+            StoreError::Stale { current, .. } => Self::EtagMismatch { current: current.to_string() },
+            StoreError::Conflict { .. } => Self::RequestIdReused,
+            StoreError::Invalid { field, reason } => Self::bad_field(field, reason),
+            other => Self::Store(other),
+        }
+    }
+
+    /// The stable code that programs tell errors apart by.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::BadField { .. } | Self::Message(_) => "INVALID_FIELD",
+            Self::LayoutNotFound(_) => "LAYOUT_NOT_FOUND",
+            Self::GraphNotFound(_) => "GRAPH_NOT_FOUND",
+            Self::LayoutExists(_) => "LAYOUT_ALREADY_EXISTS",
+            Self::NodeNotFound { .. } => "NODE_NOT_FOUND",
+            Self::EtagMismatch { .. } => "ETAG_MISMATCH",
+            Self::RequestIdReused => "REQUEST_ID_REUSED",
+            Self::Limit { reason, .. } => reason,
+            Self::EncodingTooNarrow(_) => "ENCODING_TOO_NARROW",
+            Self::LayoutFailed { .. } => "LAYOUT_FAILED",
+            Self::OutOfTurn(_) => "MESSAGE_OUT_OF_TURN",
+            Self::Draining => "DRAINING",
+            Self::GraphUnavailable(_) => "GRAPH_SERVICE_UNAVAILABLE",
+            Self::Store(StoreError::Unavailable(_)) => "STORE_UNAVAILABLE",
+            Self::Store(StoreError::Corrupt { .. }) | Self::Unreadable { .. } => "STORE_CORRUPT",
+            Self::Store(_) => "INTERNAL",
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let reason = error.reason();
+        let text = error.to_string();
+        let problem = match error {
+            Error::BadField { field, problem } => Problem::bad_field(field, problem),
+            Error::LayoutNotFound(layout) => Problem::not_found(reason, text).with("layout", layout),
+            Error::GraphNotFound(graph) => Problem::not_found(reason, text).with("graph", graph),
+            Error::LayoutExists(layout) => Problem::already_exists(reason, text).with("layout", layout),
+            Error::NodeNotFound { field, node } => {
+                Problem::not_found(reason, text).with("node", node).field(field, "is not in the graph")
+            }
+            Error::EtagMismatch { current } => Problem::aborted(reason, text).with("etag", current),
+            Error::RequestIdReused => {
+                Problem::invalid_argument(reason, text).field("request_id", "was used for another request")
+            }
+            Error::Limit { subject, limit, what, .. } => Problem::resource_exhausted(reason, text)
+                .with("limit", limit)
+                .quota(subject, format!("at most {limit} {what}")),
+            Error::EncodingTooNarrow(EncodeError::TooNarrow { ordinal }) => {
+                Problem::failed_precondition(reason, text).with("largest_ordinal", ordinal)
+            }
+            Error::LayoutFailed { layout, .. } => {
+                Problem::failed_precondition(reason, text).with("layout", layout)
+            }
+            Error::Message(status) => return *status,
+            Error::OutOfTurn(_) => Problem::invalid_argument(reason, text),
+            Error::Draining => Problem::unavailable(reason, text).retry_after(Duration::from_millis(100)),
+            Error::GraphUnavailable(_) => {
+                Problem::unavailable(reason, text).retry_after(Duration::from_secs(1))
+            }
+            Error::Store(source) => store_problem(reason, &source),
+            Error::Unreadable { ref layout, .. } => {
+                tracing::error!(%layout, %text, "a stored layout cannot be read");
+                Problem::data_loss(reason, text)
+            }
+        };
+        problem.into()
+    }
+}
+
+/// Databases speak of tables and files: that is for the log, not for clients.
+fn store_problem(reason: &'static str, error: &StoreError) -> Problem {
+    tracing::error!(error = error as &dyn std::error::Error, "the layout store failed");
+    match error {
+        StoreError::Unavailable(_) => {
+            Problem::unavailable(reason, "the database does not answer").retry_after(Duration::from_secs(1))
+        }
+        StoreError::Corrupt { .. } => Problem::data_loss(reason, "a stored layout cannot be read"),
+        _ => Problem::internal(reason, "the layout store failed"),
+    }
+}

@@ -1,0 +1,208 @@
+//! A layout while it runs: one simulation, followed by all who look.
+//!
+//! - [`engine`] is the simulation with pins and hands: no async, no clock.
+//! - [`actor`] drives it: at most so many layouts at once, each in turn; [`step`] is what is done in
+//!   a turn, on a blocking thread.
+//! - [`follow`] keeps a copy of the graph true, which the engine takes changes from.
+//! - [`snapshot`] is what a step leaves behind: immutable, shared by all viewers, encoded once.
+//! - [`viewer`] makes one stream of events from the newest snapshot, at its client's rate.
+//! - [`layouts`] knows all sessions: opens them on first use, lets go of those nobody needs.
+//! - [`positions`] keeps where the nodes are while nothing runs.
+
+mod actor;
+pub(crate) mod command;
+mod engine;
+mod follow;
+pub(crate) mod layouts;
+pub(crate) mod live;
+mod meter;
+mod positions;
+mod snapshot;
+mod step;
+pub(crate) mod viewer;
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use weft_proto::weft::compute::v1::LayoutState;
+use weft_store::{LayoutRow, LayoutStore, LayoutUpdate, Timestamp};
+
+use self::{
+    command::{Answer, Command, Hand},
+    follow::Followed,
+    live::Live,
+    snapshot::Snapshot,
+};
+pub(crate) use self::{layouts::Layouts, positions::Positions};
+use crate::{Error, domain::pins::Pins};
+
+/// Commands that wait for the next step at most; whoever sends more waits.
+const COMMANDS: usize = 256;
+
+/// Why a session is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Its layout was deleted.
+    Deleted,
+    /// Nobody needs it, or another takes its place.
+    Unloaded,
+}
+
+/// The handle of a layout in memory. Everything goes to its actor through here.
+#[derive(Debug)]
+pub(crate) struct Session {
+    uid: Uuid,
+    commands: mpsc::Sender<Command>,
+    live: watch::Sender<Live>,
+    frames: watch::Sender<Option<Arc<Snapshot>>>,
+    followed: Arc<Followed>,
+    /// The pins as they are.
+    pins: Mutex<Arc<Pins>>,
+    /// The pins as they were written last. Holding it is the right to write about this layout, so
+    /// that what is written last is what is newest.
+    written_pins: tokio::sync::Mutex<Arc<Pins>>,
+    viewers: AtomicUsize,
+    /// Calls and streams that need the session; changed only under the lock of [`Layouts`].
+    uses: AtomicUsize,
+    hands: AtomicU64,
+    end: Mutex<Option<End>>,
+    /// Something was changed that the actor should look at.
+    wake: Notify,
+    /// The actor has gone.
+    over: CancellationToken,
+}
+
+impl Session {
+    fn new(row: LayoutRow, pins: Pins) -> (Arc<Self>, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let pins = Arc::new(pins);
+        let mut live = Live::unloaded(Arc::new(row));
+        live.state = LayoutState::Loading;
+        let session = Self {
+            uid: live.row.uid,
+            commands,
+            live: watch::Sender::new(live),
+            frames: watch::Sender::new(None),
+            followed: Followed::new(),
+            pins: Mutex::new(Arc::clone(&pins)),
+            written_pins: tokio::sync::Mutex::new(pins),
+            viewers: AtomicUsize::new(0),
+            uses: AtomicUsize::new(0),
+            hands: AtomicU64::new(0),
+            end: Mutex::new(None),
+            wake: Notify::new(),
+            over: CancellationToken::new(),
+        };
+        (Arc::new(session), receiver)
+    }
+
+    /// What it is doing, and how many look.
+    pub(crate) fn live(&self) -> (Live, usize) {
+        (self.live.borrow().clone(), self.viewers.load(Ordering::Relaxed))
+    }
+
+    /// A number for a stream that will hold nodes.
+    pub(crate) fn new_hand(&self) -> Hand {
+        self.hands.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes over what the store has now. An older version of the parameters is passed over.
+    pub(crate) fn set_row(&self, row: LayoutRow) {
+        self.live.send_modify(|live| {
+            if row.version >= live.row.version {
+                live.row = Arc::new(row);
+            }
+        });
+        self.wake.notify_one();
+    }
+
+    /// The right to write about this layout.
+    pub(crate) async fn writing(&self) -> tokio::sync::MutexGuard<'_, Arc<Pins>> {
+        self.written_pins.lock().await
+    }
+
+    /// Waits until the graph has been fetched.
+    ///
+    /// # Errors
+    /// The layout has failed.
+    pub(crate) async fn loaded(&self) -> Result<(), Error> {
+        let mut live = self.live.subscribe();
+        let decided = live.wait_for(|live| live.state != LayoutState::Loading).await;
+        let live = decided.expect("the session holds the sender").clone();
+        if live.state == LayoutState::Failed { Err(self.failed()) } else { Ok(()) }
+    }
+
+    /// The ordinal of the node with a key; `None` where there is none, as far as the graph has been
+    /// followed.
+    pub(crate) fn ordinal(&self, key: &str) -> Option<u32> {
+        self.followed.copy().as_ref()?.ordinal(key)
+    }
+
+    /// Sends a command; waits where too many are waiting already.
+    ///
+    /// # Errors
+    /// The layout has failed.
+    pub(crate) async fn send(&self, command: Command) -> Result<(), Error> {
+        self.commands.send(command).await.map_err(|_| self.failed())
+    }
+
+    /// Sends a command and waits for its answer.
+    ///
+    /// # Errors
+    /// The layout has failed.
+    pub(crate) async fn ask(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Answer>) -> Command,
+    ) -> Result<Answer, Error> {
+        let (answer, reply) = oneshot::channel();
+        self.send(command(answer)).await?;
+        reply.await.map_err(|_| self.failed())
+    }
+
+    fn failed(&self) -> Error {
+        let live = self.live.borrow();
+        let message = if live.failure.is_empty() { "it is ending".to_owned() } else { live.failure.clone() };
+        Error::LayoutFailed { layout: live::name(&live.row).to_string(), message }
+    }
+
+    /// Writes the pins to the store if they are not what was written last.
+    pub(crate) async fn write_pins(&self, store: &dyn LayoutStore, at: Timestamp) -> Result<(), Error> {
+        let mut written = self.writing().await;
+        let pins = Arc::clone(&self.pins.lock().expect("nobody panics with the lock"));
+        if Arc::ptr_eq(&written, &pins) {
+            return Ok(());
+        }
+        let update = LayoutUpdate {
+            uid: self.uid,
+            expected_version: None,
+            parameters: None,
+            desired_state: None,
+            pins: Some(pins.encode()),
+            at,
+        };
+        let name = live::name(&self.live.borrow().row);
+        store.update_layout(update).await.map_err(Error::store(name))?;
+        *written = pins;
+        Ok(())
+    }
+
+    /// Asks the actor to end.
+    fn request_end(&self, end: End) {
+        *self.end.lock().expect("nobody panics with the lock") = Some(end);
+        self.wake.notify_one();
+    }
+
+    fn requested_end(&self) -> Option<End> {
+        *self.end.lock().expect("nobody panics with the lock")
+    }
+
+    /// Whether nothing moves.
+    fn at_rest(&self) -> bool {
+        !matches!(self.live.borrow().state, LayoutState::Running | LayoutState::Loading)
+    }
+}

@@ -1,0 +1,10 @@
+//! GetGraph: a graph's own fields, without loading its content.
+
+use weft_kit::Call;
+use weft_proto::weft::graph::v1::{GetGraphRequest, Graph};
+
+use crate::{Error, live::graph_message, service::Inner};
+
+pub(crate) async fn handle(inner: &Inner, call: Call<GetGraphRequest>) -> Result<Graph, Error> {
+    Ok(graph_message(&inner.graphs.row(&call.message.name).await?))
+}

@@ -1,0 +1,5 @@
+//! Decisions without a database or a network.
+
+pub(crate) mod grants;
+pub(crate) mod name;
+pub(crate) mod seal;
