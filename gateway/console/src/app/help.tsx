@@ -1,0 +1,37 @@
+import { Dialog } from "../ui/dialog";
+import { createStore, useStore } from "./store";
+
+const store = createStore(false);
+export const help = { open: () => store.set(true) };
+
+const KEYS: readonly [string, string][] = [
+  ["Ctrl K", "Go to a page or run a command"],
+  ["?", "This list"],
+  ["/", "Search the nodes of the graph"],
+  ["Enter", "Fly to the first result"],
+  ["Esc", "Close, or clear the selection"],
+  ["F", "Fit the graph into the view"],
+  ["← ↑ → ↓", "Move the view (Shift: turn it, in 3D)"],
+  ["+ −", "Zoom"],
+  ["Space", "Start or stop the layout"],
+  ["T", "Change between map and table"],
+  ["Double click", "Fly to a node, or zoom in"],
+];
+
+export function Help() {
+  if (!useStore(store)) return null;
+  return (
+    <Dialog title="Keyboard" onClose={() => store.set(false)}>
+      <dl className="keys">
+        {KEYS.map(([key, what]) => (
+          <div key={key}>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
+  );
+}

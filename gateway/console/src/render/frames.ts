@@ -1,0 +1,179 @@
+// Position frames, as docs/position-frames.md says: bytes in, typed arrays out.
+// Nothing here makes an object per node.
+
+export const Encoding = { Record34: 1, ColumnsF32: 2, ColumnsQ16: 3 } as const;
+
+const HEADER_BYTES = 64;
+const RECORD_BYTES = 34;
+const FLAG_KEYFRAME = 1;
+const FLAG_IDS = 2;
+const FLAG_3D = 4;
+const FLAG_REGION = 8;
+
+/** In an index map: a node that is in the frame but not known here (yet). */
+export const NOWHERE = 0xffff_ffff;
+/** Coordinate of a node that has not been placed: far outside every view, and exact in 32 bits. */
+export const UNPLACED = Math.fround(1e30);
+
+export interface FrameHeader {
+  encoding: number;
+  keyframe: boolean;
+  hasIds: boolean;
+  dimensions: 2 | 3;
+  region: boolean;
+  count: number;
+  membership: number;
+  sequence: bigint;
+  tick: bigint;
+  min: [number, number, number];
+  max: [number, number, number];
+  revision: bigint;
+}
+
+export interface Frame {
+  header: FrameHeader;
+  /** Ordinals of this frame's nodes; the same array as long as they stay. */
+  ids: Uint32Array;
+  /** Whether `ids` is not what the frame before had. */
+  idsChanged: boolean;
+  /** Columns x, y(, z), still in the frame's encoding. */
+  columns: (Uint16Array | Float32Array)[];
+}
+
+export function readHeader(bytes: Uint8Array): FrameHeader {
+  if (bytes.length < HEADER_BYTES) throw new Error("position frame is shorter than its header");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(0, true) !== 0x46504657) throw new Error("not a position frame");
+  if (view.getUint8(4) !== 1) throw new Error(`position frame of unknown version ${view.getUint8(4)}`);
+  const flags = view.getUint8(6);
+  const corner = (at: number): [number, number, number] => [
+    view.getFloat32(at, true),
+    view.getFloat32(at + 4, true),
+    view.getFloat32(at + 8, true),
+  ];
+  return {
+    encoding: view.getUint8(5),
+    keyframe: (flags & FLAG_KEYFRAME) !== 0,
+    hasIds: (flags & FLAG_IDS) !== 0,
+    dimensions: flags & FLAG_3D ? 3 : 2,
+    region: (flags & FLAG_REGION) !== 0,
+    count: view.getUint32(8, true),
+    membership: view.getUint32(12, true),
+    sequence: view.getBigUint64(16, true),
+    tick: view.getBigUint64(24, true),
+    min: corner(32),
+    max: corner(44),
+    revision: view.getBigInt64(56, true),
+  };
+}
+
+/** Reads the frames of one stream; remembers the ids between them. */
+export class FrameReader {
+  private ids: Uint32Array | null = null;
+  private membership = -1;
+
+  read(bytes: Uint8Array): Frame {
+    const header = readHeader(bytes);
+    if (header.encoding === Encoding.Record34) return this.readRecords(bytes, header);
+    const wide = header.encoding === Encoding.ColumnsF32;
+    if (!wide && header.encoding !== Encoding.ColumnsQ16) {
+      throw new Error(`position frame in unknown encoding ${header.encoding}`);
+    }
+    const { count, dimensions } = header;
+    const idBytes = header.hasIds ? count * 4 : 0;
+    const columnBytes = wide ? count * 4 : (count * 2 + 3) & ~3;
+    if (bytes.length !== HEADER_BYTES + idBytes + columnBytes * dimensions) {
+      throw new Error("position frame has the wrong length");
+    }
+    // Typed arrays need alignment, which a field inside a message rarely has:
+    // one copy of the whole is cheaper than reading value by value.
+    const start = bytes.byteOffset + HEADER_BYTES;
+    const aligned = start % 4 === 0;
+    const buffer = aligned ? bytes.buffer : bytes.slice().buffer;
+    let at = aligned ? start : HEADER_BYTES;
+
+    let idsChanged = false;
+    if (header.hasIds) {
+      const ids = new Uint32Array(buffer, at, count);
+      at += idBytes;
+      if (!this.ids || !same(this.ids, ids)) {
+        this.ids = ids.slice();
+        idsChanged = true;
+      }
+      this.membership = header.membership;
+    }
+    if (!this.ids || this.membership !== header.membership || this.ids.length !== count) {
+      throw new Error("position frame without ids, and none came before");
+    }
+    const columns: Frame["columns"] = [];
+    for (let axis = 0; axis < dimensions; axis++) {
+      columns.push(wide ? new Float32Array(buffer, at, count) : new Uint16Array(buffer, at, count));
+      at += columnBytes;
+    }
+    return { header, ids: this.ids, idsChanged, columns };
+  }
+
+  private readRecords(bytes: Uint8Array, header: FrameHeader): Frame {
+    const { count } = header;
+    if (bytes.length !== HEADER_BYTES + count * RECORD_BYTES)
+      throw new Error("position frame has the wrong length");
+    const view = new DataView(bytes.buffer, bytes.byteOffset + HEADER_BYTES);
+    const ids = new Uint32Array(count);
+    const columns = [new Float32Array(count), new Float32Array(count), new Float32Array(count)];
+    for (let i = 0, at = 0; i < count; i++, at += RECORD_BYTES) {
+      ids[i] = view.getUint16(at, true) & 0x3fff;
+      columns[0][i] = view.getFloat32(at + 2, true);
+      columns[1][i] = view.getFloat32(at + 6, true);
+      columns[2][i] = view.getFloat32(at + 10, true);
+    }
+    const idsChanged = !this.ids || !same(this.ids, ids);
+    if (idsChanged) this.ids = ids;
+    this.membership = header.membership;
+    return { header, ids: this.ids as Uint32Array, idsChanged, columns: columns.slice(0, header.dimensions) };
+  }
+}
+
+function same(a: Uint32Array, b: Uint32Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/**
+ * For each id its index in `ordinals` (ascending, as ids are), or null where
+ * both are the same list, which is the usual case and the fast one.
+ */
+export function indexMap(ids: Uint32Array, ordinals: Uint32Array, count: number): Uint32Array | null {
+  let identical = ids.length <= count;
+  const map = new Uint32Array(ids.length);
+  for (let i = 0, j = 0; i < ids.length; i++) {
+    while (j < count && ordinals[j] < ids[i]) j++;
+    map[i] = j < count && ordinals[j] === ids[i] ? j : NOWHERE;
+    if (map[i] !== i) identical = false;
+  }
+  return identical ? null : map;
+}
+
+/** Writes a frame's positions into interleaved coordinates of `stride` floats. */
+export function writePositions(
+  frame: Frame,
+  map: Uint32Array | null,
+  out: Float32Array,
+  stride: number,
+): void {
+  const { header, columns } = frame;
+  const quantised = header.encoding === Encoding.ColumnsQ16;
+  for (let axis = 0; axis < columns.length; axis++) {
+    const column = columns[axis];
+    const base = quantised ? header.min[axis] : 0;
+    const step = quantised ? (header.max[axis] - header.min[axis]) / 65535 : 1;
+    if (map === null) {
+      for (let i = 0, at = axis; i < column.length; i++, at += stride) out[at] = base + step * column[i];
+    } else {
+      for (let i = 0; i < column.length; i++) {
+        const index = map[i];
+        if (index !== NOWHERE) out[index * stride + axis] = base + step * column[i];
+      }
+    }
+  }
+}

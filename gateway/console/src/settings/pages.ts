@@ -1,0 +1,4 @@
+// The settings' pages, which load as one.
+export { ApiKeysPage } from "./api-keys";
+export { GeneralPage } from "./general";
+export { SettingsLayout } from "./layout";

@@ -1,0 +1,172 @@
+//! A call of the gateway's own: messages stay bytes, whatever their type.
+
+use std::{future::Future, time::Duration};
+
+use bytes::{Buf, BufMut, Bytes};
+use futures::Stream;
+use http::Extensions;
+use tokio::time::{Instant, timeout_at};
+use tonic::{
+    CancellationHandle, Status, Streaming,
+    client::Grpc,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    metadata::MetadataMap,
+};
+use weft_kit::Problem;
+
+use crate::catalog::Entry;
+
+/// What a call carries besides its messages.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) metadata: MetadataMap,
+    /// Of the HTTP request: the layers below find the peer's address there.
+    pub(crate) extensions: Extensions,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// The beginning of an answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) metadata: MetadataMap,
+    pub(crate) messages: Messages,
+}
+
+/// The messages of an answer, within the deadline of their call.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    stream: Streaming<Bytes>,
+    deadline: Option<Instant>,
+    _cancel: Cancel,
+}
+
+/// Resets the request when the call is given up. Its messages alone could not tell the service
+/// whether the client has said all or is gone, and half an upload must not look like a whole one.
+#[derive(Debug)]
+struct Cancel(Option<CancellationHandle>);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take() {
+            handle.cancel();
+        }
+    }
+}
+
+/// The answer of a method that is no stream.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) metadata: MetadataMap,
+    pub(crate) message: Bytes,
+    /// What came after the message.
+    pub(crate) trailers: MetadataMap,
+}
+
+impl Answer {
+    /// Waits for the one message, and for the status, which comes after it and may still be an error.
+    ///
+    /// # Errors
+    /// The status with which the call ended, or INTERNAL for an answer without a message.
+    pub(crate) async fn whole(mut self) -> Result<Whole, Status> {
+        let Some(message) = self.messages.next().await? else {
+            return Err(Problem::internal("NO_ANSWER", "the service answered without a message").into());
+        };
+        self.messages.next().await?;
+        Ok(Whole { metadata: self.metadata, message, trailers: self.messages.trailers().await })
+    }
+}
+
+impl Messages {
+    /// The next message; `None` after the last one of a call that succeeded. May be given up and
+    /// called again without losing a message.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        within(self.deadline, self.stream.message()).await
+    }
+
+    /// The metadata that came with the status, once there are no more messages.
+    pub(crate) async fn trailers(&mut self) -> MetadataMap {
+        self.stream.trailers().await.ok().flatten().unwrap_or_default()
+    }
+}
+
+/// Calls a method of any kind. `messages` end when the client has said all; where it is gone
+/// they must not end, but wait for ever: then giving up the call resets it.
+///
+/// # Errors
+/// The status with which the service, or the way to it, refused.
+pub(crate) async fn call(
+    entry: &Entry,
+    head: Head,
+    messages: impl Stream<Item = Bytes> + Send + 'static,
+    max_message_bytes: usize,
+) -> Result<Answer, Status> {
+    // A service that answers at once would be faster than a time that is over already.
+    if head.timeout.is_some_and(|timeout| timeout.is_zero()) {
+        return Err(time_is_over());
+    }
+    let deadline = head.timeout.map(|timeout| Instant::now() + timeout);
+    let mut request = tonic::Request::from_parts(head.metadata, head.extensions, messages);
+    if let Some(timeout) = head.timeout {
+        request.set_timeout(timeout);
+    }
+    let cancel = Cancel(entry.client_streaming.then(|| request.cancellation_handle()));
+    let mut client = Grpc::new(entry.caller.clone())
+        .max_decoding_message_size(max_message_bytes)
+        .max_encoding_message_size(usize::MAX);
+    let answered = async {
+        client.ready().await.map_err(Status::from_error)?;
+        client.streaming(request, entry.path.clone(), RawCodec).await
+    };
+    let (metadata, stream, _) = within(deadline, answered).await?.into_parts();
+    Ok(Answer { metadata, messages: Messages { stream, deadline, _cancel: cancel } })
+}
+
+async fn within<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let Some(deadline) = deadline else { return work.await };
+    timeout_at(deadline, work).await.unwrap_or_else(|_| Err(time_is_over()))
+}
+
+fn time_is_over() -> Status {
+    Status::deadline_exceeded("the call's time is over")
+}
+
+/// Messages pass as they are.
+#[derive(Clone, Copy, Debug)]
+struct RawCodec;
+
+impl Codec for RawCodec {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for RawCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for RawCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}

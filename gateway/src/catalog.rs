@@ -1,0 +1,112 @@
+//! Which methods are served, found by their path at once.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use http::uri::PathAndQuery;
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
+use weft_kit::Peer;
+use weft_proto::{
+    Idempotency, Methods,
+    weft::options::v1::{Access, Exposure, StreamCursor},
+};
+
+use crate::{GatewayError, Upstreams, upstream};
+
+/// A method that can be called from the edge, with all that a call needs resolved.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) path: PathAndQuery,
+    pub(crate) descriptor: MethodDescriptor,
+    pub(crate) input: MessageDescriptor,
+    pub(crate) output: MessageDescriptor,
+    pub(crate) client_streaming: bool,
+    pub(crate) server_streaming: bool,
+    /// Whether a call changes anything, as its contract says: what does not may be a GET.
+    pub(crate) has_side_effects: bool,
+    /// Whether a repeat of a call does no more than the first.
+    pub(crate) is_repeatable: bool,
+    /// How a client goes on with its stream after it broke off.
+    pub(crate) cursor: Option<StreamCursor>,
+    /// Whether AI agents are offered it.
+    pub(crate) is_tool: bool,
+    /// Whether anybody may call it, signed in or not, as its contract says.
+    pub(crate) public: bool,
+    /// For requests that pass as they are.
+    pub(crate) peer: Peer,
+    /// For calls that the gateway makes itself.
+    pub(crate) caller: Peer,
+}
+
+/// The methods that are served.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    methods: HashMap<String, Arc<Entry>>,
+    /// Services whose contracts are known: of them nothing but `methods` exists.
+    known_services: HashSet<String>,
+    upstreams: Upstreams,
+}
+
+impl Catalog {
+    /// Joins contracts and services. A method which its policy keeps inside the mesh is left
+    /// out, and so is unknown in every protocol.
+    pub(crate) fn new(upstreams: Upstreams, pool: &DescriptorPool) -> Result<Self, GatewayError> {
+        let policies = Methods::from_pool(pool).map_err(GatewayError::Policy)?;
+        let mut methods = HashMap::new();
+        for method in policies.iter() {
+            let Some(peer) = upstreams.get(method.descriptor.parent_service().full_name()) else { continue };
+            let policy = method.policy.as_ref();
+            if policy.is_some_and(|policy| policy.exposure() != Exposure::Edge) {
+                continue;
+            }
+            let descriptor = method.descriptor.clone();
+            let entry = Entry {
+                path: PathAndQuery::try_from(method.path.as_str()).expect("protobuf names are URL-safe"),
+                input: descriptor.input(),
+                output: descriptor.output(),
+                client_streaming: descriptor.is_client_streaming(),
+                server_streaming: descriptor.is_server_streaming(),
+                has_side_effects: method.idempotency != Idempotency::NoSideEffects,
+                is_repeatable: method.is_retryable(),
+                cursor: method.cursor.clone(),
+                is_tool: policy.is_some_and(|policy| policy.mcp_tool)
+                    && !descriptor.is_client_streaming()
+                    && !descriptor.is_server_streaming(),
+                public: policy.is_none_or(|policy| policy.access() == Access::Public),
+                peer: peer.clone(),
+                caller: upstream::caller(peer, descriptor.is_client_streaming()),
+                descriptor,
+            };
+            methods.insert(method.path.clone(), Arc::new(entry));
+        }
+        let known_services = pool.services().map(|service| service.full_name().to_owned()).collect();
+        Ok(Self { methods, known_services, upstreams })
+    }
+
+    /// The method at `/package.Service/Method`.
+    pub(crate) fn method(&self, path: &str) -> Option<&Arc<Entry>> {
+        self.methods.get(path)
+    }
+
+    /// All methods, by path.
+    pub(crate) fn methods(&self) -> Vec<&Arc<Entry>> {
+        let mut methods: Vec<_> = self.methods.values().collect();
+        methods.sort_by(|one, other| one.path.as_str().cmp(other.path.as_str()));
+        methods
+    }
+
+    /// Who answers a gRPC request for `path`. A service that is served without contracts is
+    /// passed all its requests.
+    pub(crate) fn peer(&self, path: &str) -> Option<&Peer> {
+        if let Some(method) = self.methods.get(path) {
+            return Some(&method.peer);
+        }
+        let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+        if method.is_empty() || method.contains('/') || self.known_services.contains(service) {
+            return None;
+        }
+        self.upstreams.get(service)
+    }
+}

@@ -1,0 +1,58 @@
+//! The edge of the mesh: protocols in, gRPC out. It decides nothing.
+//!
+//! One HTTP service answers gRPC, gRPC-web, Connect, REST with JSON, WebSocket, MCP, `/openapi.json` and the
+//! console, from descriptors alone: a new method of a contract is reachable every way without a
+//! line here. A request walks forward through these files:
+//!
+//! 1. `service`: which protocol, by content type and path; `cors` for pages of other origins.
+//! 2. `grpc` passes gRPC and gRPC-web through; `connect`, `rest`, `mcp` and
+//!    `ws` translate.
+//! 3. `json` turns messages into canonical proto3 JSON and back, within bounds.
+//! 4. `call` calls the service, in this process or elsewhere; `catalog` knows which method it is,
+//!    and `upstream` who answers.
+//! 5. `schema` says what messages look like, for `openapi` and `mcp`.
+//! 6. `refusal` turns what went wrong into HTTP.
+//!
+//! What is answered where is in `docs/gateway.md`, the WebSocket in `docs/websocket.md`.
+//!
+//! ```
+//! use weft_gateway::{Gateway, GatewayOptions, Upstreams};
+//! use weft_kit::Lifecycle;
+//!
+//! // In a real process: `.with("weft.graph.v1.GraphService", peer)` for each service.
+//! let upstreams = Upstreams::new();
+//! let pool = weft_proto::pool().clone();
+//! let gateway = Gateway::new(upstreams, GatewayOptions::default(), pool, Lifecycle::new())?;
+//! assert!(gateway.openapi().starts_with(b"{"));
+//! # Ok::<(), weft_gateway::GatewayError>(())
+//! ```
+
+mod accept;
+mod body;
+mod call;
+mod catalog;
+mod connect;
+mod console;
+mod cors;
+mod docs;
+mod error;
+mod grpc;
+mod json;
+mod mcp;
+mod metadata;
+mod openapi;
+mod options;
+mod percent;
+mod refusal;
+mod rest;
+mod schema;
+mod service;
+mod shared;
+mod upstream;
+mod ws;
+
+pub use console::has_console;
+pub use error::GatewayError;
+pub use options::{GatewayOptions, WebSocketOptions};
+pub use service::Gateway;
+pub use upstream::Upstreams;

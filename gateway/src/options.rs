@@ -1,0 +1,82 @@
+//! What can be set at the edge.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the gateway. Every one has a default that is safe on an open network.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewayOptions {
+    /// Web origins whose pages may call this gateway, besides its own: `https://app.example.org`,
+    /// or `*` for every page. None by default: a page of another origin gets no answer to read.
+    pub allowed_origins: Vec<String>,
+    /// Most bytes of a REST request's body. A larger one is answered with 413.
+    pub max_body_bytes: usize,
+    /// Most bytes of one message in REST answers and on a WebSocket, before JSON.
+    pub max_message_bytes: usize,
+    /// Most levels of objects and lists in JSON. No contract of ours needs more than ten. At most
+    /// 100 counts: the parser itself ends at 127.
+    pub max_json_depth: usize,
+    /// Pause after which a quiet event stream says that it still lives, so that proxies between
+    /// do not cut it.
+    #[serde(with = "humantime_serde")]
+    pub heartbeat: Duration,
+    /// WebSockets.
+    pub websocket: WebSocketOptions,
+    /// Title of the OpenAPI document.
+    pub title: String,
+}
+
+/// Bounds of one WebSocket.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebSocketOptions {
+    /// Most calls that run at once on one socket. One more ends with RESOURCE_EXHAUSTED.
+    pub max_calls: usize,
+    /// How often the server pings.
+    #[serde(with = "humantime_serde")]
+    pub ping_interval: Duration,
+    /// A socket from which nothing was heard for so long is closed.
+    #[serde(with = "humantime_serde")]
+    pub answer_timeout: Duration,
+    /// Bytes that wait to be written to one socket; calls with more to say wait for their turn.
+    pub send_queue_bytes: usize,
+    /// Bytes that wait for one call's service to read them. When they are this many, the socket
+    /// is not read until there is room: TCP makes the client wait.
+    pub call_queue_bytes: usize,
+    /// Bytes that wait for all services of one socket.
+    pub receive_queue_bytes: usize,
+    /// A call whose service reads nothing for so long while its queue is full ends with
+    /// RESOURCE_EXHAUSTED, so that it cannot hold up the other calls of its socket for ever.
+    #[serde(with = "humantime_serde")]
+    pub stall_timeout: Duration,
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            max_body_bytes: 4 << 20,
+            max_message_bytes: 4 << 20,
+            max_json_depth: 64,
+            heartbeat: Duration::from_secs(15),
+            websocket: WebSocketOptions::default(),
+            title: "weft".to_owned(),
+        }
+    }
+}
+
+impl Default for WebSocketOptions {
+    fn default() -> Self {
+        Self {
+            max_calls: 64,
+            ping_interval: Duration::from_secs(20),
+            answer_timeout: Duration::from_secs(40),
+            send_queue_bytes: 1 << 20,
+            call_queue_bytes: 1 << 20,
+            receive_queue_bytes: 8 << 20,
+            stall_timeout: Duration::from_secs(15),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The gateway as one HTTP service: which protocol a request speaks, and who answers it.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{Request, Response, header};
+use prost_reflect::DescriptorPool;
+use tonic::body::Body;
+use tower::{Service, ServiceExt};
+use weft_kit::{BoxError, Lifecycle, Peer, Problem};
+
+use crate::{
+    GatewayError, GatewayOptions, Upstreams, accept,
+    catalog::Catalog,
+    connect, console,
+    cors::Origins,
+    docs, grpc,
+    mcp::{self, Tools},
+    openapi::Document,
+    refusal::Refusal,
+    rest::{self, Router},
+    shared::Shared,
+    upstream, ws,
+};
+
+/// The edge of a mesh. Clones share everything.
+///
+/// It is a [`tower::Service`] of any HTTP request whose body is bytes, and answers every one of
+/// them, so that any accept loop which allows upgrades can serve it.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    made: Arc<Made>,
+    sides: Arc<Vec<(String, Peer)>>,
+}
+
+/// What was made of the contracts at start, each for one protocol.
+#[derive(Debug)]
+struct Made {
+    router: Router,
+    tools: Tools,
+    openapi: Document,
+    docs: docs::Page,
+}
+
+impl Gateway {
+    /// Builds the gateway of `upstreams`, whose contracts are in `pool`. Methods of services
+    /// without an upstream are not served; WebSockets live no longer than `lifecycle`.
+    ///
+    /// # Errors
+    /// A contract that cannot be served, by the name of its method.
+    pub fn new(
+        upstreams: Upstreams,
+        options: GatewayOptions,
+        pool: DescriptorPool,
+        lifecycle: Lifecycle,
+    ) -> Result<Self, GatewayError> {
+        let catalog = Catalog::new(upstreams, &pool)?;
+        let router = Router::new(&catalog)?;
+        let tools = Tools::new(&catalog)?;
+        let openapi = Document::new(&router, &pool, &options.title);
+        let origins = Origins::new(&options.allowed_origins);
+        let shared = Shared { catalog, options, origins, pool, lifecycle };
+        let made = Made { router, tools, openapi, docs: docs::Page::new() };
+        Ok(Self { shared: Arc::new(shared), made: Arc::new(made), sides: Arc::default() })
+    }
+
+    /// Lets `service` answer `path` and all below it, before anything of the contracts:
+    /// `/healthz`, `/metrics`, `/hooks`.
+    pub fn with_side(mut self, path: impl Into<String>, service: Peer) -> Self {
+        Arc::make_mut(&mut self.sides).push((path.into(), service));
+        self
+    }
+
+    /// The OpenAPI 3.1 document, as `/openapi.json` answers it.
+    pub fn openapi(&self) -> Bytes {
+        self.made.openapi.json()
+    }
+
+    async fn handle(self, request: Request<Body>) -> Response<Body> {
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let mut response = match self.shared.origins.preflight(&request) {
+            Some(answer) => answer,
+            None => self.route(request).await,
+        };
+        self.shared.origins.mark(origin.as_ref(), response.headers_mut());
+        response
+    }
+
+    async fn route(&self, request: Request<Body>) -> Response<Body> {
+        let shared = &self.shared;
+        let path = request.uri().path();
+        if let Some((_, side)) = self.sides.iter().find(|(prefix, _)| is_below(prefix, path)) {
+            return beside(side.clone(), request, shared).await;
+        }
+        if let Some(protocol) = grpc::protocol(request.headers()) {
+            return grpc::handle(Arc::clone(shared), protocol, request).await;
+        }
+        if let Some(entry) = shared.catalog.method(path) {
+            return connect::handle(shared, entry, request).await;
+        }
+        match path {
+            "/ws" => return ws::handle(shared, request),
+            "/docs" => return self.made.docs.handle(request.method(), request.headers(), &shared.pool),
+            "/mcp" => return mcp::handle(shared, &self.made.tools, request).await,
+            "/openapi.json" => {
+                return self.made.openapi.handle(request.method(), request.headers(), &shared.pool);
+            }
+            _ => {}
+        }
+        match rest::handle(shared, &self.made.router, request).await {
+            Ok(response) => response,
+            Err(request) => self.outside_of_rest(&request),
+        }
+    }
+
+    /// A path that no contract has: a method that there is not, a page, or nothing.
+    fn outside_of_rest(&self, request: &Request<Body>) -> Response<Body> {
+        if let Some(refusal) = connect::unknown_method(&self.shared, request) {
+            return refusal;
+        }
+        let (method, path, headers) = (request.method(), request.uri().path(), request.headers());
+        let is_page = accept::wants_page(headers)
+            && !self.made.router.is_api_path(path)
+            && !path.starts_with("/assets/");
+        console::handle(method, path, headers, is_page).unwrap_or_else(|| {
+            let problem =
+                Problem::not_found("NO_SUCH_PATH", format!("there is nothing at {path}")).with("path", path);
+            Refusal::from(problem).into_response(&self.shared.pool)
+        })
+    }
+}
+
+fn is_below(prefix: &str, path: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix.ends_with('/'))
+}
+
+async fn beside(mut side: Peer, request: Request<Body>, shared: &Shared) -> Response<Body> {
+    let answered = async { side.ready().await?.call(request).await };
+    answered.await.unwrap_or_else(|error| {
+        Refusal::from(upstream::unreachable_service(error.as_ref())).into_response(&shared.pool)
+    })
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Gateway")
+            .field("methods", &self.shared.catalog.methods().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B> Service<Request<B>> for Gateway
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let gateway = self.clone();
+        let request = request.map(Body::new);
+        Box::pin(async move { Ok(gateway.handle(request).await) })
+    }
+}

@@ -1,0 +1,98 @@
+//! One call on a socket, from its first message to its status.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, stream};
+use prost_reflect::DescriptorPool;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tonic::Status;
+
+use super::{
+    frame::{self, Protocol},
+    outbox::{Gone, Outbox},
+};
+use crate::{
+    call::{self, Head},
+    catalog::Entry,
+    json,
+};
+
+/// What a client said, on its way to the service.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// A message, and the places that it holds in the queues.
+    Message(Bytes, [OwnedSemaphorePermit; 2]),
+    /// There are no more.
+    End,
+}
+
+/// A call that was begun.
+pub(super) struct Call {
+    pub(super) number: u64,
+    pub(super) entry: Arc<Entry>,
+    pub(super) head: Head,
+    pub(super) received: mpsc::UnboundedReceiver<Received>,
+    pub(super) outbox: Outbox,
+    pub(super) protocol: Protocol,
+    pub(super) pool: DescriptorPool,
+    pub(super) max_message_bytes: usize,
+}
+
+impl Call {
+    /// Runs the call. Its status is the last thing said.
+    pub(super) async fn run(mut self) {
+        let received = std::mem::replace(&mut self.received, mpsc::unbounded_channel().1);
+        let status = match self.answer(received).await {
+            Ok(Ok(())) => Status::ok(""),
+            Ok(Err(status)) => status,
+            Err(Gone) => return,
+        };
+        let last = frame::status(self.protocol, self.number, &status, &self.pool);
+        // Where the socket is gone nobody waits for the status.
+        let _ = self.outbox.send(last).await;
+    }
+
+    async fn answer(
+        &mut self,
+        received: mpsc::UnboundedReceiver<Received>,
+    ) -> Result<Result<(), Status>, Gone> {
+        let messages = requests(received);
+        let head = std::mem::take(&mut self.head);
+        let mut answer = match call::call(&self.entry, head, messages, self.max_message_bytes).await {
+            Ok(answer) => answer,
+            Err(status) => return Ok(Err(status)),
+        };
+        loop {
+            let message = match answer.messages.next().await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(Ok(())),
+                Err(status) => return Ok(Err(status)),
+            };
+            let framed = match self.protocol {
+                Protocol::Proto => frame::message(self.protocol, self.number, &message),
+                Protocol::Json => match json::encode(&self.entry.output, message) {
+                    Ok(json) => frame::message(self.protocol, self.number, &json),
+                    Err(status) => return Ok(Err(status)),
+                },
+            };
+            self.outbox.send(framed).await?;
+        }
+    }
+}
+
+/// The request's messages. A place in the queues is free as soon as the service's side takes the
+/// message. When the queue is gone without an end, the call is about to be given up: see
+/// [`call::call`].
+fn requests(received: mpsc::UnboundedReceiver<Received>) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold(received, |mut received| async {
+        match received.recv().await {
+            Some(Received::Message(message, places)) => {
+                drop(places);
+                Some((message, received))
+            }
+            Some(Received::End) => None,
+            None => std::future::pending().await,
+        }
+    })
+}

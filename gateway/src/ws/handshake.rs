@@ -1,0 +1,136 @@
+//! Letting a WebSocket in (RFC 6455, 4.2).
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::derive_accept_key,
+        protocol::{Role, WebSocketConfig},
+    },
+};
+use tonic::body::Body;
+use weft_kit::Problem;
+
+use super::{
+    frame::Protocol,
+    socket::{Settings, Socket},
+};
+use crate::{metadata, refusal::Refusal, shared::Shared};
+
+/// Answers a request for the WebSocket, and runs the socket that it becomes.
+pub(crate) fn handle(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
+    accept(shared, request).unwrap_or_else(|refusal| refusal.into_response(&shared.pool))
+}
+
+fn accept(shared: &Arc<Shared>, mut request: Request<Body>) -> Result<Response<Body>, Refusal> {
+    let asked = check(&request)?;
+    if !shared.origins.may_connect(&request) {
+        let problem = Problem::permission_denied(
+            "ORIGIN_NOT_ALLOWED",
+            "pages of this origin may not open a WebSocket here",
+        );
+        return Err(problem.into());
+    }
+    if shared.lifecycle.is_draining() {
+        return Err(Problem::unavailable("DRAINING", "this server is about to stop").into());
+    }
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(|| {
+        Refusal::from(Problem::internal("NO_UPGRADE", "this server cannot turn connections into WebSockets"))
+    })?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, asked.accept);
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(asked.protocol.name()));
+
+    let settings = Settings {
+        protocol: asked.protocol,
+        metadata: metadata::from_headers(request.headers()).into_headers(),
+        extensions: std::mem::take(request.extensions_mut()),
+    };
+    let socket_shared = Arc::clone(shared);
+    shared.lifecycle.spawn_future(async move {
+        match upgrade.await {
+            Ok(upgraded) => {
+                let config = config(&socket_shared);
+                let stream =
+                    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config))
+                        .await;
+                Box::pin(Socket::new(socket_shared, settings).run(stream)).await;
+            }
+            Err(error) => tracing::debug!(%error, "a connection did not become a WebSocket"),
+        }
+    });
+    Ok(response)
+}
+
+/// The library's own bounds are 64 MiB a message and no bound for what waits to be written.
+fn config(shared: &Shared) -> WebSocketConfig {
+    // JSON of a message is larger than the message, and a number and a kind come before it.
+    let most = shared.options.max_message_bytes.saturating_mul(2).saturating_add(1024);
+    WebSocketConfig::default()
+        .max_message_size(Some(most))
+        .max_frame_size(Some(most))
+        .read_buffer_size(16 * 1024)
+        .write_buffer_size(16 * 1024)
+        .max_write_buffer_size(most.saturating_add(64 * 1024))
+}
+
+struct Asked {
+    accept: HeaderValue,
+    protocol: Protocol,
+}
+
+fn check(request: &Request<Body>) -> Result<Asked, Refusal> {
+    let headers = request.headers();
+    let is_upgrade = request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && has_token(headers, &header::CONNECTION, "upgrade")
+        && has_token(headers, &header::UPGRADE, "websocket");
+    if !is_upgrade {
+        return Err(upgrade_required(
+            "here is a WebSocket: connect with GET over HTTP/1.1 and Upgrade: websocket",
+        ));
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(upgrade_required("the version of the WebSocket protocol must be 13"));
+    }
+    let bad = |reason, text: &str| Refusal::from(Problem::invalid_argument(reason, text));
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .filter(|key| key.len() == 24)
+        .ok_or_else(|| bad("BAD_HANDSHAKE", "Sec-WebSocket-Key must be 16 bytes in base64"))?;
+    let protocol = headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .find_map(|name| Protocol::by_name(name.trim()))
+        .ok_or_else(|| {
+            bad("NO_SUB_PROTOCOL", "Sec-WebSocket-Protocol must name weft.v1.proto or weft.v1.json")
+        })?;
+    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is visible ASCII");
+    Ok(Asked { accept, protocol })
+}
+
+fn upgrade_required(text: &str) -> Refusal {
+    Refusal::http(StatusCode::UPGRADE_REQUIRED, Problem::invalid_argument("NOT_A_WEBSOCKET", text))
+        .with_header(header::UPGRADE, HeaderValue::from_static("websocket"))
+        .with_header(header::CONNECTION, HeaderValue::from_static("upgrade"))
+        .with_header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
+}
+
+fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|value| value.trim().eq_ignore_ascii_case(token))
+}

@@ -1,0 +1,14 @@
+//! WebSocket: every method of all four kinds, many calls on one socket, as `docs/websocket.md`
+//! says.
+//!
+//! `handshake` lets a socket in; `socket` reads it and starts calls; `call` runs one; `outbox`
+//! is where all of them write; `frame` is how messages look in the two sub-protocols.
+
+mod call;
+mod frame;
+mod handshake;
+mod numbers;
+mod outbox;
+mod socket;
+
+pub(crate) use handshake::handle;
