@@ -1,0 +1,126 @@
+//! What people type.
+//!
+//! Exit codes: 0 done; 1 a fault; 2 the command line is wrong; 3 not found; 4 not allowed;
+//! 5 somebody else was faster, or it is there already; 6 not reachable or not in time; 7 what was
+//! sent is wrong.
+
+mod config;
+mod exit;
+mod graph;
+mod health;
+mod identity;
+mod import;
+mod output;
+mod run;
+mod source;
+mod target;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::{Flags, NOT_CONFIGURATION};
+
+pub use output::OutputFormat;
+
+/// A gRPC service mesh with typed contracts: graphs that are kept, laid out live, and changed by
+/// everybody at once.
+#[derive(Debug, Parser)]
+#[command(name = "weft", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 a fault, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 unreachable or too late, 7 invalid input."
+)]
+pub struct Arguments {
+    /// Configuration file (TOML).
+    #[arg(long, global = true, env = "WEFT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(long, short = 'o', global = true, value_enum, default_value_t = OutputFormat::Table)]
+    output: OutputFormat,
+    #[command(flatten)]
+    target: target::Target,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a whole mesh in this process.
+    Up(run::Up),
+    /// Start only some services in this process; the others are found by `peers` in the configuration.
+    Serve(run::Serve),
+    /// Create, list, fill, search and take out graphs.
+    #[command(subcommand)]
+    Graph(graph::GraphCommand),
+    /// Bring folders in, and keep graphs true to them.
+    #[command(subcommand)]
+    Source(source::SourceCommand),
+    /// API keys.
+    #[command(subcommand)]
+    Key(identity::KeyCommand),
+    /// Who am I, and what may I do?
+    Whoami,
+    /// Print a link that signs a browser in, once.
+    Login,
+    /// Show or check the configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Is the mesh ready?
+    Health(health::HealthCommand),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs what was typed.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::fail(&error.into()),
+    };
+    let result = runtime.block_on(dispatch(arguments));
+    // Standard input may still be read by a thread that nobody can wake.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::fail(&error),
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
+    let Arguments { config, output, target, command } = arguments;
+    let load = |flags: &Flags| weft_kit::config::load(config.as_deref(), flags, &NOT_CONFIGURATION);
+    match command {
+        Command::Up(up) => {
+            let config = load(&up.flags())?;
+            up.run(config).await
+        }
+        Command::Serve(serve) => {
+            let config = load(&serve.flags())?;
+            serve.run(config).await
+        }
+        Command::Config(command) => command.run(config.as_deref(), output),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "weft", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Graph(command) => command.run(&target.connect()?, output).await,
+        Command::Source(command) => command.run(&target.connect()?, output).await,
+        Command::Key(command) => command.run(&target.connect()?, output).await,
+        Command::Whoami => identity::who_am_i(&target.connect()?, output).await,
+        Command::Login => identity::login(&target.connect()?, output).await,
+        Command::Health(command) => command.run(&target.connect_without_key()?, output).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,117 @@
+//! `weft up` and `weft serve`: running a node until it is told to end.
+
+use std::{collections::BTreeMap, path::PathBuf, process};
+
+use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use weft_graph::FolderOptions;
+
+use super::output::line;
+use crate::{
+    config::{Config, Flags, GraphFlags},
+    node::{Node, ROLES},
+};
+
+/// Start a whole mesh in this process.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Up {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Bring in a real graph to look at: the packages of Debian and which needs which.
+    #[arg(long)]
+    demo: bool,
+    /// Open a folder to sources of all projects: `notes=/home/me/notes`. Can be repeated.
+    #[arg(long = "folder", value_name = "NAME=PATH", value_parser = folder)]
+    folders: Vec<(String, PathBuf)>,
+    #[arg(from_global)]
+    data: Option<PathBuf>,
+}
+
+/// Start some services in this process.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// The services: identity, graph, compute, gateway.
+    #[arg(required = true, value_name = "SERVICE")]
+    services: Vec<String>,
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    #[arg(from_global)]
+    data: Option<PathBuf>,
+}
+
+/// `notes=/home/me/notes`, the path relative to where the command is typed.
+fn folder(text: &str) -> Result<(String, PathBuf)> {
+    let (name, path) = text.split_once('=').context("must be NAME=PATH")?;
+    let path = std::fs::canonicalize(path).with_context(|| path.to_owned())?;
+    Ok((name.to_owned(), path))
+}
+
+fn open_to_all((name, path): &(String, PathBuf)) -> (String, FolderOptions) {
+    let open = FolderOptions { path: path.clone(), projects: vec!["*".into()], description: String::new() };
+    (name.clone(), open)
+}
+
+impl Up {
+    pub(crate) fn flags(&self) -> Flags {
+        let folders: BTreeMap<_, _> = self.folders.iter().map(open_to_all).collect();
+        let graph = (!folders.is_empty()).then_some(GraphFlags { folders });
+        Flags { data: self.data.clone(), listen: self.listen.clone(), graph }
+    }
+
+    pub(crate) async fn run(self, config: Config) -> Result<()> {
+        let _observation = weft_kit::observe::start(&config.observe, "weft").map_err(anyhow::Error::msg)?;
+        let data = config.data.clone();
+        let node = Node::start(config, &ROLES.map(|role| role.name)).await?;
+        if self.demo {
+            node.bring_demo().await?;
+        }
+        line(&format!("weft is up at {}", node.url));
+        line(&format!(
+            "  console   {}   (signs in once; `weft login` makes another)",
+            node.sign_in_link().await?
+        ));
+        line(&format!("  API key   {}", data.join("admin.key").display()));
+        line(&format!("  API       {}/openapi.json", node.url));
+        if !weft_gateway::has_console() {
+            line("  The console was left out of this build; `make up` builds it too.");
+        }
+        until_told(node).await
+    }
+}
+
+impl Serve {
+    pub(crate) fn flags(&self) -> Flags {
+        Flags { data: self.data.clone(), listen: self.listen.clone(), ..Flags::default() }
+    }
+
+    pub(crate) async fn run(self, config: Config) -> Result<()> {
+        let _observation = weft_kit::observe::start(&config.observe, "weft").map_err(anyhow::Error::msg)?;
+        let names: Vec<&str> = self.services.iter().map(String::as_str).collect();
+        let node = Node::start(config, &names).await?;
+        line(&format!("{} at {}", names.join(", "), node.url));
+        until_told(node).await
+    }
+}
+
+/// Serves until a signal; a second one ends at once.
+async fn until_told(node: Node) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let failed = tokio::select! {
+        _ = interrupt.recv() => false,
+        _ = terminate.recv() => false,
+        () = node.failed() => true,
+    };
+    tracing::info!("ending: what runs may finish");
+    tokio::select! {
+        () = node.shut_down() => {}
+        _ = interrupt.recv() => process::exit(130),
+        _ = terminate.recv() => process::exit(143),
+    }
+    if failed {
+        bail!("an essential part of the node failed");
+    }
+    Ok(())
+}

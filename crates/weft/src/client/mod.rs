@@ -1,0 +1,99 @@
+//! Reaching a mesh as a client: a connection, and the credential that each call carries.
+//!
+//! It knows neither the command line nor the node: both use it.
+
+mod upload;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tonic::{
+    Status,
+    metadata::MetadataValue,
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Certificate, ClientTlsConfig, Endpoint},
+};
+use weft_kit::{Peer, config::Secret};
+use weft_proto::weft::{
+    graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
+    identity::v1::identity_service_client::IdentityServiceClient,
+};
+
+pub(crate) use upload::{Upload, import};
+
+/// Adds the key to each call.
+#[derive(Clone)]
+pub(crate) struct WithKey(Option<MetadataValue<tonic::metadata::Ascii>>);
+
+impl WithKey {
+    fn new(key: Option<&Secret>) -> Result<Self> {
+        let header = |key: &Secret| {
+            format!("Bearer {}", key.reveal()).parse().context("the API key holds characters that no key has")
+        };
+        Ok(Self(key.map(header).transpose()?))
+    }
+}
+
+impl Interceptor for WithKey {
+    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, Status> {
+        if let Some(key) = &self.0 {
+            request.metadata_mut().insert("authorization", key.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// The client of the graph service.
+pub(crate) type GraphClient = GraphServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// The client of the source service.
+pub(crate) type SourceClient = SourceServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// The client of the identity service.
+pub(crate) type IdentityClient = IdentityServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// A connection to a mesh.
+pub(crate) struct Connection {
+    pub(crate) url: String,
+    peer: Peer,
+    key: WithKey,
+}
+
+impl Connection {
+    /// To the mesh at `url`, for example `http://127.0.0.1:8080`. It is made when it is used.
+    /// Over TLS it trusts what the system trusts, and the authorities in `ca_file` besides.
+    pub(crate) fn to_url(url: &str, key: Option<&Secret>, ca_file: Option<&Path>) -> Result<Self> {
+        let mut endpoint =
+            Endpoint::from_shared(url.to_owned()).with_context(|| url.to_owned())?.tcp_nodelay(true);
+        if url.starts_with("https:") {
+            let mut tls = ClientTlsConfig::new().with_native_roots();
+            if let Some(file) = ca_file {
+                let pem = std::fs::read(file).with_context(|| file.display().to_string())?;
+                tls = tls.ca_certificate(Certificate::from_pem(pem));
+            }
+            endpoint = endpoint.tls_config(tls)?;
+        }
+        Ok(Self { url: url.to_owned(), peer: Peer::new(endpoint.connect_lazy()), key: WithKey::new(key)? })
+    }
+
+    /// To a service of this process.
+    pub(crate) fn to_peer(peer: Peer, key: &Secret) -> Result<Self> {
+        Ok(Self { url: String::new(), peer, key: WithKey::new(Some(key))? })
+    }
+
+    pub(crate) fn graph(&self) -> GraphClient {
+        GraphServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn sources(&self) -> SourceClient {
+        SourceServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn identity(&self) -> IdentityClient {
+        IdentityServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer.clone()
+    }
+}

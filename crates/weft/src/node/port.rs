@@ -1,0 +1,107 @@
+//! What a node's port answers: gRPC for the services here, or everything if the gateway is here.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
+use anyhow::Result;
+use futures::future::{BoxFuture, FutureExt};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tonic::{Status, body::Body, service::Routes};
+use tower::Service;
+use weft_gateway::{Gateway, Upstreams};
+use weft_kit::{
+    Peer, Problem,
+    server::{Guards, Health, HttpService, Pipeline, Reflection},
+};
+
+use super::{Assembly, ROLES};
+
+/// Which peer answers a gRPC service, by its full name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Directory(BTreeMap<String, Peer>);
+
+impl Directory {
+    pub(crate) fn insert(&mut self, service: &str, peer: Peer) {
+        self.0.insert(service.to_owned(), peer);
+    }
+
+    /// Health and reflection, which every process has.
+    pub(crate) fn add_infrastructure(&mut self, health: &Health, guards: &Guards) {
+        let infrastructure = [
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+            "grpc.reflection.v1alpha.ServerReflection",
+        ];
+        let services = self.0.keys().cloned().chain(infrastructure.map(str::to_owned));
+        let reflection = Reflection::new(weft_proto::pool().clone(), services.collect::<Vec<_>>());
+        let routes = Routes::new(health.server())
+            .add_service(reflection.server())
+            .add_service(reflection.server_v1alpha());
+        let peer = Peer::new(Pipeline::new(routes, weft_proto::methods(), guards.clone()));
+        for service in infrastructure {
+            self.insert(service, peer.clone());
+        }
+    }
+}
+
+/// The service of the port.
+pub(crate) fn service(node: &Assembly, directory: &Directory, gateway: bool) -> Result<HttpService> {
+    if !gateway {
+        return Ok(HttpService::new(GrpcPort(directory.clone())));
+    }
+    let mut upstreams = Upstreams::new();
+    for (role, service) in
+        ROLES.iter().flat_map(|role| role.services.iter().map(move |service| (role, service)))
+    {
+        if !directory.0.contains_key(*service) {
+            // It runs elsewhere, and is looked up at each call.
+            upstreams = upstreams.with(*service, node.peers.lazy(role.name));
+        }
+    }
+    for (service, peer) in &directory.0 {
+        upstreams = upstreams.with(service.as_str(), peer.clone());
+    }
+    let gateway = Gateway::new(
+        upstreams,
+        node.config.gateway.clone(),
+        weft_proto::pool().clone(),
+        node.lifecycle.clone(),
+    )?;
+    Ok(HttpService::new(gateway))
+}
+
+/// A port that speaks gRPC only.
+#[derive(Clone)]
+struct GrpcPort(Directory);
+
+impl Service<Request<Incoming>> for GrpcPort {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let service = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+        let Some(mut peer) = self.0.0.get(service).cloned() else {
+            let status: Status =
+                Problem::unimplemented("UNKNOWN_SERVICE", format!("there is no service {service} here"))
+                    .into();
+            return std::future::ready(Ok(status.into_http())).boxed();
+        };
+        async move {
+            let answer = async {
+                std::future::poll_fn(|context| peer.poll_ready(context)).await?;
+                peer.call(request.map(Body::new)).await
+            };
+            Ok(answer.await.unwrap_or_else(|error| Status::from_error(error).into_http()))
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,136 @@
+//! The table of services. To add one: write its `start`, and add its row.
+
+use anyhow::{Context, Result, bail};
+use futures::future::{BoxFuture, FutureExt};
+use tonic::{codec::CompressionEncoding, service::Routes};
+use weft_compute::ComputeService;
+use weft_graph::{GraphService, SourceService};
+use weft_identity::IdentityService;
+use weft_kit::{
+    Peer,
+    server::{Guards, Pipeline},
+};
+
+use super::{Assembly, port::Directory};
+
+/// One row: a service that a process can run.
+#[derive(Clone, Copy, Debug)]
+pub struct Role {
+    /// Its name on the command line and in `peers`.
+    pub name: &'static str,
+    /// The gRPC services that it answers.
+    pub services: &'static [&'static str],
+    start: Option<Start>,
+}
+
+/// Opens a service and gives its routes.
+type Start = for<'a> fn(&'a Assembly) -> BoxFuture<'a, Result<Routes>>;
+
+/// Everything that `weft serve` can run and `weft up` does run.
+pub const ROLES: [Role; 4] = [
+    Role { name: "identity", services: &["weft.identity.v1.IdentityService"], start: Some(identity) },
+    Role {
+        name: "graph",
+        services: &["weft.graph.v1.GraphService", "weft.graph.v1.SourceService"],
+        start: Some(graph),
+    },
+    Role { name: "compute", services: &["weft.compute.v1.LayoutService"], start: Some(compute) },
+    // The edge answers no gRPC of its own: it hands everything on.
+    Role { name: "gateway", services: &[], start: None },
+];
+
+/// The rows with these names.
+pub(crate) fn find(names: &[&str]) -> Result<Vec<&'static Role>> {
+    if names.is_empty() {
+        bail!("name at least one service: {}", all_names());
+    }
+    names
+        .iter()
+        .map(|name| {
+            ROLES
+                .iter()
+                .find(|role| role.name == *name)
+                .with_context(|| format!("there is no service {name}; there are {}", all_names()))
+        })
+        .collect()
+}
+
+fn all_names() -> String {
+    ROLES.map(|role| role.name).join(", ")
+}
+
+/// Starts one service and makes it known, behind all stages of the runtime.
+pub(crate) async fn start(
+    role: &Role,
+    node: &Assembly,
+    guards: &Guards,
+    directory: &mut Directory,
+) -> Result<()> {
+    let Some(start) = role.start else { return Ok(()) };
+    let routes = start(node).await?;
+    let peer = Peer::new(Pipeline::new(routes, weft_proto::methods(), guards.clone()));
+    node.peers.insert(role.name, peer.clone());
+    for service in role.services {
+        directory.insert(service, peer.clone());
+    }
+    Ok(())
+}
+
+/// The generated server of a service: it reads compressed messages, none larger than configured.
+macro_rules! server {
+    ($node:expr, $service:expr) => {
+        $service
+            .into_server()
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size($node.config.limits.max_message_bytes)
+    };
+}
+
+fn identity(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+    async {
+        let deps = weft_identity::Deps {
+            store: node.storage.stores.identity.clone(),
+            mesh_secret: node.mesh_secret,
+            clock: node.clock.clone(),
+            ids: node.ids.clone(),
+            lifecycle: node.lifecycle.clone(),
+        };
+        let service = IdentityService::open(node.config.identity.clone(), deps).await?;
+        Ok(Routes::new(server!(node, service)))
+    }
+    .boxed()
+}
+
+fn graph(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+    async {
+        let deps = weft_graph::Deps {
+            store: node.storage.stores.graph.clone(),
+            bus: node.storage.bus.clone(),
+            clock: node.clock.clone(),
+            ids: node.ids.clone(),
+            lifecycle: node.lifecycle.clone(),
+            metrics: node.metrics.clone(),
+        };
+        let service = GraphService::open(node.config.graph.clone(), deps)?;
+        let sources = SourceService::new(&service, node.storage.stores.source.clone());
+        Ok(Routes::new(server!(node, service)).add_service(server!(node, sources)))
+    }
+    .boxed()
+}
+
+fn compute(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+    async {
+        let deps = weft_compute::Deps {
+            store: node.storage.stores.layout.clone(),
+            objects: node.storage.objects.clone(),
+            graph: node.peer("compute", "graph"),
+            clock: node.clock.clone(),
+            ids: node.ids.clone(),
+            lifecycle: node.lifecycle.clone(),
+        };
+        let service = ComputeService::open(node.config.compute.clone(), deps)?;
+        service.register_metrics(&node.metrics);
+        Ok(Routes::new(server!(node, service)))
+    }
+    .boxed()
+}
