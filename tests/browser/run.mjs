@@ -1,0 +1,31 @@
+// Starts a mesh unless one is given, then runs every test against it, one file
+// after the other: they share two cores with the mesh and the browser.
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startMesh } from "./lib/mesh.mjs";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const wanted = process.argv.slice(2);
+const files = readdirSync(join(here, "test"))
+  .filter((file) => file.endsWith(".test.mjs") && (wanted.length === 0 || wanted.some((word) => file.includes(word))))
+  .sort()
+  .map((file) => join(here, "test", file));
+if (files.length === 0) throw new Error(`no test file has ${wanted.join(" or ")} in its name`);
+
+const shots = process.env.WEFT_SHOTS ?? mkdtempSync(join(tmpdir(), "weft-shots-"));
+mkdirSync(shots, { recursive: true });
+
+const mesh = process.env.WEFT_URL ? null : await startMesh();
+const env = { ...process.env, WEFT_SHOTS: shots, ...mesh?.env };
+const tests = spawn(
+  process.execPath,
+  ["--test", "--test-concurrency=1", "--test-timeout=240000", "--test-reporter=spec", ...files],
+  { stdio: "inherit", env },
+);
+const code = await new Promise((resolve) => tests.once("exit", (status) => resolve(status ?? 1)));
+await mesh?.stop();
+console.log(`pictures: ${shots}`);
+process.exit(code);

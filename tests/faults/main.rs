@@ -1,0 +1,8 @@
+//! What a mesh promises when the power goes, when it is told to end, and when a viewer does not read.
+
+mod kill;
+mod ledger;
+mod refresh;
+mod slow_viewer;
+mod terminate;
+mod writers;

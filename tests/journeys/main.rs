@@ -1,0 +1,13 @@
+//! What people do with a mesh, from its first graph to a node that somebody drags: once with all
+//! services in one process on SQLite, once with each service alone over PostgreSQL and Redis. And two
+//! meshes in one process, which know nothing of each other.
+
+mod data;
+mod dragging;
+mod filling;
+mod folders;
+mod one_process;
+mod processes;
+mod questions;
+mod two_meshes;
+mod ways_in;

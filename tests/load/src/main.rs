@@ -1,0 +1,57 @@
+//! Measures the mesh: `weft-load rpc|graph|positions [--json]`.
+//!
+//! Each scenario starts what it needs on loopback, ends by itself within five minutes, and prints
+//! what it measured: medians of at least three rounds, beside the goal, and beside a peer where
+//! there is one, measured in turn in the same run. Whatever holds, the exit code is 0: a
+//! measurement is not a verdict.
+
+mod files;
+mod graph;
+mod mesh;
+mod notes;
+mod positions;
+mod report;
+mod rpc;
+mod shown;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+/// Measure the mesh on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "weft-load", version)]
+struct Arguments {
+    /// What to measure.
+    scenario: Scenario,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Rounds; the median of them counts.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=9))]
+    rounds: u32,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Scenario {
+    /// Calls and streams through the runtime with all its stages, against bare tonic.
+    Rpc,
+    /// Import, questions and the change stream of a real graph; its formats, and its memory.
+    Graph,
+    /// Positions of 100,000 nodes to 1, 10 and 100 viewers: rate, size, time from step to socket.
+    Positions,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let report = runtime.block_on(async {
+        match arguments.scenario {
+            Scenario::Rpc => rpc::measure(arguments.rounds).await,
+            Scenario::Graph => graph::measure(arguments.rounds).await,
+            Scenario::Positions => positions::measure(arguments.rounds).await,
+        }
+    })?;
+    report.print(arguments.json)?;
+    runtime.shutdown_background();
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! The mesh that is measured: all services in this process, on SQLite, with a client over a socket.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
+use weft::{
+    config::Config,
+    node::{Node, ROLES},
+};
+use weft_graph::FolderOptions;
+use weft_kit::{Peer, config::Rates};
+use weft_proto::weft::graph::v1::{CreateGraphRequest, Graph, graph_service_client::GraphServiceClient};
+use weft_tests::runtime::signed;
+
+/// A mesh in this process, and a client of it over a socket.
+pub(crate) struct Mesh {
+    node: Node,
+    pub(crate) key: String,
+    pub(crate) channel: Channel,
+    folder: TempDir,
+}
+
+impl Mesh {
+    pub(crate) async fn start() -> Result<Self> {
+        Self::start_in(TempDir::new()?).await
+    }
+
+    /// Ends it and starts it again on what it has kept, as after the death of its process: nothing is in
+    /// memory any more.
+    pub(crate) async fn restart(self) -> Result<Self> {
+        self.node.shut_down().await;
+        Self::start_in(self.folder).await
+    }
+
+    async fn start_in(folder: TempDir) -> Result<Self> {
+        let mut config =
+            Config { data: folder.path().to_owned(), listen: "127.0.0.1:0".into(), ..Config::default() };
+        let notes = folder.path().join("notes");
+        std::fs::create_dir_all(&notes)?;
+        let open =
+            FolderOptions { path: notes, projects: vec!["default".into()], ..FolderOptions::default() };
+        config.graph.folders.insert("notes".into(), open);
+        let unlimited = Rates { per_second: u32::MAX, burst: u32::MAX };
+        let rate = &mut config.limits.rate;
+        (rate.read, rate.write, rate.bulk, rate.stream) = (unlimited, unlimited, unlimited, unlimited);
+        let node = Node::start(config, &ROLES.map(|role| role.name)).await?;
+        let key = node.admin.as_ref().context("it has the identity service")?.secret.reveal().to_owned();
+        let channel =
+            Endpoint::from_shared(format!("http://{}", node.address))?.tcp_nodelay(true).connect().await?;
+        Ok(Self { node, key, channel, folder })
+    }
+
+    /// A folder that is open to sources.
+    pub(crate) fn notes(&self) -> PathBuf {
+        self.folder.path().join("notes")
+    }
+
+    /// Base address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.node.address)
+    }
+
+    /// The compute service, called without a socket.
+    pub(crate) fn compute(&self) -> Peer {
+        self.node.peers.lazy("compute")
+    }
+
+    pub(crate) fn graphs(&self) -> GraphServiceClient<Channel> {
+        GraphServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) async fn create_graph(&self, id: &str) -> Result<String> {
+        let request = CreateGraphRequest {
+            parent: "projects/default".into(),
+            graph_id: id.into(),
+            graph: Some(Graph::default()),
+            request_id: String::new(),
+        };
+        Ok(self.graphs().create_graph(signed(request, &self.key)).await?.into_inner().name)
+    }
+
+    pub(crate) async fn stop(self) {
+        self.node.shut_down().await;
+    }
+}

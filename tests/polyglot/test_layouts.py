@@ -1,0 +1,132 @@
+"""A live layout: a keyframe at once, positions that are finite, drags that everybody sees."""
+
+import math
+import queue
+import struct
+
+import grpc
+import pytest
+from shapes import apply, edge, node, refused
+from weft.compute.v1 import layout_pb2, layout_service_pb2
+
+HEADER = struct.Struct("<4sBBBBIIQQ3f3fq")
+
+
+class Frame:
+    """A position frame in columns of 32-bit floats, as docs/position-frames.md writes it."""
+
+    def __init__(self, data):
+        fields = HEADER.unpack_from(data)
+        magic, version, self.encoding, self.flags, _, self.count = fields[:6]
+        assert (magic, version) == (b"WFPF", 1) and HEADER.size == 64
+        self.sequence, self.tick = fields[7:9]
+        body = data[64:]
+        self.ids = None
+        if self.flags & 2:
+            self.ids = list(struct.unpack_from(f"<{self.count}I", body))
+            body = body[4 * self.count :]
+        dimensions = 3 if self.flags & 4 else 2
+        if self.encoding == layout_pb2.FRAME_ENCODING_COLUMNS_F32:
+            assert len(body) == 4 * self.count * dimensions
+            values = struct.unpack(f"<{self.count * dimensions}f", body)
+            assert all(math.isfinite(value) for value in values)
+            self.columns = [values[axis * self.count :][: self.count] for axis in range(dimensions)]
+        elif self.encoding == layout_pb2.FRAME_ENCODING_COLUMNS_Q16:
+            column = (2 * self.count + 3) // 4 * 4
+            assert len(body) == column * dimensions
+        else:
+            assert len(body) == 34 * self.count
+
+
+@pytest.fixture
+def ring(admin, graph):
+    """Twelve nodes in a ring."""
+    keys = [f"n{index}" for index in range(12)]
+    apply(admin, graph, *map(node, keys), *[edge(keys[i], keys[(i + 1) % 12]) for i in range(12)])
+    return graph
+
+
+@pytest.fixture
+def layout(admin, ring):
+    made = admin.layouts.CreateLayout(
+        layout_service_pb2.CreateLayoutRequest(parent=ring, layout=layout_pb2.Layout(seed=7)), timeout=20
+    )
+    yield made.name
+    admin.layouts.DeleteLayout(layout_service_pb2.DeleteLayoutRequest(name=made.name))
+
+
+def watch(admin, layout, *encodings):
+    options = layout_pb2.FrameOptions(encodings=encodings, max_frames_per_second=60)
+    request = layout_service_pb2.WatchPositionsRequest(name=layout, options=options)
+    return admin.layouts.WatchPositions(request, timeout=30)
+
+
+def frames(stream):
+    return (Frame(answer.event.frame) for answer in stream if answer.event.WhichOneof("event") == "frame")
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [layout_pb2.FRAME_ENCODING_COLUMNS_F32, layout_pb2.FRAME_ENCODING_COLUMNS_Q16, layout_pb2.FRAME_ENCODING_RECORD34],
+)
+def test_a_viewer_gets_the_state_and_a_keyframe_first(admin, layout, encoding):
+    stream = watch(admin, layout, encoding)
+    assert next(iter(stream)).event.layout.name == layout
+    first = next(frame for frame in frames(stream) if frame.count)
+    assert first.encoding == encoding and first.flags & 1 and first.count == 12
+    stream.cancel()
+
+
+def test_it_moves_and_then_rests_and_a_late_joiner_sees_it(admin, layout):
+    for answer in watch(admin, layout):
+        if answer.event.layout.state == layout_pb2.LAYOUT_STATE_SETTLED:
+            break
+    late = next(frame for frame in frames(watch(admin, layout)) if frame.count)
+    assert late.count == 12 and late.tick > 0
+    # A ring is laid out with its nodes apart.
+    places = set(zip(*late.columns))
+    assert len(places) == 12
+
+
+def test_a_drag_is_seen_by_everybody(admin, layout):
+    other = watch(admin, layout)
+    actions = queue.Queue()
+    Request = layout_service_pb2.AttachLayoutRequest
+    actions.put(Request(open=layout_service_pb2.AttachOpen(name=layout)))
+    conversation = admin.layouts.AttachLayout(iter(actions.get, None), timeout=30)
+    next(iter(conversation))
+    place = layout_pb2.Point(x=123.0, y=-45.0)
+    actions.put(Request(drag=layout_pb2.NodePlacement(key="n0", position=place)))
+    for frame in frames(other):
+        if any(abs(x - 123.0) < 1e-3 and abs(y + 45.0) < 1e-3 for x, y in zip(*frame.columns[:2])):
+            break
+    else:
+        pytest.fail("the other viewer never saw the dragged node")
+    actions.put(None)
+    other.cancel()
+
+
+def test_a_pin_stays(admin, layout):
+    place = layout_pb2.NodePlacement(key="n3", position=layout_pb2.Point(x=50, y=50))
+    pinned = admin.layouts.PinNodes(layout_service_pb2.PinNodesRequest(name=layout, nodes=[place]))
+    assert pinned.pinned_count == 1
+    stopped = admin.layouts.StopLayout(layout_service_pb2.StopLayoutRequest(name=layout))
+    assert stopped.state == layout_pb2.LAYOUT_STATE_STOPPED
+    free = admin.layouts.UnpinNodes(layout_service_pb2.UnpinNodesRequest(name=layout))
+    assert free.pinned_count == 0
+
+
+def test_new_nodes_appear_in_the_running_layout(admin, ring, layout):
+    stream = watch(admin, layout)
+    assert next(frame for frame in frames(stream) if frame.count).count == 12
+    apply(admin, ring, node("newcomer"), edge("newcomer", "n0"))
+    assert next(frame for frame in frames(stream) if frame.count == 13)
+    stream.cancel()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 1e300])
+def test_forces_that_are_no_numbers_are_refused(admin, layout, value):
+    changed = layout_pb2.Layout(name=layout, parameters=layout_pb2.LayoutParameters(repulsion=value))
+    with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
+        admin.layouts.UpdateLayout(layout_service_pb2.UpdateLayoutRequest(layout=changed))
+    assert any("repulsion" in field for field in refusal.fields)

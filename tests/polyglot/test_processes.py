@@ -1,0 +1,118 @@
+"""Every service alone, over PostgreSQL and Redis, as deploy/compose.yaml runs them; one is killed on the way."""
+
+import os
+import subprocess
+import uuid
+
+import grpc
+import pytest
+from conftest import Client
+from mesh import Mesh
+from shapes import apply, edge, node
+from test_import import EDGES, bring_in
+from test_layouts import frames, watch as watch_layout
+from test_watch import revisions, watch
+from weft.compute.v1 import layout_pb2, layout_service_pb2
+from weft.graph.v1 import graph_pb2, graph_service_pb2
+
+POSTGRES = os.environ.get("WEFT_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
+REDIS = os.environ.get("WEFT_TEST_REDIS", "redis://127.0.0.1:6379")
+
+
+def sql(statement):
+    subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", POSTGRES, "-c", statement], check=True, timeout=60)
+
+
+@pytest.fixture
+def database():
+    name = f"weft_polyglot_{uuid.uuid4().hex[:12]}"
+    sql(f"CREATE DATABASE {name}")
+    yield POSTGRES.rsplit("/", 1)[0] + f"/{name}"
+    sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def processes(tmp_path, database):
+    """The four processes by name."""
+    running = {}
+    environment = {
+        "WEFT_STORAGE__DATABASE": database,
+        "WEFT_STORAGE__BUS": REDIS,
+        "WEFT_STORAGE__OBJECTS": f"file://{tmp_path}/objects",
+        "WEFT_MESH__KEY_FILE": str(tmp_path / "mesh.key"),
+    }
+    (tmp_path / "objects").mkdir()
+    try:
+        # Each needs those before it; identity makes the mesh's key.
+        for name in ["identity", "graph", "compute", "gateway"]:
+            process = Mesh(tmp_path / name, services=[name], environment=dict(environment))
+            running[name] = process.start()
+            environment[f"WEFT_PEERS__{name.upper()}"] = process.url
+        yield running
+    finally:
+        for process in running.values():
+            process.kill()
+
+
+def test_the_journey_works_across_processes(processes):
+    key = processes["identity"].key
+    client = Client(processes["gateway"].target, key)
+    made = client.graphs.CreateGraph(
+        graph_service_pb2.CreateGraphRequest(parent="projects/p", graph_id="g", graph=graph_pb2.Graph()), timeout=20
+    )
+    graph = made.name
+    assert bring_in(client, graph, [("edges.tsv", EDGES)]).revision == 2
+    found = client.graphs.SearchNodes(graph_service_pb2.SearchNodesRequest(graph=graph, query="a"), timeout=20)
+    assert [each.node.key for each in found.results] == ["a"]
+
+    layout = client.layouts.CreateLayout(
+        layout_service_pb2.CreateLayoutRequest(parent=graph, layout=layout_pb2.Layout(seed=1)), timeout=20
+    )
+    assert next(frame for frame in frames(watch_layout(client, layout.name)) if frame.count).count == 3
+
+    stream = watch(client, graph, after=2)
+    apply(client, graph, node("d"), edge("c", "d"))
+    assert revisions(stream, 1) == [(3, ["d"])]
+
+    # The process that keeps the graphs dies, and comes back where it was.
+    processes["graph"].kill()
+    with pytest.raises(grpc.RpcError) as broken:
+        for _ in stream:
+            pass
+    assert broken.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL)
+    processes["graph"].start()
+    apply_when_back(client, graph, node("e"), edge("d", "e"))
+
+    # Nothing is lost, nothing comes twice, and the layout has the newcomers.
+    assert revisions(watch(client, graph, after=2), 2) == [(3, ["d"]), (4, ["e"])]
+    assert next(frame for frame in frames(watch_layout(client, layout.name)) if frame.count == 5)
+
+
+def apply_when_back(client, graph, *changes):
+    """A change that waits until the service is there again; a repeat of it is harmless."""
+    request = graph_service_pb2.ApplyChangesRequest(graph=graph, changes=changes, request_id=str(uuid.uuid4()))
+    for _ in range(30):
+        try:
+            return client.graphs.ApplyChanges(request, timeout=10, wait_for_ready=True)
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+    pytest.fail("the graph service did not come back")
+
+
+def test_two_graph_processes_agree(processes, tmp_path):
+    """What one writes the other one's watchers hear of, through Redis or, should that fail, the database."""
+    first = processes["graph"]
+    second = Mesh(tmp_path / "second", services=["graph"], environment=first.environment).start()
+    try:
+        key = processes["identity"].key
+        one, two = Client(first.target, key), Client(second.target, key)
+        made = one.graphs.CreateGraph(
+            graph_service_pb2.CreateGraphRequest(parent="projects/p", graph_id="shared", graph=graph_pb2.Graph())
+        )
+        stream = watch(two, made.name, after=1)
+        for index in range(20):
+            apply(one if index % 2 else two, made.name, node(f"n{index}"))
+        assert revisions(stream, 20) == [(index + 2, [f"n{index}"]) for index in range(20)]
+        stream.cancel()
+    finally:
+        second.kill()
