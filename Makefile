@@ -72,7 +72,7 @@ test-deploy: $(WEFT_BIN) ## The configuration reference is complete and valid
 	env -u WEFT_BIN -u WEFT_TEST_POSTGRES -u WEFT_TEST_REDIS $(WEFT_BIN) config check deploy/weft.toml
 
 test-polyglot: $(WEFT_BIN) ## Clients nobody here wrote, and the README's tour, against a running mesh
-	WEFT_BIN=$(WEFT_BIN) $(VENV)/python -m pytest -q tests/polyglot
+	WEFT_BIN=$(WEFT_BIN) $(VENV)/python -m pytest -q $(if $(CI),--reruns 1 -r R) tests/polyglot
 
 test-browser: $(WEFT_BIN) ## The console in a headless browser, against a running mesh
 	@if [ -f tests/browser/package.json ]; then cd tests/browser && WEFT_BIN=$(WEFT_BIN) npm test --silent; fi

@@ -39,7 +39,9 @@ class Client:
         from weft.graph.v1 import graph_service_pb2_grpc
         from weft.identity.v1 import identity_service_pb2_grpc
 
-        channel = grpc.insecure_channel(target)
+        # Connections of its own: grpcio shares them between channels, and so would a client of a mesh that
+        # was started again be told of the refusals that one before it met.
+        channel = grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)])
         if credential is not None:
             channel = grpc.intercept_channel(channel, *bearer(credential))
         self.channel = channel
