@@ -7,6 +7,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::{Status, body::Body};
 use weft_kit::Problem;
 
+use crate::words;
+
 /// The body. One that announces more than `limit` bytes is refused before it is read.
 ///
 /// # Errors
@@ -15,19 +17,14 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let too_large = || {
-        Problem::resource_exhausted("BODY_TOO_LARGE", format!("the body has more than {limit} bytes"))
-            .with("limit", limit)
-            .into()
-    };
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
-        return Err(too_large());
+        return Err(words::too_large(limit));
     }
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) if error.is::<LengthLimitError>() => Err(words::too_large(limit)),
         Err(error) => Err(Problem::invalid_argument(
             "BODY_NOT_READABLE",
             format!("the body could not be read: {error}"),

@@ -14,7 +14,7 @@ use tonic::{
 };
 use weft_kit::Problem;
 
-use crate::catalog::Entry;
+use crate::{catalog::Entry, words};
 
 /// What a call carries besides its messages.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +102,7 @@ pub(crate) async fn call(
 ) -> Result<Answer, Status> {
     // A service that answers at once would be faster than a time that is over already.
     if head.timeout.is_some_and(|timeout| timeout.is_zero()) {
-        return Err(time_is_over());
+        return Err(words::time_is_over());
     }
     let deadline = head.timeout.map(|timeout| Instant::now() + timeout);
     let mut request = tonic::Request::from_parts(head.metadata, head.extensions, messages);
@@ -126,11 +126,7 @@ async fn within<T>(
     work: impl Future<Output = Result<T, Status>>,
 ) -> Result<T, Status> {
     let Some(deadline) = deadline else { return work.await };
-    timeout_at(deadline, work).await.unwrap_or_else(|_| Err(time_is_over()))
-}
-
-fn time_is_over() -> Status {
-    Status::deadline_exceeded("the call's time is over")
+    timeout_at(deadline, work).await.unwrap_or_else(|_| Err(words::time_is_over()))
 }
 
 /// Messages pass as they are.

@@ -97,16 +97,16 @@ impl Catalog {
         methods
     }
 
-    /// Who answers a gRPC request for `path`. A service that is served without contracts is
-    /// passed all its requests.
-    pub(crate) fn peer(&self, path: &str) -> Option<&Peer> {
+    /// Who answers a gRPC request for `path`, and whether it may be a stream of requests. A service that
+    /// is served without contracts is passed all its requests.
+    pub(crate) fn passes_to(&self, path: &str) -> Option<(Peer, bool)> {
         if let Some(method) = self.methods.get(path) {
-            return Some(&method.peer);
+            return Some((method.peer.clone(), method.client_streaming));
         }
         let (service, method) = path.strip_prefix('/')?.split_once('/')?;
         if method.is_empty() || method.contains('/') || self.known_services.contains(service) {
             return None;
         }
-        self.upstreams.get(service)
+        self.upstreams.get(service).map(|peer| (peer.clone(), true))
     }
 }

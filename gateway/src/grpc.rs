@@ -66,11 +66,11 @@ pub(crate) async fn handle(
 /// Hands the request to the service that its path names, and the answer back, trailers included.
 async fn pass(shared: &Shared, mut request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
-    let Some(peer) = shared.catalog.peer(path) else {
+    let found = shared.tables.load().catalog.passes_to(path);
+    let Some((mut peer, client_streaming)) = found else {
         return Status::unimplemented(format!("there is no method {path}")).into_http();
     };
-    let mut peer = peer.clone();
-    if shared.catalog.method(path).is_none_or(|method| method.client_streaming) {
+    if client_streaming {
         request = request.map(upstream::never_whole);
     }
     metadata::remove_hop_by_hop(request.headers_mut());

@@ -5,13 +5,13 @@
 //! line here. A request walks forward through these files:
 //!
 //! 1. `service`: which protocol, by content type and path; `cors` for pages of other origins.
-//! 2. `grpc` passes gRPC and gRPC-web through; `connect`, `rest`, `mcp` and
-//!    `ws` translate.
+//! 2. `grpc` passes gRPC and gRPC-web through, and `watch` looks at what passes; `connect`, `rest`,
+//!    `mcp` and `ws` translate.
 //! 3. `json` turns messages into canonical proto3 JSON and back, within bounds.
 //! 4. `call` calls the service, in this process or elsewhere; `catalog` knows which method it is,
 //!    and `upstream` who answers.
 //! 5. `schema` says what messages look like, for `openapi` and `mcp`.
-//! 6. `refusal` turns what went wrong into HTTP.
+//! 6. `words` says what went wrong, the same in every protocol; `refusal` turns it into HTTP.
 //!
 //! What is answered where is in `docs/gateway.md`, the WebSocket in `docs/websocket.md`.
 //!
@@ -48,7 +48,10 @@ mod rest;
 mod schema;
 mod service;
 mod shared;
+mod tables;
 mod upstream;
+mod watch;
+mod words;
 mod ws;
 
 pub use console::has_console;

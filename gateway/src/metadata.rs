@@ -126,17 +126,31 @@ pub(crate) fn to_connect(metadata: MetadataMap) -> HeaderMap {
 /// The time that the client gives the call, from `X-Weft-Timeout` (`300ms`, `2.5s`, `1m`) or
 /// gRPC's own `grpc-timeout` (`2500m`).
 pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
-    let read = |name: &HeaderName, parse: fn(&str) -> Option<Duration>, form: &str| {
-        let Some(value) = headers.get(name) else { return Ok(None) };
-        let parsed = value.to_str().ok().and_then(|text| parse(text.trim()));
-        parsed.map(Some).ok_or_else(|| {
-            Status::from(Problem::bad_field(name.as_str(), format!("must be a time such as {form}")))
-        })
-    };
-    match read(&TIMEOUT, parse_timeout, "300ms, 2.5s or 1m")? {
+    match read_timeout(headers, &TIMEOUT, parse_timeout, "300ms, 2.5s or 1m")? {
         Some(timeout) => Ok(Some(timeout)),
-        None => read(&GRPC_TIMEOUT, parse_grpc_timeout, "2500m (milliseconds) or 3S (seconds)"),
+        None => grpc_timeout(headers),
     }
+}
+
+fn read_timeout(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    parse: fn(&str) -> Option<Duration>,
+    form: &str,
+) -> Result<Option<Duration>, Status> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| parse(text.trim()));
+    parsed
+        .map(Some)
+        .ok_or_else(|| Problem::bad_field(name.as_str(), format!("must be a time such as {form}")).into())
+}
+
+/// The time that a gRPC client gives the call.
+///
+/// # Errors
+/// INVALID_ARGUMENT for what is none.
+pub(crate) fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
+    read_timeout(headers, &GRPC_TIMEOUT, parse_grpc_timeout, "2500m (milliseconds) or 3S (seconds)")
 }
 
 /// The time that a Connect client gives the call: `connect-timeout-ms`, at most ten digits.

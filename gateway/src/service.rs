@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response, header};
@@ -16,17 +17,8 @@ use tower::{Service, ServiceExt};
 use weft_kit::{BoxError, Lifecycle, Peer, Problem};
 
 use crate::{
-    GatewayError, GatewayOptions, Upstreams, accept,
-    catalog::Catalog,
-    connect, console,
-    cors::Origins,
-    docs, grpc,
-    mcp::{self, Tools},
-    openapi::Document,
-    refusal::Refusal,
-    rest::{self, Router},
-    shared::Shared,
-    upstream, ws,
+    GatewayError, GatewayOptions, Upstreams, accept, connect, console, cors::Origins, docs, grpc, mcp,
+    refusal::Refusal, rest, shared::Shared, tables::Tables, upstream, ws,
 };
 
 /// The edge of a mesh. Clones share everything.
@@ -36,17 +28,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
-    made: Arc<Made>,
+    docs: Arc<docs::Page>,
     sides: Arc<Vec<(String, Peer)>>,
-}
-
-/// What was made of the contracts at start, each for one protocol.
-#[derive(Debug)]
-struct Made {
-    router: Router,
-    tools: Tools,
-    openapi: Document,
-    docs: docs::Page,
 }
 
 impl Gateway {
@@ -61,14 +44,10 @@ impl Gateway {
         pool: DescriptorPool,
         lifecycle: Lifecycle,
     ) -> Result<Self, GatewayError> {
-        let catalog = Catalog::new(upstreams, &pool)?;
-        let router = Router::new(&catalog)?;
-        let tools = Tools::new(&catalog)?;
-        let openapi = Document::new(&router, &pool, &options.title);
+        let tables = Tables::new(&upstreams, &pool, &options.title)?;
         let origins = Origins::new(&options.allowed_origins);
-        let shared = Shared { catalog, options, origins, pool, lifecycle };
-        let made = Made { router, tools, openapi, docs: docs::Page::new() };
-        Ok(Self { shared: Arc::new(shared), made: Arc::new(made), sides: Arc::default() })
+        let shared = Shared { tables: ArcSwap::from_pointee(tables), options, origins, pool, lifecycle };
+        Ok(Self { shared: Arc::new(shared), docs: Arc::new(docs::Page::new()), sides: Arc::default() })
     }
 
     /// Lets `service` answer `path` and all below it, before anything of the contracts:
@@ -80,7 +59,7 @@ impl Gateway {
 
     /// The OpenAPI 3.1 document, as `/openapi.json` answers it.
     pub fn openapi(&self) -> Bytes {
-        self.made.openapi.json()
+        self.shared.tables.load().openapi.json()
     }
 
     async fn handle(self, request: Request<Body>) -> Response<Body> {
@@ -102,33 +81,34 @@ impl Gateway {
         if let Some(protocol) = grpc::protocol(request.headers()) {
             return grpc::handle(Arc::clone(shared), protocol, request).await;
         }
-        if let Some(entry) = shared.catalog.method(path) {
+        // Taken once: whatever is added or removed meanwhile, this request sees one state of things.
+        let tables = shared.tables.load_full();
+        if let Some(entry) = tables.catalog.method(path) {
             return connect::handle(shared, entry, request).await;
         }
         match path {
             "/ws" => return ws::handle(shared, request),
-            "/docs" => return self.made.docs.handle(request.method(), request.headers(), &shared.pool),
-            "/mcp" => return mcp::handle(shared, &self.made.tools, request).await,
+            "/docs" => return self.docs.handle(request.method(), request.headers(), &shared.pool),
+            "/mcp" => return mcp::handle(shared, &tables.tools, request).await,
             "/openapi.json" => {
-                return self.made.openapi.handle(request.method(), request.headers(), &shared.pool);
+                return tables.openapi.handle(request.method(), request.headers(), &shared.pool);
             }
             _ => {}
         }
-        match rest::handle(shared, &self.made.router, request).await {
+        match rest::handle(shared, &tables.router, request).await {
             Ok(response) => response,
-            Err(request) => self.outside_of_rest(&request),
+            Err(request) => self.outside_of_rest(&tables, &request),
         }
     }
 
     /// A path that no contract has: a method that there is not, a page, or nothing.
-    fn outside_of_rest(&self, request: &Request<Body>) -> Response<Body> {
+    fn outside_of_rest(&self, tables: &Tables, request: &Request<Body>) -> Response<Body> {
         if let Some(refusal) = connect::unknown_method(&self.shared, request) {
             return refusal;
         }
         let (method, path, headers) = (request.method(), request.uri().path(), request.headers());
-        let is_page = accept::wants_page(headers)
-            && !self.made.router.is_api_path(path)
-            && !path.starts_with("/assets/");
+        let is_page =
+            accept::wants_page(headers) && !tables.router.is_api_path(path) && !path.starts_with("/assets/");
         console::handle(method, path, headers, is_page).unwrap_or_else(|| {
             let problem =
                 Problem::not_found("NO_SUCH_PATH", format!("there is nothing at {path}")).with("path", path);
@@ -153,7 +133,7 @@ impl fmt::Debug for Gateway {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Gateway")
-            .field("methods", &self.shared.catalog.methods().len())
+            .field("methods", &self.shared.tables.load().catalog.methods().len())
             .finish_non_exhaustive()
     }
 }

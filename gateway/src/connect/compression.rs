@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderName};
 use tonic::Status;
 use weft_kit::Problem;
 
+use crate::words;
+
 /// Smaller messages hardly shrink, and cost the same.
 const WORTH_IT: usize = 1024;
 
@@ -69,13 +71,10 @@ impl Encoding {
         }
         let mut plain = Vec::new();
         let mut reader = GzDecoder::new(message.as_ref()).take(limit as u64 + 1);
-        reader.read_to_end(&mut plain).map_err(|_| {
-            Status::from(Problem::invalid_argument(
-                "MALFORMED_MESSAGE",
-                "the compressed message cannot be read",
-            ))
-        })?;
-        if plain.len() > limit { Err(too_large(limit)) } else { Ok(plain.into()) }
+        reader
+            .read_to_end(&mut plain)
+            .map_err(|_| words::malformed("the compressed message cannot be read"))?;
+        if plain.len() > limit { Err(words::too_large(limit)) } else { Ok(plain.into()) }
     }
 
     /// The message compressed, where that is accepted and worth it.
@@ -87,13 +86,6 @@ impl Encoding {
         encoder.write_all(message).ok()?;
         encoder.finish().ok().map(Bytes::from)
     }
-}
-
-/// The refusal of a message that is larger than `limit` bytes.
-pub(super) fn too_large(limit: usize) -> Status {
-    Problem::resource_exhausted("MESSAGE_TOO_LARGE", format!("a message has at most {limit} bytes"))
-        .with("limit_bytes", limit)
-        .into()
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tonic::{Status, body::Body};
-use weft_kit::Problem;
 
-use super::compression::{Encoding, too_large};
+use super::compression::Encoding;
+use crate::words::{malformed, too_large};
 
 const COMPRESSED: u8 = 1;
 const END: u8 = 2;
@@ -77,10 +77,6 @@ impl Reader {
         let message = self.buffer.split_to(length).freeze();
         encoding.decompress(message, self.limit).map(Some)
     }
-}
-
-fn malformed(problem: &str) -> Status {
-    Problem::invalid_argument("MALFORMED_MESSAGE", problem).into()
 }
 
 /// A message in its envelope, compressed where that is accepted and worth it.

@@ -18,7 +18,7 @@ use tonic::{Status, body::Body};
 use weft_kit::Problem;
 
 use self::codec::Codec;
-use crate::{catalog::Entry, refusal::Refusal, shared::Shared};
+use crate::{catalog::Entry, refusal::Refusal, shared::Shared, words};
 
 const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 
@@ -73,7 +73,7 @@ pub(crate) fn unknown_method(shared: &Shared, request: &Request<Body>) -> Option
     if !is_connect || request.method() != Method::POST {
         return None;
     }
-    let status = Status::unimplemented(format!("there is no method {}", request.uri().path()));
+    let status = words::unknown_method(request.uri().path());
     Some(match kind {
         Some(Kind::Stream(codec)) => stream::refuse(codec, status, &shared.pool),
         _ => error::response(status, &shared.pool),

@@ -11,7 +11,6 @@ use prost_reflect::DescriptorPool;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use tonic::{Status, body::Body, metadata::MetadataMap};
-use weft_kit::Problem;
 
 use super::{
     check_version,
@@ -25,6 +24,7 @@ use crate::{
     catalog::Entry,
     metadata,
     shared::Shared,
+    words,
 };
 
 const CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
@@ -137,9 +137,7 @@ impl Requests {
     async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         let message = self.reader.next().await?;
         if !self.entry.client_streaming && message.is_some() != (self.count == 0) {
-            // As gRPC's status codes have it for a wrong number of messages.
-            let text = format!("{} takes one message", self.entry.path);
-            return Err(Problem::unimplemented("ONE_MESSAGE", text).into());
+            return Err(words::one_message(self.entry.path.as_str()));
         }
         self.count += 1;
         message.map(|message| self.codec.read(&self.entry.input, message, self.max_depth)).transpose()

@@ -27,7 +27,7 @@ use super::{
     numbers::{NumberError, Numbers},
     outbox::{Outbox, Queued},
 };
-use crate::{WebSocketOptions, call::Head, catalog::Entry, json, metadata, shared::Shared};
+use crate::{WebSocketOptions, call::Head, catalog::Entry, json, metadata, shared::Shared, words};
 
 /// What the handshake told.
 pub(super) struct Settings {
@@ -220,14 +220,9 @@ impl Socket {
         let result = match said {
             Said::Message(message) if call.messages.is_some() => self.feed(number, message).await,
             Said::Message(_) if call.entry.client_streaming => return broken("a message after end"),
-            Said::Message(_) => Err(Problem::invalid_argument(
-                "ONE_MESSAGE",
-                format!("{} takes one message", call.entry.path),
-            )
-            .into()),
+            Said::Message(_) => Err(words::one_message(call.entry.path.as_str())),
             Said::End if call.messages.is_some() && !call.entry.client_streaming => {
-                Err(Problem::invalid_argument("NO_MESSAGE", format!("{} takes one message", call.entry.path))
-                    .into())
+                Err(words::one_message(call.entry.path.as_str()))
             }
             Said::End => {
                 call.end();
@@ -257,10 +252,9 @@ impl Socket {
                 .into());
         }
         let path = format!("/{}", open.method.strip_prefix('/').unwrap_or(&open.method));
-        let Some(entry) = self.shared.catalog.method(&path) else {
-            return Err(Status::unimplemented(format!("there is no method {path}")));
+        let Some(entry) = self.shared.tables.load().catalog.method(&path).cloned() else {
+            return Err(words::unknown_method(&path));
         };
-        let entry = Arc::clone(entry);
         let mut headers = self.settings.metadata.clone();
         for (key, value) in &open.metadata {
             metadata::insert(&mut headers, key, value)?;
@@ -301,12 +295,7 @@ impl Socket {
         };
         let most = self.shared.options.max_message_bytes;
         if message.len() > most {
-            return Err(Problem::resource_exhausted(
-                "MESSAGE_TOO_LARGE",
-                format!("a message has at most {most} bytes"),
-            )
-            .with("limit", most)
-            .into());
+            return Err(words::too_large(most));
         }
         let places = async {
             let of = |room: &Arc<Semaphore>, capacity: usize| {

@@ -1,0 +1,32 @@
+//! All that is made of contracts, in one piece: it is never changed, only replaced.
+
+use prost_reflect::DescriptorPool;
+
+use crate::{GatewayError, Upstreams, catalog::Catalog, mcp::Tools, openapi::Document, rest::Router};
+
+/// What there is to call, as each protocol needs it.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    pub(crate) catalog: Catalog,
+    pub(crate) router: Router,
+    pub(crate) tools: Tools,
+    pub(crate) openapi: Document,
+}
+
+impl Tables {
+    /// Makes them of the mesh's own services.
+    ///
+    /// # Errors
+    /// A contract that cannot be served, by the name of its method.
+    pub(crate) fn new(
+        upstreams: &Upstreams,
+        pool: &DescriptorPool,
+        title: &str,
+    ) -> Result<Self, GatewayError> {
+        let catalog = Catalog::new(upstreams.clone(), pool)?;
+        let router = Router::new(&catalog)?;
+        let tools = Tools::new(&catalog)?;
+        let openapi = Document::new(&router, pool, title);
+        Ok(Self { catalog, router, tools, openapi })
+    }
+}
