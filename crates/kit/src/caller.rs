@@ -7,7 +7,8 @@ pub use weft_proto::weft::identity::v1::Role;
 /// The project whose roles hold in every project.
 pub const MESH_PROJECT: &str = "mesh";
 
-/// Who is calling. Every handler gets one; the runtime made sure that it may call.
+/// Who is calling. Every handler gets one; the runtime made sure that it may call. Cheap to clone: each
+/// call has its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Resource name: `projects/p/apiKeys/k`, `services/compute`; empty for nobody.
@@ -17,9 +18,9 @@ pub struct Caller {
     /// What kind of caller.
     pub kind: CallerKind,
     /// Roles by project id (not name).
-    pub grants: Vec<(String, Role)>,
+    pub grants: Arc<[(String, Role)]>,
     /// Scopes that narrow the roles; empty: not narrowed.
-    pub scopes: Vec<String>,
+    pub scopes: Arc<[String]>,
     /// From when on the credential is refused.
     pub expires: Option<SystemTime>,
     /// Where the call came from, if it came over a socket.
@@ -44,8 +45,8 @@ impl Caller {
             name: Arc::from(""),
             display_name: Arc::from("nobody"),
             kind: CallerKind::Nobody,
-            grants: Vec::new(),
-            scopes: Vec::new(),
+            grants: Arc::default(),
+            scopes: Arc::default(),
             expires: None,
             address: None,
         }
@@ -114,7 +115,7 @@ mod tests {
     fn scopes_narrow() {
         let mut caller = principal(&[("p", Role::Admin)]);
         assert!(caller.has_scope("graph.write"));
-        caller.scopes.push("graph.read".into());
+        caller.scopes = Arc::from(["graph.read".to_owned()]);
         assert!(caller.has_scope("graph.read"));
         assert!(!caller.has_scope("graph.write"));
     }

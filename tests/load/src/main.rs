@@ -16,6 +16,7 @@ mod shown;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
+use weft_kit::{config::ObserveOptions, observe};
 
 /// Measure the mesh on this machine.
 #[derive(Debug, Parser)]
@@ -43,6 +44,9 @@ enum Scenario {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    // Logs go where the program's do, or the spans of all libraries would be turned into log lines for nobody.
+    let quiet = ObserveOptions { log: "warn".into(), ..ObserveOptions::default() };
+    let _observation = observe::start(&quiet, "weft-load").map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         match arguments.scenario {

@@ -172,7 +172,7 @@ fn caller_of(principal: Principal) -> Caller {
                 Some((project_of(&grant.project)?.to_owned(), role))
             })
             .collect(),
-        scopes: principal.scopes,
+        scopes: principal.scopes.into(),
         expires: principal.expire_time.and_then(|time| SystemTime::try_from(time).ok()),
         address: None,
     }

@@ -56,7 +56,7 @@ impl Claims {
             display_name: Arc::from(if self.name.is_empty() { &*self.sub } else { &*self.name }),
             kind: if mesh { CallerKind::Mesh } else { CallerKind::Principal },
             grants: self.grants.iter().map(|(project, role)| (project.clone(), role_of(role))).collect(),
-            scopes: self.scopes.clone(),
+            scopes: Arc::from(self.scopes.as_slice()),
             expires: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(self.exp)),
             address: None,
         }

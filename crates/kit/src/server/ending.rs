@@ -24,6 +24,9 @@ impl Ending {
             return;
         }
         self.meter.end(code);
+        if self.span.is_disabled() {
+            return;
+        }
         self.span.record("rpc.grpc.status_code", i32::from(code));
         if is_fault(code) {
             self.span.record("otel.status_code", "ERROR");

@@ -140,8 +140,9 @@ impl Pipeline {
         mut request: Request<Body>,
         deadline: Option<Instant>,
     ) -> Result<(Response<Body>, OwnedSemaphorePermit), Status> {
-        let guards = self.shared.guards.clone();
-        let permit = self.shared.load.admit(entry.method.is_streaming())?;
+        let shared = Arc::clone(&self.shared);
+        let guards = &shared.guards;
+        let permit = shared.load.admit(entry.method.is_streaming())?;
 
         let mut caller = Caller::clone(&*guards.authenticator.authenticate(request.headers()).await?);
         caller.address = request.extensions().get::<PeerAddress>().map(|address| address.0.ip());

@@ -42,11 +42,14 @@ impl CallContext {
             .get(TRACE_PARENT)
             .and_then(|value| TraceParent::parse(value.to_str().ok()?))
             .map_or_else(|| TraceParent::new(ids), |parent| parent.child(ids));
-        let request_id = headers
+        let mut request_id = headers
             .get(REQUEST_ID)
             .filter(|id| id.len() <= 128)
             .cloned()
             .unwrap_or_else(|| hex_header(u128::from_be_bytes(ids.bytes())));
+        // No secret: but no two are alike, and HPACK keeps what is sensitive out of its table, where it would
+        // only drive out what comes again.
+        request_id.set_sensitive(true);
         Self { trace, request_id, deadline }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn principal_of_caller(caller: &Caller) -> Principal {
         name: caller.name.to_string(),
         display_name: caller.display_name.to_string(),
         grants: caller.grants.iter().map(grant).collect(),
-        scopes: caller.scopes.clone(),
+        scopes: caller.scopes.to_vec(),
         expire_time: caller.expires.map(|at| proto_time(at.into())),
     }
 }
