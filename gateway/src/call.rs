@@ -3,11 +3,11 @@
 use std::{future::Future, time::Duration};
 
 use bytes::{Buf, BufMut, Bytes};
-use futures::Stream;
+use futures::{Stream, stream};
 use http::Extensions;
 use tokio::time::{Instant, timeout_at};
 use tonic::{
-    CancellationHandle, Status, Streaming,
+    CancellationHandle, Code, Status, Streaming,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     metadata::MetadataMap,
@@ -37,6 +37,7 @@ pub(crate) struct Answer {
 pub(crate) struct Messages {
     stream: Streaming<Bytes>,
     deadline: Option<Instant>,
+    limit: usize,
     _cancel: Cancel,
 }
 
@@ -80,7 +81,7 @@ impl Messages {
     /// The next message; `None` after the last one of a call that succeeded. May be given up and
     /// called again without losing a message.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
-        within(self.deadline, self.stream.message()).await
+        within(self.deadline, self.stream.message()).await.map_err(|status| in_our_words(status, self.limit))
     }
 
     /// The metadata that came with the status, once there are no more messages.
@@ -118,7 +119,34 @@ pub(crate) async fn call(
         client.streaming(request, entry.path.clone(), RawCodec).await
     };
     let (metadata, stream, _) = within(deadline, answered).await?.into_parts();
-    Ok(Answer { metadata, messages: Messages { stream, deadline, _cancel: cancel } })
+    Ok(Answer {
+        metadata,
+        messages: Messages { stream, deadline, limit: max_message_bytes, _cancel: cancel },
+    })
+}
+
+/// The messages of a call that takes one.
+///
+/// # Errors
+/// RESOURCE_EXHAUSTED for a message of more than `limit` bytes.
+pub(crate) fn one(message: Bytes, limit: usize) -> Result<impl Stream<Item = Bytes> + Send, Status> {
+    Ok(stream::iter([fitting(message, limit)?]))
+}
+
+/// The message, if it has at most `limit` bytes.
+///
+/// # Errors
+/// RESOURCE_EXHAUSTED for more.
+pub(crate) fn fitting(message: Bytes, limit: usize) -> Result<Bytes, Status> {
+    if message.len() > limit { Err(words::too_large(limit)) } else { Ok(message) }
+}
+
+/// The library says on its own that an answer is too large; a service's status has details.
+fn in_our_words(status: Status, limit: usize) -> Status {
+    let is_too_large = status.code() == Code::OutOfRange
+        && status.details().is_empty()
+        && status.message().starts_with("Error, decoded message length too large");
+    if is_too_large { words::too_large(limit) } else { status }
 }
 
 async fn within<T>(

@@ -1,4 +1,4 @@
-//! gRPC and gRPC-web: passed through, message for message.
+//! gRPC and gRPC-web: passed through, message for message, under the bounds that the other protocols have.
 
 use std::{
     convert::Infallible,
@@ -8,11 +8,12 @@ use std::{
 
 use futures::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use tonic::{Status, body::Body};
+use tokio::time::Instant;
+use tonic::body::Body;
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
 
-use crate::{metadata, shared::Shared, upstream};
+use crate::{metadata, shared::Shared, upstream, watch, words};
 
 /// What kind of gRPC a request is, by its content type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,20 +69,43 @@ async fn pass(shared: &Shared, mut request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
     let found = shared.tables.load().catalog.passes_to(path);
     let Some((mut peer, client_streaming)) = found else {
-        return Status::unimplemented(format!("there is no method {path}")).into_http();
+        return words::unknown_method(path).into_http();
     };
+    let deadline = match metadata::grpc_timeout(request.headers()) {
+        Ok(Some(timeout)) if timeout.is_zero() => return words::time_is_over().into_http(),
+        Ok(timeout) => timeout.map(|timeout| Instant::now() + timeout),
+        Err(status) => return status.into_http(),
+    };
+    let one = (!client_streaming).then(|| path.to_owned());
     if client_streaming {
         request = request.map(upstream::never_whole);
     }
     metadata::remove_hop_by_hop(request.headers_mut());
     request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
-    let answered = async { peer.ready().await?.call(request).await };
-    match answered.await {
+    let limit = shared.options.max_message_bytes;
+    let (head, body) = request.into_parts();
+    let (body, mut faults) = watch::Requests::watch(body, limit, one);
+    let answered = async { peer.ready().await?.call(Request::from_parts(head, body)).await };
+    let answered = tokio::select! {
+        // What the client did wrong is known better here than at the service.
+        biased;
+        Ok(status) = &mut faults => return status.into_http(),
+        answered = answered => answered,
+        () = until(deadline) => return words::time_is_over().into_http(),
+    };
+    match answered {
         Ok(mut response) => {
             metadata::remove_hop_by_hop(response.headers_mut());
-            response
+            response.map(|body| watch::Answers::watch(body, limit, deadline, faults))
         }
         Err(error) => upstream::unreachable_service(error.as_ref()).into_http(),
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -85,7 +85,7 @@ async fn bodies_of_the_wrong_size_type_and_encoding_are_refused() {
     graphs::create(&client, "g").await;
     let large = with_properties(&format!(r#"{{"x":"{}"}}"#, "x".repeat(5 << 20)));
     // What is announced is enough; nothing of it is waited for.
-    refused_rest(&announce(&mesh, 5 << 20).await, 413).is(Code::ResourceExhausted, "BODY_TOO_LARGE", "");
+    refused_rest(&announce(&mesh, 5 << 20).await, 413).is(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", "");
     let mut socket = client.socket().await;
     let call = socket.begin(SOCKET_APPLY).await;
     socket.say(&format!(r#"{{"call":{call},"message":{large}}}"#)).await;

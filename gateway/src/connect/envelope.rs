@@ -26,6 +26,11 @@ impl Reader {
         Self { body, buffer: BytesMut::new(), encoding, limit }
     }
 
+    /// Most bytes of a message.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// The next message; `None` when the client has said all.
     ///
     /// # Errors

@@ -140,7 +140,9 @@ impl Requests {
             return Err(words::one_message(self.entry.path.as_str()));
         }
         self.count += 1;
-        message.map(|message| self.codec.read(&self.entry.input, message, self.max_depth)).transpose()
+        let Some(message) = message else { return Ok(None) };
+        let message = self.codec.read(&self.entry.input, message, self.max_depth)?;
+        call::fitting(message, self.reader.limit()).map(Some)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use tonic::{Status, body::Body};
@@ -110,7 +109,9 @@ async fn call(
     };
     let plain = message.encoding.decompress(message.bytes, options.max_body_bytes)?;
     let plain = message.codec.read(&entry.input, plain, options.max_json_depth)?;
-    let answer = call::call(entry, head, stream::iter([plain]), options.max_message_bytes).await?;
+    let answer =
+        call::call(entry, head, call::one(plain, options.max_message_bytes)?, options.max_message_bytes)
+            .await?;
     let Whole { metadata, message: bytes, trailers } = answer.whole().await?;
     let bytes = message.codec.write(&entry.output, bytes)?;
 

@@ -1,6 +1,5 @@
 //! One call of a tool.
 
-use futures::stream;
 use http::{Extensions, HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 use tonic::{Code, Status};
@@ -57,7 +56,7 @@ async fn ask(
     let message = json::decode(&entry.input, arguments.as_bytes(), options.max_json_depth, None)?;
     let head =
         Head { metadata: metadata::from_headers(headers), timeout: metadata::timeout(headers)?, extensions };
-    let messages = stream::iter([message.into_bytes()?]);
+    let messages = call::one(message.into_bytes()?, options.max_message_bytes)?;
     let answer = call::call(entry, head, messages, options.max_message_bytes).await?.whole().await?;
     let json = json::encode(&entry.output, answer.message)?;
     Ok(String::from_utf8(json).expect("serde_json writes UTF-8"))

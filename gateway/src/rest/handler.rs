@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::stream;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use tonic::{Status, body::Body};
 use weft_kit::Problem;
@@ -78,7 +77,8 @@ async fn answer(
         timeout: metadata::timeout(&parts.headers)?,
         extensions: parts.extensions,
     };
-    let messages = stream::iter([message]);
+    let messages = call::one(message, shared.options.max_message_bytes)
+        .map_err(|status| Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, status))?;
     let answer = call::call(&route.entry, head, messages, shared.options.max_message_bytes).await?;
     match (route.entry.server_streaming, reply::returns_raw(route)) {
         (false, _) => reply::unary(route, answer).await,

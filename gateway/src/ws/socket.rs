@@ -27,7 +27,14 @@ use super::{
     numbers::{NumberError, Numbers},
     outbox::{Outbox, Queued},
 };
-use crate::{WebSocketOptions, call::Head, catalog::Entry, json, metadata, shared::Shared, words};
+use crate::{
+    WebSocketOptions,
+    call::{self, Head},
+    catalog::Entry,
+    json, metadata,
+    shared::Shared,
+    words,
+};
 
 /// What the handshake told.
 pub(super) struct Settings {
@@ -293,10 +300,7 @@ impl Socket {
                     .into_bytes()?
             }
         };
-        let most = self.shared.options.max_message_bytes;
-        if message.len() > most {
-            return Err(words::too_large(most));
-        }
+        let message = call::fitting(message, self.shared.options.max_message_bytes)?;
         let places = async {
             let of = |room: &Arc<Semaphore>, capacity: usize| {
                 let size = (message.len() + 64).min(permits(capacity));

@@ -339,7 +339,7 @@ async fn no_time_is_no_call() {
         let answer = post(&edge, line, &[("content-type", "application/json"), (header, "0")], "{}").await;
         assert_eq!(
             (answer.status.as_u16(), &answer.json()["message"]),
-            (504, &json!("the call's time is over"))
+            (504, &json!("the call's deadline passed before it was done"))
         );
     }
     assert!(edge.events.try_recv().is_err(), "the service hears nothing of it");

@@ -133,7 +133,7 @@ async fn only_json_of_a_bounded_size_is_read() {
     }
     edge.call_with("POST /v1/echo", &[("content-encoding", "gzip")], "{}").await.refused(415);
     let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(5 << 20));
-    assert_eq!(edge.call("POST /v1/echo", &large).await.refused(413), "the body has more than 4194304 bytes");
+    assert_eq!(edge.call("POST /v1/echo", &large).await.refused(413), "a message has at most 4194304 bytes");
     let lying = edge.call_with("POST /v1/echo", &[("content-length", "99999999999")], "{}").await;
     lying.refused(413);
     let text = "this method takes no body: its fields are in the path and the query";

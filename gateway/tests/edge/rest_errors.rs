@@ -105,7 +105,7 @@ async fn a_call_ends_with_its_time_and_so_does_the_service() {
     let mut edge = Edge::new();
     let begin = tokio::time::Instant::now();
     let answer = edge.call_with("GET /v1/hang", &[("x-weft-timeout", "2s")], "").await;
-    assert_eq!(answer.refused(504), "the call's time is over");
+    assert_eq!(answer.refused(504), "the call's deadline passed before it was done");
     assert!(begin.elapsed() >= Duration::from_secs(2) && begin.elapsed() < Duration::from_secs(3));
     assert_eq!(edge.events.recv().await, Some(Event::Began("Hang".into())));
     assert_eq!(edge.events.recv().await, Some(Event::Dropped));
