@@ -3,15 +3,17 @@
 //! [`Peers`] finds a service by name. [`remote`] makes a peer out of addresses: several
 //! connections, balanced, with retries where the contract allows them, or where no service ever saw
 //! the call. [`Outgoing`] adds what every call between services carries: who calls, the trace, the
-//! deadline.
+//! deadline. [`Stranger`] is a service that is no part of the mesh: it gets no credential of ours.
 
 mod kept;
 mod outgoing;
 mod peers;
 mod remote;
 mod retry;
+mod stranger;
 mod unseen;
 
 pub use outgoing::Outgoing;
 pub use peers::Peers;
-pub use remote::remote;
+pub use remote::{Circuit, Remote, remote};
+pub use stranger::Stranger;

@@ -52,7 +52,7 @@ impl Service<Request<Body>> for Outgoing {
 }
 
 /// What is left until `deadline`, as `grpc-timeout` is written.
-fn grpc_timeout(deadline: Instant) -> HeaderValue {
+pub(super) fn grpc_timeout(deadline: Instant) -> HeaderValue {
     let left = deadline.saturating_duration_since(Instant::now());
     // Eight digits at most: microseconds reach 99 seconds, milliseconds a day.
     let text = match left.as_micros() {

@@ -3,8 +3,9 @@
 
 use std::{
     net::SocketAddr,
+    ops::Deref,
     sync::{
-        Arc, RwLock,
+        Arc, RwLock, Weak,
         atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -22,7 +23,10 @@ use tonic::{
 use tower::Service;
 use weft_proto::Methods;
 
-use super::{retry::Retrying, unseen::Unseen};
+use super::{
+    retry::{Retrying, Shunned},
+    unseen::Unseen,
+};
 use crate::{
     BoxError, Ids, Lifecycle, Peer, Problem, TaskKind, config::ClientOptions, server::PeerAddress,
     server::deadline_exceeded,
@@ -30,8 +34,13 @@ use crate::{
 
 /// After so many failures in a row a connection is left alone for a while.
 const FAILURES_TO_EJECT: u32 = 3;
-/// For how long.
+/// For how long, as a rule.
 const EJECTION: Duration = Duration::from_secs(5);
+/// Behind a circuit breaker: for how long at first; it doubles each time that the way turns out to be closed
+/// still.
+const FIRST_EJECTION: Duration = Duration::from_millis(500);
+/// And at most.
+const LONGEST_EJECTION: Duration = Duration::from_secs(8);
 
 /// A peer at `address`, for example `http://graph:8080`. Its name is resolved now and then again;
 /// every address that it has gets `options.connections` connections. Calls that `methods` says
@@ -47,33 +56,68 @@ pub fn remote(
     ids: Ids,
     lifecycle: &Lifecycle,
 ) -> Result<Peer, String> {
-    let uri: Uri = address.parse().map_err(|error| format!("{address}: {error}"))?;
-    let host = uri.host().ok_or_else(|| format!("{address}: names no host"))?.to_owned();
-    let port = uri.port_u16().unwrap_or(80);
-    let pool = Pool::new(uri, options.clone());
-    pool.set(&[None]);
+    Ok(Remote::open(address, options, ids, lifecycle, Circuit::Absent)?.peer(methods))
+}
 
-    let (resolver, interval) = (pool.clone(), options.resolve_interval);
-    lifecycle.spawn("resolve", TaskKind::Background, move |life| {
-        let (pool, target) = (resolver.clone(), (host.clone(), port));
-        async move {
-            loop {
-                if let Ok(found) = tokio::net::lookup_host(&target).await {
-                    let mut found: Vec<_> = found.map(Some).collect();
-                    found.sort();
-                    found.dedup();
-                    if !found.is_empty() {
-                        pool.set(&found);
-                    }
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(interval) => {}
-                    () = life.draining() => return Ok::<_, std::convert::Infallible>(()),
-                }
-            }
-        }
-    });
-    Ok(Peer::new(Retrying::new(pool, methods, options, ids)))
+/// What happens while no connection of a service works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Circuit {
+    /// Calls are tried anyway: right within a mesh, whose processes come back within a moment.
+    Absent,
+    /// Calls are refused at once with UNAVAILABLE and the time to try again; then the next one finds out.
+    Breaks,
+}
+
+/// The connections to a service on other machines. They are given up with the last clone and the last
+/// [`peer`](Self::peer). Cheap to clone.
+#[derive(Clone)]
+pub struct Remote {
+    pool: Pool,
+    ids: Ids,
+}
+
+impl Remote {
+    /// Begins to look up `address`, for example `http://graph:8080`; connects when there is a call.
+    ///
+    /// # Errors
+    /// An address that cannot be read.
+    pub fn open(
+        address: &str,
+        options: &ClientOptions,
+        ids: Ids,
+        lifecycle: &Lifecycle,
+        circuit: Circuit,
+    ) -> Result<Self, String> {
+        let uri: Uri = address.parse().map_err(|error| format!("{address}: {error}"))?;
+        let host = uri.host().ok_or_else(|| format!("{address}: names no host"))?.to_owned();
+        let port = uri.port_u16().unwrap_or(80);
+        let pool = Pool { uri, options: options.clone(), circuit, connections: Arc::default() };
+        pool.set(&[None]);
+        pool.resolve((host, port), lifecycle);
+        Ok(Self { pool, ids })
+    }
+
+    /// As a peer that repeats what `methods` says may be repeated.
+    pub fn peer<M>(&self, methods: M) -> Peer
+    where
+        M: Deref<Target = Methods> + Clone + Send + Sync + 'static,
+    {
+        Peer::new(Retrying::new(self.pool.clone(), methods, &self.pool.options, self.ids.clone()))
+    }
+
+    /// How many connections calls are sent over now, and how many there are in all.
+    pub fn connections(&self) -> (usize, usize) {
+        let connections = self.pool.connections.read().expect("nobody panics with it");
+        let now = Instant::now();
+        let healthy = connections.iter().filter(|connection| connection.ejection(now).is_none()).count();
+        (healthy, connections.len())
+    }
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Remote").field("uri", &self.pool.uri).finish_non_exhaustive()
+    }
 }
 
 /// The connections to one service.
@@ -81,8 +125,11 @@ pub fn remote(
 struct Pool {
     uri: Uri,
     options: ClientOptions,
-    connections: Arc<RwLock<Vec<Arc<Connection>>>>,
+    circuit: Circuit,
+    connections: Arc<Connections>,
 }
+
+type Connections = RwLock<Vec<Arc<Connection>>>;
 
 struct Connection {
     /// Where to; `None` before the name was resolved: the channel resolves it itself.
@@ -90,12 +137,44 @@ struct Connection {
     channel: Channel,
     in_flight: AtomicUsize,
     failures: AtomicU32,
+    /// How often in a row it was left alone without a success in between.
+    ejections: AtomicU32,
     ejected_until: RwLock<Option<Instant>>,
 }
 
 impl Pool {
-    fn new(uri: Uri, options: ClientOptions) -> Self {
-        Self { uri, options, connections: Arc::default() }
+    /// Looks the name up now and again, for as long as there is a use for the connections.
+    fn resolve(&self, target: (String, u16), lifecycle: &Lifecycle) {
+        let (uri, options, circuit) = (self.uri.clone(), self.options.clone(), self.circuit);
+        let connections = Arc::downgrade(&self.connections);
+        let pool = move |connections: &Weak<Connections>| {
+            let connections = connections.upgrade()?;
+            Some(Self { uri: uri.clone(), options: options.clone(), circuit, connections })
+        };
+        let interval = self.options.resolve_interval;
+        lifecycle.spawn("resolve", TaskKind::Background, move |life| {
+            let (pool, connections, target) = (pool.clone(), connections.clone(), target.clone());
+            async move {
+                loop {
+                    if let Ok(found) = tokio::net::lookup_host(&target).await {
+                        let mut found: Vec<_> = found.map(Some).collect();
+                        found.sort();
+                        found.dedup();
+                        let Some(pool) = pool(&connections) else { return Ok(()) };
+                        if !found.is_empty() {
+                            pool.set(&found);
+                        }
+                    }
+                    if connections.strong_count() == 0 {
+                        return Ok(());
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(interval) => {}
+                        () = life.draining() => return Ok::<_, std::convert::Infallible>(()),
+                    }
+                }
+            }
+        });
     }
 
     /// Makes the connections those of `addresses`; what is there already stays.
@@ -134,32 +213,87 @@ impl Pool {
             channel,
             in_flight: AtomicUsize::new(0),
             failures: AtomicU32::new(0),
+            ejections: AtomicU32::new(0),
             ejected_until: RwLock::new(None),
         }
     }
 
-    /// The least busy connection that is not left alone; if all are, the least busy one anyway.
-    fn pick(&self) -> Option<Arc<Connection>> {
+    /// The least busy connection that is not left alone; if all are, the least busy one anyway, or how
+    /// long it is until one may be tried.
+    fn pick(&self) -> Result<Arc<Connection>, Refused> {
         let connections = self.connections.read().expect("nobody panics with it");
         let now = Instant::now();
         let busy = |connection: &&Arc<Connection>| connection.in_flight.load(Ordering::Relaxed);
-        let healthy = connections.iter().filter(|connection| !connection.is_ejected(now)).min_by_key(busy);
-        healthy.or_else(|| connections.iter().min_by_key(busy)).cloned()
+        let healthy =
+            connections.iter().filter(|connection| connection.ejection(now).is_none()).min_by_key(busy);
+        if let Some(healthy) = healthy {
+            return Ok(Arc::clone(healthy));
+        }
+        match self.circuit {
+            Circuit::Absent => connections.iter().min_by_key(busy).map(Arc::clone).ok_or(Refused::NoAddress),
+            Circuit::Breaks => {
+                let pauses = connections.iter().filter_map(|connection| connection.ejection(now));
+                Err(pauses.min().map_or(Refused::NoAddress, Refused::For))
+            }
+        }
     }
 }
 
+/// Why a call is not even tried.
+enum Refused {
+    NoAddress,
+    /// All connections are left alone, for so long.
+    For(Duration),
+}
+
+impl Refused {
+    fn into_response(self) -> Response<Body> {
+        let problem = match self {
+            Self::NoAddress => Problem::unavailable("NO_ADDRESS", "the service has no address"),
+            Self::For(pause) => unreachable_peer().retry_after(pause),
+        };
+        let mut response = Status::from(problem).into_http();
+        response.extensions_mut().insert(Shunned);
+        response
+    }
+}
+
+fn unreachable_peer() -> Problem {
+    Problem::unavailable("PEER_UNREACHABLE", "the service could not be reached")
+}
+
 impl Connection {
-    fn is_ejected(&self, now: Instant) -> bool {
-        self.ejected_until.read().expect("nobody panics with it").is_some_and(|until| now < until)
+    /// For how long it is still left alone.
+    fn ejection(&self, now: Instant) -> Option<Duration> {
+        let until = (*self.ejected_until.read().expect("nobody panics with it"))?;
+        Some(until.saturating_duration_since(now)).filter(|pause| !pause.is_zero())
     }
 
-    fn note(&self, failed: bool) {
+    fn note(&self, failed: bool, circuit: Circuit) {
         if !failed {
             self.failures.store(0, Ordering::Relaxed);
-        } else if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES_TO_EJECT {
-            self.failures.store(0, Ordering::Relaxed);
-            *self.ejected_until.write().expect("nobody panics with it") = Some(Instant::now() + EJECTION);
+            self.ejections.store(0, Ordering::Relaxed);
+            return;
         }
+        let ejections = self.ejections.load(Ordering::Relaxed);
+        // Who was left alone and fails again has not come back: no need to be sure.
+        let enough = if circuit == Circuit::Breaks && ejections > 0 { 1 } else { FAILURES_TO_EJECT };
+        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 < enough {
+            return;
+        }
+        let now = Instant::now();
+        let mut until = self.ejected_until.write().expect("nobody panics with it");
+        if until.is_some_and(|until| until > now) {
+            // A call that began before the others failed: nothing new.
+            return;
+        }
+        let pause = match circuit {
+            Circuit::Absent => EJECTION,
+            Circuit::Breaks => (FIRST_EJECTION * (1 << ejections.min(8))).min(LONGEST_EJECTION),
+        };
+        self.failures.store(0, Ordering::Relaxed);
+        self.ejections.store(ejections + 1, Ordering::Relaxed);
+        *until = Some(now + pause);
     }
 }
 
@@ -174,10 +308,11 @@ impl Service<Request<Body>> for Pool {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         carry_address(&mut request);
-        let Some(connection) = self.pick() else {
-            let status: Status = Problem::unavailable("NO_ADDRESS", "the service has no address").into();
-            return Box::pin(std::future::ready(Ok(status.into_http())));
+        let connection = match self.pick() {
+            Ok(connection) => connection,
+            Err(refused) => return Box::pin(std::future::ready(Ok(refused.into_response()))),
         };
+        let circuit = self.circuit;
         let mut channel = connection.channel.clone();
         Box::pin(async move {
             let _busy = Busy::new(&connection);
@@ -188,7 +323,7 @@ impl Service<Request<Body>> for Pool {
             .await;
             let failure = match answer {
                 Ok(response) => {
-                    connection.note(false);
+                    connection.note(false, circuit);
                     return Ok(response.map(Body::new));
                 }
                 Err(error) => error,
@@ -200,9 +335,12 @@ impl Service<Request<Body>> for Pool {
             // Everything else below gRPC is a connection that failed, or that its server let go in order:
             // it passes by itself.
             let unseen = Unseen::of(&failure);
-            connection.note(unseen.is_none());
+            connection.note(unseen.is_none(), circuit);
             tracing::debug!(error = %failure, ?unseen, "a peer could not be reached");
-            let problem = Problem::unavailable("PEER_UNREACHABLE", "the service could not be reached");
+            let problem = match circuit {
+                Circuit::Absent => unreachable_peer(),
+                Circuit::Breaks => unreachable_peer().retry_after(FIRST_EJECTION),
+            };
             let mut answer = Status::from(problem).into_http();
             if let Some(unseen) = unseen {
                 answer.extensions_mut().insert(unseen);

@@ -2,6 +2,7 @@
 //! service which is down is not buried by those who wait for it; and what no service has seen, at once.
 
 use std::{
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -26,11 +27,15 @@ use crate::{BoxError, Ids, config::ClientOptions};
 /// gRFC A6: more attempts than this are not made, whatever is configured.
 const MOST_ATTEMPTS: u32 = 5;
 
-/// Repeats calls over `inner`.
+/// Among the extensions of an answer: nobody was asked, and it is of no use to ask again at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shunned;
+
+/// Repeats calls over `inner`, as the methods `M` say.
 #[derive(Clone)]
-pub(crate) struct Retrying<S> {
+pub(crate) struct Retrying<S, M> {
     inner: S,
-    methods: &'static Methods,
+    methods: M,
     policy: Arc<Policy>,
 }
 
@@ -64,8 +69,8 @@ impl Budget {
     }
 }
 
-impl<S> Retrying<S> {
-    pub(crate) fn new(inner: S, methods: &'static Methods, options: &ClientOptions, ids: Ids) -> Self {
+impl<S, M> Retrying<S, M> {
+    pub(crate) fn new(inner: S, methods: M, options: &ClientOptions, ids: Ids) -> Self {
         let policy = Policy {
             max_attempts: options.max_attempts.clamp(1, MOST_ATTEMPTS),
             initial_backoff: options.initial_backoff,
@@ -77,8 +82,9 @@ impl<S> Retrying<S> {
     }
 }
 
-impl<S> Service<Request<Body>> for Retrying<S>
+impl<S, M> Service<Request<Body>> for Retrying<S, M>
 where
+    M: Deref<Target = Methods>,
     S: Service<Request<Body>, Response = Response<Body>, Error = BoxError> + Clone + Send + 'static,
     S::Future: Send,
 {
@@ -136,7 +142,7 @@ impl Policy {
             if response.extensions().get().is_some_and(|how| unseen.may_repeat(*how)) {
                 continue;
             }
-            if !repeatable {
+            if !repeatable || response.extensions().get::<Shunned>().is_some() {
                 return Ok(response);
             }
             // Only an answer without a body may be thrown away: once a message came, it is final.
