@@ -16,6 +16,7 @@
 //! membership.rs    external ids and dense slots
 //! adjacency.rs     edges as compressed rows
 //! seeding.rs       where newcomers start
+//! scene.rs         what a tick is given
 //! simulation/      state between ticks: sync, pins, heat, sleep
 //! cpu/             one tick on the processor: repulsion by mesh or tree, springs, gravity
 //! ```
@@ -48,6 +49,7 @@ mod error;
 mod membership;
 mod params;
 mod random;
+mod scene;
 mod seeding;
 mod simulation;
 

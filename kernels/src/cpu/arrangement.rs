@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use super::CHUNK;
 use super::morton::Curve;
-use super::solver::Scene;
 use crate::adjacency::Adjacency;
+use crate::scene::{Change, Scene};
 use crate::{Bounds, Dim, Point};
 
 /// Ticks after which the order is renewed, at most. The first renewals come sooner: a layout
@@ -17,18 +17,6 @@ use crate::{Bounds, Dim, Point};
 const RENEWAL: u32 = 64;
 /// Ticks from the first order to the next; each later one lasts twice as long.
 const FIRST_RENEWAL: u32 = 4;
-
-/// What has happened to a layout between two ticks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Change {
-    /// Nothing that a node would notice.
-    #[default]
-    Nothing,
-    /// Nodes were moved, fixed, let go or warmed.
-    Nodes,
-    /// Nodes or edges came or went.
-    Graph,
-}
 
 /// All that a tick knows of nodes, by place.
 #[derive(Debug, Default)]

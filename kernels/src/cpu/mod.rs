@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `arrangement.rs` | keeps the nodes in the order of a curve through the layout |
 //! | `bounds.rs` | box round all nodes |
-//! | `push.rs` | the push of all on all, by a mesh or a tree |
+//! | `bodies.rs`, `push.rs` | the push of all on all, by a mesh or a tree |
 //! | `mesh/` | the push by a mesh and near pairs |
 //! | `morton.rs` | order of the nodes along a space-filling curve |
 //! | `tree.rs` | quadtree or octree over that order, with mass and centre of each cell |
@@ -20,6 +20,7 @@
 //! result has the same bits whatever the number of threads.
 
 pub(crate) mod arrangement;
+mod bodies;
 mod bounds;
 pub(crate) mod gravity;
 mod integrate;

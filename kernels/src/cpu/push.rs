@@ -2,19 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::bodies::Bodies;
 use super::mesh::{self, Mesh};
 use super::repulsion::{Accuracy, Field, repulsion};
 use super::tree::Tree;
-use crate::{Bounds, Dim, Point};
-
-/// What pushes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bodies<'a> {
-    pub(super) dim: Dim,
-    pub(super) bounds: Bounds,
-    pub(super) positions: &'a [Point],
-    pub(super) masses: &'a [f32],
-}
+use crate::Dim;
 
 /// What summed the push up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,35 +1,18 @@
 //! One tick on the processor, from positions to positions.
 
-use super::arrangement::{Arrangement, Change};
+use super::arrangement::Arrangement;
+use super::bodies::Bodies;
 use super::gravity::Gravity;
 use super::integrate::{Movement, Step};
-use super::push::{self, Bodies, Push};
+use super::push::{self, Push};
 use super::repulsion::Accuracy;
-use crate::adjacency::Adjacency;
 use crate::random;
-use crate::{Bounds, Dim, Params, Point, WORLD_LIMIT};
+use crate::scene::Scene;
+use crate::{Bounds, Params, Point, WORLD_LIMIT};
 
 /// Softening of the repulsion, as a share of the rest length: far below every distance that a
 /// settled layout contains, far above what single precision can no longer tell from 0.
 const SOFTENING: f32 = 0.02;
-
-/// What a tick reads and does not change.
-pub(crate) struct Scene<'a> {
-    pub(crate) dim: Dim,
-    pub(crate) seed: u64,
-    pub(crate) params: &'a Params,
-    pub(crate) ids: &'a [u32],
-    pub(crate) adjacency: &'a Adjacency,
-    pub(crate) masses: &'a [f32],
-    pub(crate) total_mass: f32,
-    pub(crate) fixed: &'a [bool],
-    pub(crate) heat: f32,
-    pub(crate) warmth: &'a [f32],
-    /// Whether any node has heat of its own.
-    pub(crate) warm: bool,
-    /// What has happened since the last tick.
-    pub(crate) change: Change,
-}
 
 /// What a tick did.
 #[derive(Debug, Clone, Copy)]

@@ -6,8 +6,8 @@ mod sync;
 pub use sync::SyncReport;
 
 use crate::adjacency::Adjacency;
-use crate::cpu::arrangement::Change;
-use crate::cpu::solver::{self, Scene, Solver};
+use crate::cpu::solver::{self, Solver};
+use crate::scene::{Change, Scene};
 use crate::{Bounds, Dim, Error, Params, Point};
 
 /// Heat after a change that concerns everything.

@@ -2,9 +2,9 @@
 
 use super::{HOT, MILD, Simulation};
 use crate::adjacency::{Adjacency, Edge};
-use crate::cpu::arrangement::Change;
 use crate::cpu::gravity::Gravity;
 use crate::membership::{Lookup, check_order, former_slots};
+use crate::scene::Change;
 use crate::seeding::Ground;
 use crate::{Error, Point, check_position};
 

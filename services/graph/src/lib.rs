@@ -32,9 +32,11 @@ mod rpc;
 mod service;
 mod source;
 mod source_service;
+mod state;
 mod task;
 
 pub use config::{FolderOptions, GraphLimits, Options};
 pub use error::Error;
-pub use service::{Deps, GraphService};
+pub use service::GraphService;
 pub use source_service::SourceService;
+pub use state::Deps;

@@ -1,11 +1,10 @@
-//! The service: what it holds, and one line for each RPC.
+//! The service: one line for each RPC.
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use crate::{Deps, Error, Options, rpc, state::State, task};
 use tonic::{Request, Response, Status, Streaming};
-use weft_bus::Bus;
-use weft_kit::{Call, Clock, Ids, Lifecycle, metrics::Metrics};
+use weft_kit::Call;
 use weft_proto::{
     google::api::HttpBody,
     weft::graph::v1::{
@@ -19,38 +18,10 @@ use weft_proto::{
         graph_service_server::{GraphService as GraphServiceTrait, GraphServiceServer},
     },
 };
-use weft_store::GraphStore;
-
-use crate::{Error, Options, live::Graphs, rpc, task};
-
-/// What the service needs from its process.
-#[derive(Clone)]
-pub struct Deps {
-    /// Where graphs are kept.
-    pub store: Arc<dyn GraphStore>,
-    /// How processes tell each other what they wrote.
-    pub bus: Arc<dyn Bus>,
-    /// Time.
-    pub clock: Clock,
-    /// Identities.
-    pub ids: Ids,
-    /// Background work.
-    pub lifecycle: Lifecycle,
-    /// What is counted.
-    pub metrics: Metrics,
-}
 
 /// The graph service. Cheap to clone.
 #[derive(Clone)]
-pub struct GraphService(pub(crate) Arc<Inner>);
-
-pub(crate) struct Inner {
-    pub(crate) graphs: Arc<Graphs>,
-    pub(crate) ids: Ids,
-    pub(crate) watches: Arc<Semaphore>,
-    pub(crate) imports: Arc<Semaphore>,
-    pub(crate) exports: Arc<Semaphore>,
-}
+pub struct GraphService(pub(crate) Arc<State>);
 
 impl GraphService {
     /// Opens the service. No graph is loaded before somebody asks for it.
@@ -59,15 +30,10 @@ impl GraphService {
     /// A setting that makes no sense.
     pub fn open(options: Options, deps: Deps) -> Result<Self, Error> {
         options.check().map_err(Error::Options)?;
-        let service = Self(Arc::new(Inner {
-            watches: Arc::new(Semaphore::new(options.max_watches.min(Semaphore::MAX_PERMITS))),
-            imports: Arc::new(Semaphore::new(options.max_imports.min(Semaphore::MAX_PERMITS))),
-            exports: Arc::new(Semaphore::new(options.max_exports.min(Semaphore::MAX_PERMITS))),
-            graphs: Graphs::new(options, deps.store, deps.bus, deps.clock, deps.lifecycle.clone()),
-            ids: deps.ids,
-        }));
-        task::start(&service, &deps.lifecycle, &deps.metrics);
-        Ok(service)
+        let (lifecycle, metrics) = (deps.lifecycle.clone(), deps.metrics.clone());
+        let state = Arc::new(State::new(options, deps));
+        task::start(&state.graphs, &lifecycle, &metrics);
+        Ok(Self(state))
     }
 
     /// As a gRPC server.

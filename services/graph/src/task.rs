@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use weft_kit::{Lifecycle, TaskKind, metrics::Metrics};
 use weft_store::Timestamp;
 
-use crate::{Error, GraphService, live::Graphs};
+use crate::{Error, live::Graphs};
 
 /// How often the database is tidied.
 const TIDY: Duration = Duration::from_secs(60);
@@ -17,7 +17,7 @@ const REMEMBERED: Duration = Duration::from_hours(48);
 const BATCH: u32 = 1_000;
 
 /// Starts the rounds.
-pub(crate) fn start(service: &GraphService, lifecycle: &Lifecycle, metrics: &Metrics) {
+pub(crate) fn start(graphs: &Arc<Graphs>, lifecycle: &Lifecycle, metrics: &Metrics) {
     let loaded = Gauge::<i64>::default();
     let memory = Gauge::<i64>::default();
     metrics.register("graph", |registry| {
@@ -25,9 +25,9 @@ pub(crate) fn start(service: &GraphService, lifecycle: &Lifecycle, metrics: &Met
         registry.register("memory_bytes", "Memory of all loaded graphs", memory.clone());
     });
 
-    let graphs = Arc::clone(&service.0.graphs);
+    let healed = Arc::clone(graphs);
     lifecycle.spawn("graph-heal", TaskKind::Background, move |life| {
-        let (graphs, loaded, memory) = (Arc::clone(&graphs), loaded.clone(), memory.clone());
+        let (graphs, loaded, memory) = (Arc::clone(&healed), loaded.clone(), memory.clone());
         every(life, graphs.options.heal_interval, move || {
             let graphs = Arc::clone(&graphs);
             loaded.set(graphs.loaded().len() as i64);
@@ -36,9 +36,9 @@ pub(crate) fn start(service: &GraphService, lifecycle: &Lifecycle, metrics: &Met
         })
     });
 
-    let graphs = Arc::clone(&service.0.graphs);
+    let tidied = Arc::clone(graphs);
     lifecycle.spawn("graph-tidy", TaskKind::Background, move |life| {
-        let graphs = Arc::clone(&graphs);
+        let graphs = Arc::clone(&tidied);
         every(life, TIDY, move || {
             let graphs = Arc::clone(&graphs);
             async move { tidy(&graphs).await }

@@ -17,11 +17,14 @@ mod bootstrap;
 mod config;
 mod domain;
 mod error;
+mod keys;
 mod rpc;
 mod service;
+mod state;
 mod task;
 
 pub use bootstrap::{Administrator, administrator};
 pub use config::Options;
 pub use error::Error;
-pub use service::{Deps, IdentityService};
+pub use service::IdentityService;
+pub use state::Deps;

@@ -1,63 +1,21 @@
-//! The service: what it holds, and one line for each RPC.
+//! The service: one line for each RPC.
 
 use std::sync::{Arc, Mutex, RwLock};
 
 use tonic::{Request, Response, Status};
-use weft_kit::{
-    Call, Clock, Ids, Lifecycle,
-    auth::{SigningKey, VerifyingKeys},
-};
+use weft_kit::Call;
 use weft_proto::weft::identity::v1::{
     AccessToken, ApiKey, CreateApiKeyRequest, CreateTicketRequest, GetApiKeyRequest, GetJsonWebKeySetRequest,
-    IntrospectApiKeyRequest, IssueTokenRequest, JsonWebKey, JsonWebKeySet, ListApiKeysRequest,
-    ListApiKeysResponse, Principal, RevokeApiKeyRequest, RotateSigningKeyRequest, RotateSigningKeyResponse,
-    Ticket, WhoAmIRequest,
+    IntrospectApiKeyRequest, IssueTokenRequest, JsonWebKeySet, ListApiKeysRequest, ListApiKeysResponse,
+    Principal, RevokeApiKeyRequest, RotateSigningKeyRequest, RotateSigningKeyResponse, Ticket, WhoAmIRequest,
     identity_service_server::{IdentityService as IdentityServiceTrait, IdentityServiceServer},
 };
-use weft_store::{IdentityStore, KeyUse};
 
-use crate::{Error, Options, domain::seal::Seal, rpc, task};
-
-/// What the service needs from its process.
-#[derive(Clone)]
-pub struct Deps {
-    /// Where credentials are kept.
-    pub store: Arc<dyn IdentityStore>,
-    /// The mesh's secret; signing keys are sealed with it.
-    pub mesh_secret: [u8; 32],
-    /// Time.
-    pub clock: Clock,
-    /// Identities and secrets.
-    pub ids: Ids,
-    /// Background work.
-    pub lifecycle: Lifecycle,
-}
+use crate::{Deps, Error, Options, domain::seal::Seal, keys, rpc, state::State, task};
 
 /// The identity service. Cheap to clone.
 #[derive(Clone)]
-pub struct IdentityService(pub(crate) Arc<Inner>);
-
-pub(crate) struct Inner {
-    pub(crate) options: Options,
-    pub(crate) store: Arc<dyn IdentityStore>,
-    pub(crate) seal: Seal,
-    pub(crate) clock: Clock,
-    pub(crate) ids: Ids,
-    pub(crate) keys: RwLock<Keys>,
-    /// Uses of API keys that are not stored yet.
-    pub(crate) uses: Mutex<Vec<KeyUse>>,
-}
-
-/// The keys of the mesh as this process knows them.
-#[derive(Clone)]
-pub(crate) struct Keys {
-    /// What signs now.
-    pub(crate) signing: SigningKey,
-    /// What is published.
-    pub(crate) published: Vec<JsonWebKey>,
-    /// The published ones, to check tokens with.
-    pub(crate) verifying: VerifyingKeys,
-}
+pub struct IdentityService(pub(crate) Arc<State>);
 
 impl IdentityService {
     /// Opens the service: finds the key that signs, or makes the first one.
@@ -66,8 +24,8 @@ impl IdentityService {
     /// The store fails, or its signing keys were sealed with another mesh's secret.
     pub async fn open(options: Options, deps: Deps) -> Result<Self, Error> {
         let seal = Seal::new(&deps.mesh_secret);
-        let keys = task::load_keys(&*deps.store, &seal, &deps.clock, &deps.ids).await?;
-        let service = Self(Arc::new(Inner {
+        let keys = keys::load(&*deps.store, &seal, &deps.clock, &deps.ids).await?;
+        let state = Arc::new(State {
             options,
             store: deps.store,
             seal,
@@ -75,20 +33,14 @@ impl IdentityService {
             ids: deps.ids,
             keys: RwLock::new(keys),
             uses: Mutex::default(),
-        }));
-        task::start(&service, &deps.lifecycle);
-        Ok(service)
+        });
+        task::start(&state, &deps.lifecycle);
+        Ok(Self(state))
     }
 
     /// As a gRPC server.
     pub fn into_server(self) -> IdentityServiceServer<Self> {
         IdentityServiceServer::new(self)
-    }
-}
-
-impl Inner {
-    pub(crate) fn keys(&self) -> Keys {
-        self.keys.read().expect("nobody panics with it").clone()
     }
 }
 

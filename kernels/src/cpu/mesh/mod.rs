@@ -33,8 +33,8 @@ use convolve::Convolver;
 use frame::Frame;
 use transform::Transform;
 
+use super::bodies::Bodies;
 use super::pairs::Field;
-use super::push::Bodies;
 
 /// With fewer nodes than this a tree is as fast, and needs no mesh.
 pub(crate) const FEWEST: usize = 4_096;

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::graphs::{self, Random};
-use crate::{Params, Simulation};
+use crate::{Bounds, Params, Point, Simulation};
 
 const SOFTENING: f32 = 0.1;
 

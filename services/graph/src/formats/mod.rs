@@ -23,6 +23,7 @@
 //! paths are checked before anything is kept, and every problem is a [`FormatError`] with its place.
 
 mod archive;
+mod chunks;
 mod core;
 pub mod csv;
 mod detect;
@@ -30,6 +31,7 @@ mod document;
 pub mod edge_list;
 mod error;
 mod format_reader;
+mod format_writer;
 pub mod gexf;
 pub mod graphml;
 mod gzip;
@@ -50,12 +52,13 @@ mod xml;
 
 use weft_proto::weft::graph::v1::{Edge, ImportWarning, Node};
 
+pub use chunks::MAX_CHUNK_BYTES;
 pub(crate) use detect::is_worth_reading;
 pub use error::{FormatError, FormatErrorKind, Position};
 pub use options::{ReadLimits, ReadOptions};
 pub(crate) use path::check_plain as check_path;
 pub use reader::Reader;
-pub use writer::{MAX_CHUNK_BYTES, Writer};
+pub use writer::Writer;
 
 /// Takes what a [`Reader`] finds, in the order in which it is found.
 ///

@@ -1,26 +1,13 @@
 //! The writer: elements go in, chunks of bytes come out.
 
-use std::io::Write as _;
-
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use weft_proto::weft::graph::v1::{Edge, Graph, GraphFormat, Node};
 
+use super::chunks::Chunks;
+use super::format_writer::FormatWriter;
 use super::pages::write::PagesWriter;
 use super::schema::Schema;
 use super::{FormatError, Position, csv, edge_list, gexf, graphml, json_graph, logseq, markdown};
-
-/// Most bytes of one chunk.
-pub const MAX_CHUNK_BYTES: usize = 256 << 10;
-
-/// Writes one format.
-pub(super) trait FormatWriter: Send {
-    fn begin(&mut self, graph: &Graph, schema: &Schema, out: &mut Chunks) -> Result<(), FormatError>;
-    fn node(&mut self, node: &Node, schema: &Schema, out: &mut Chunks) -> Result<(), FormatError>;
-    fn edge(&mut self, edge: &Edge, schema: &Schema, out: &mut Chunks) -> Result<(), FormatError>;
-    fn finish(&mut self, schema: &Schema, out: &mut Chunks) -> Result<(), FormatError>;
-}
 
 /// Writes one graph as one file.
 ///
@@ -105,7 +92,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes the bytes that are ready, in chunks of at most [`MAX_CHUNK_BYTES`]; until the end a
+    /// Takes the bytes that are ready, in chunks of at most [`MAX_CHUNK_BYTES`](super::MAX_CHUNK_BYTES); until the end a
     /// rest smaller than a chunk stays behind.
     pub fn drain(&mut self) -> Vec<Bytes> {
         self.out.drain()
@@ -134,80 +121,5 @@ impl Writer {
             _ => "tar",
         };
         format!("{}.{ending}{}", self.stem, if self.gzip { ".gz" } else { "" })
-    }
-}
-
-/// Collects bytes, compresses them if asked, and cuts them into chunks.
-pub(super) struct Chunks {
-    sink: ChunkSink,
-    finished: bool,
-}
-
-enum ChunkSink {
-    Plain(Vec<u8>),
-    Gzip(Box<GzEncoder<Vec<u8>>>),
-}
-
-impl Chunks {
-    fn new(gzip: bool) -> Self {
-        let sink = if gzip {
-            ChunkSink::Gzip(Box::new(GzEncoder::new(Vec::new(), Compression::fast())))
-        } else {
-            ChunkSink::Plain(Vec::new())
-        };
-        Self { sink, finished: false }
-    }
-
-    /// Adds bytes to the file.
-    pub(super) fn write(&mut self, bytes: &[u8]) {
-        match &mut self.sink {
-            ChunkSink::Plain(buffer) => buffer.extend_from_slice(bytes),
-            ChunkSink::Gzip(encoder) => {
-                encoder.write_all(bytes).expect("writing to memory does not fail before the end");
-            }
-        }
-    }
-
-    /// Adds a file to a tar archive.
-    pub(super) fn write_file(&mut self, path: &str, content: &[u8]) {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        // The builder writes long paths in a record of their own; it wants a writer of its own, too.
-        let mut builder = tar::Builder::new(Vec::with_capacity(content.len() + 2048));
-        builder.append_data(&mut header, path, content).expect("the path was made to be safe");
-        self.write(builder.get_ref());
-    }
-
-    /// Ends a tar archive.
-    pub(super) fn end_archive(&mut self) {
-        self.write(&[0; 1024]);
-    }
-
-    fn finish(&mut self) {
-        if let ChunkSink::Gzip(encoder) = &mut self.sink {
-            encoder.try_finish().expect("writing to memory does not fail");
-        }
-        self.finished = true;
-    }
-
-    fn drain(&mut self) -> Vec<Bytes> {
-        let buffer = match &mut self.sink {
-            ChunkSink::Plain(buffer) => buffer,
-            ChunkSink::Gzip(encoder) => encoder.get_mut(),
-        };
-        let ready =
-            if self.finished { buffer.len() } else { buffer.len() / MAX_CHUNK_BYTES * MAX_CHUNK_BYTES };
-        if ready == 0 {
-            return Vec::new();
-        }
-        let rest = buffer.split_off(ready);
-        let mut ready = Bytes::from(std::mem::replace(buffer, rest));
-        let mut chunks = Vec::with_capacity(ready.len() / MAX_CHUNK_BYTES + 1);
-        while ready.len() > MAX_CHUNK_BYTES {
-            chunks.push(ready.split_to(MAX_CHUNK_BYTES));
-        }
-        chunks.push(ready);
-        chunks
     }
 }

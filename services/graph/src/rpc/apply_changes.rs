@@ -8,11 +8,11 @@ use crate::{
     Error,
     domain::change::{Plan, PlanOptions, plan},
     live::{Expectation, Write, decode_answer},
-    service::Inner,
+    state::State,
 };
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<ApplyChangesRequest>,
 ) -> Result<ApplyChangesResponse, Error> {
     let Call { caller, message: mut request, .. } = call;
@@ -23,16 +23,16 @@ pub(crate) async fn handle(
         once(&caller, "ApplyChanges", &request_id, fingerprint(&request))
     };
     if let Some(once) = &once
-        && let Some(answer) = inner.graphs.store.recall(once).await.map_err(reused)?
+        && let Some(answer) = state.graphs.store.recall(once).await.map_err(reused)?
     {
         return decode_answer(&answer);
     }
-    let live = inner.graphs.get(&request.graph).await?;
+    let live = state.graphs.get(&request.graph).await?;
     let options = PlanOptions {
         allow_missing: request.allow_missing,
         create_missing_nodes: request.create_missing_nodes,
     };
-    let limits = inner.graphs.options.limits.clone();
+    let limits = state.graphs.options.limits.clone();
     let changes = request.changes;
     let write = Write {
         expected: request.expected_revision.map_or(Expectation::Newest, Expectation::Revision),
@@ -50,5 +50,5 @@ pub(crate) async fn handle(
         validate_only: request.validate_only,
         skip_empty: false,
     };
-    inner.graphs.write(&live, write).await
+    state.graphs.write(&live, write).await
 }

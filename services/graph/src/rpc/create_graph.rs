@@ -11,10 +11,10 @@ use crate::{
     Error,
     domain::change::batch_parts,
     live::{decode_answer, graph_message, graph_name, new_batch_header},
-    service::Inner,
+    state::State,
 };
 
-pub(crate) async fn handle(inner: &Inner, call: Call<CreateGraphRequest>) -> Result<Graph, Error> {
+pub(crate) async fn handle(state: &State, call: Call<CreateGraphRequest>) -> Result<Graph, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
     let mut graph = request.graph.take().unwrap_or_default();
@@ -22,7 +22,7 @@ pub(crate) async fn handle(inner: &Inner, call: Call<CreateGraphRequest>) -> Res
     request.graph = Some(graph.clone());
     // Labels are a map, which is encoded in no particular order: they are digested apart.
     let fingerprint = fold(fingerprint(&request), labels.iter().flat_map(|(key, value)| [key, value]));
-    let store = &inner.graphs.store;
+    let store = &state.graphs.store;
     let once = once(&caller, "CreateGraph", &request_id, fingerprint);
     if let Some(once) = &once
         && let Some(answer) = store.recall(once).await.map_err(reused)?
@@ -31,7 +31,7 @@ pub(crate) async fn handle(inner: &Inner, call: Call<CreateGraphRequest>) -> Res
     }
 
     let project = request.parent.strip_prefix("projects/").unwrap_or_default();
-    let most = inner.graphs.options.max_graphs_per_project;
+    let most = state.graphs.options.max_graphs_per_project;
     if store.count_graphs(project).await? >= most {
         return Err(Error::Quota {
             reason: "TOO_MANY_GRAPHS",
@@ -40,13 +40,13 @@ pub(crate) async fn handle(inner: &Inner, call: Call<CreateGraphRequest>) -> Res
             passes: false,
         });
     }
-    let id = if request.graph_id.is_empty() { inner.ids.short() } else { request.graph_id };
-    let at = Timestamp::from(inner.graphs.clock.now());
+    let id = if request.graph_id.is_empty() { state.ids.short() } else { request.graph_id };
+    let at = Timestamp::from(state.graphs.clock.now());
     let kind = if graph.kind() == GraphKind::Workflow { GraphKind::Workflow } else { GraphKind::Knowledge };
     let row = GraphRow {
         project: project.to_owned(),
         id,
-        uid: inner.ids.uuid(),
+        uid: state.ids.uuid(),
         display_name: graph.display_name,
         description: graph.description,
         kind: kind.into(),

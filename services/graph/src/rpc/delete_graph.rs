@@ -7,20 +7,20 @@ use weft_store::StoreError;
 use crate::{
     Error,
     live::{gone, split_name, version_of_etag},
-    service::Inner,
+    state::State,
 };
 
-pub(crate) async fn handle(inner: &Inner, call: Call<DeleteGraphRequest>) -> Result<(), Error> {
+pub(crate) async fn handle(state: &State, call: Call<DeleteGraphRequest>) -> Result<(), Error> {
     let DeleteGraphRequest { name, etag } = call.message;
     let (project, id) = split_name(&name)?;
     let expected = match etag.as_str() {
         "" => None,
         etag => Some(version_of_etag(etag).ok_or_else(|| Error::EtagMismatch(name.clone()))?),
     };
-    let row = match inner.graphs.store.delete_graph(project, id, expected).await {
+    let row = match state.graphs.store.delete_graph(project, id, expected).await {
         Err(StoreError::Stale { .. }) => return Err(Error::EtagMismatch(name)),
         other => other.map_err(|error| gone(&name, error))?,
     };
-    inner.graphs.deleted(&name, &row).await;
+    state.graphs.deleted(&name, &row).await;
     Ok(())
 }

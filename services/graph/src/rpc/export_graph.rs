@@ -21,31 +21,31 @@ use crate::{
     },
     formats::Writer,
     live::{Content, blocking, graph_message},
-    service::Inner,
+    state::State,
 };
 
 /// Chunks that wait for a slow client.
 const CHUNKS: usize = 4;
 
 pub(crate) async fn handle(
-    inner: &Arc<Inner>,
+    state: &Arc<State>,
     call: Call<ExportGraphRequest>,
 ) -> Result<Answers<HttpBody>, Error> {
     let request = call.message;
     let filter = Filter::parse(&request.filter, &NODE)?;
     let writer = Writer::new(request.format(), request.gzip)?;
-    let options = &inner.graphs.options;
-    let turn = Arc::clone(&inner.exports).try_acquire_owned().map_err(|_| Error::Quota {
+    let options = &state.graphs.options;
+    let turn = Arc::clone(&state.exports).try_acquire_owned().map_err(|_| Error::Quota {
         reason: "TOO_MANY_EXPORTS",
         subject: "process".into(),
         description: format!("at most {} exports run at once", options.max_exports),
         passes: true,
     })?;
-    let live = inner.graphs.get(&request.graph).await?;
+    let live = state.graphs.get(&request.graph).await?;
     let export = live.read_long(move |content| Export::of(content, &filter)).await?;
     let (send, receive) = mpsc::channel(CHUNKS);
     let client = Client { chunks: send.clone(), idle: options.transfer_idle, runtime: Handle::current() };
-    inner.graphs.life.spawn_future(async move {
+    state.graphs.life.spawn_future(async move {
         let _turn = turn;
         let result = blocking(move || export.write(writer, &client)).await;
         if let Err(error) = result.and_then(|result| result) {

@@ -9,15 +9,15 @@ use crate::{
     Error,
     domain::query::{Budget, Steps, shortest_path},
     live::Content,
-    service::Inner,
+    state::State,
 };
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<FindShortestPathRequest>,
 ) -> Result<FindShortestPathResponse, Error> {
     let request = call.message;
-    let live = inner.graphs.get(&request.graph).await?;
+    let live = state.graphs.get(&request.graph).await?;
     live.read_long(move |content| find(content, &request)).await?
 }
 

@@ -7,15 +7,15 @@ use super::node_not_found;
 use crate::{
     Error,
     domain::query::{Steps, neighborhood},
-    service::Inner,
+    state::State,
 };
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<GetNeighborhoodRequest>,
 ) -> Result<GetNeighborhoodResponse, Error> {
     let request = call.message;
-    let live = inner.graphs.get(&request.graph).await?;
+    let live = state.graphs.get(&request.graph).await?;
     let max_nodes = match request.max_nodes {
         0 => 1_000,
         asked => asked.clamp(1, 5_000) as usize,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use weft_kit::Call;
 use weft_proto::weft::graph::v1::{GetStatisticsRequest, GraphStatistics};
 
-use crate::{Error, domain::query::statistics, live::blocking, service::Inner};
+use crate::{Error, domain::query::statistics, live::blocking, state::State};
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<GetStatisticsRequest>,
 ) -> Result<GraphStatistics, Error> {
-    let live = inner.graphs.get(&call.message.graph).await?;
+    let live = state.graphs.get(&call.message.graph).await?;
     let (made, table, bytes) = live
         .read(|content| {
             (content.statistics.get().cloned(), content.memory.table().clone(), content.graph_bytes())

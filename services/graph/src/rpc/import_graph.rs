@@ -20,7 +20,7 @@ use crate::{
     formats::{ReadOptions, Reader},
     intake::{Found, read_limits},
     live::{Content, Expectation, Write, blocking, decode_answer},
-    service::Inner,
+    state::State,
 };
 
 /// Progress is told so often.
@@ -34,14 +34,14 @@ const READ_TOGETHER: usize = 256 << 10;
 type Call_ = Call<Messages<ImportGraphRequest>>;
 
 /// Starts the import. Its errors come in the stream of answers.
-pub(crate) fn handle(inner: &Arc<Inner>, call: Call_) -> Answers<ImportGraphResponse> {
+pub(crate) fn handle(state: &Arc<State>, call: Call_) -> Answers<ImportGraphResponse> {
     let (send, receive) = mpsc::channel(16);
-    let inner = Arc::clone(inner);
-    let life = inner.graphs.life.clone();
+    let state = Arc::clone(state);
+    let life = state.graphs.life.clone();
     life.spawn_future(async move {
         let caller_gone = send.clone();
         let result = tokio::select! {
-            result = import(&inner, call, &send) => result.map(|result| ImportGraphResponse {
+            result = import(&state, call, &send) => result.map(|result| ImportGraphResponse {
                 event: Some(Event::Result(result)),
             }),
             // Nobody waits for the answer any more.
@@ -55,17 +55,17 @@ pub(crate) fn handle(inner: &Arc<Inner>, call: Call_) -> Answers<ImportGraphResp
 
 type Progress = mpsc::Sender<Result<ImportGraphResponse, Status>>;
 
-async fn import(inner: &Arc<Inner>, call: Call_, progress: &Progress) -> Result<ImportResult, Error> {
+async fn import(state: &Arc<State>, call: Call_, progress: &Progress) -> Result<ImportResult, Error> {
     let Call { caller, message: mut messages, .. } = call;
-    let idle = inner.graphs.options.transfer_idle;
+    let idle = state.graphs.options.transfer_idle;
     let first = next(&mut messages, idle).await?.and_then(|message| message.piece);
     let Some(Piece::Begin(begin)) = first else {
         return Err(Error::ImportOrder("the first message must be begin"));
     };
     // Refused before anything is sent: a graph that is not there.
-    let live = inner.graphs.get(&begin.graph).await?;
-    let _turn = Arc::clone(&inner.imports).acquire_owned().await.map_err(|_| Error::TaskEnded)?;
-    let options = &inner.graphs.options;
+    let live = state.graphs.get(&begin.graph).await?;
+    let _turn = Arc::clone(&state.imports).acquire_owned().await.map_err(|_| Error::TaskEnded)?;
+    let options = &state.graphs.options;
     let reader = Reader::new(ReadOptions {
         format: Some(begin.format()).filter(|format| *format != GraphFormat::Unspecified),
         default_node_type: begin.default_node_type.clone(),
@@ -90,7 +90,7 @@ async fn import(inner: &Arc<Inner>, call: Call_, progress: &Progress) -> Result<
         progress,
     };
     let (found, digest) = intake.run(messages).await?;
-    write(inner, &live, &caller, &begin, found, digest).await
+    write(state, &live, &caller, &begin, found, digest).await
 }
 
 /// The next message; a client that is silent for too long is given up.
@@ -249,7 +249,7 @@ fn digest_of(begin: &ImportBegin) -> Sha256 {
 }
 
 async fn write(
-    inner: &Arc<Inner>,
+    state: &Arc<State>,
     live: &Arc<crate::live::Live>,
     caller: &Caller,
     begin: &ImportBegin,
@@ -259,7 +259,7 @@ async fn write(
     let fingerprint = digest.map(|digest| digest.finalize().into());
     let once = fingerprint.and_then(|digest| once(caller, "ImportGraph", &begin.request_id, digest));
     if let Some(once) = &once
-        && let Some(answer) = inner.graphs.store.recall(once).await.map_err(reused)?
+        && let Some(answer) = state.graphs.store.recall(once).await.map_err(reused)?
     {
         return decode_answer(&answer);
     }
@@ -281,5 +281,5 @@ async fn write(
         skip_empty: false,
         validate_only: false,
     };
-    inner.graphs.write(live, write).await
+    state.graphs.write(live, write).await
 }

@@ -11,14 +11,14 @@ use crate::{
         page::CursorReader,
         query::list_edges,
     },
-    service::Inner,
+    state::State,
 };
 
-pub(crate) async fn handle(inner: &Inner, call: Call<ListEdgesRequest>) -> Result<ListEdgesResponse, Error> {
+pub(crate) async fn handle(state: &State, call: Call<ListEdgesRequest>) -> Result<ListEdgesResponse, Error> {
     let request = call.message;
     let filter = Filter::parse(&request.filter, &EDGE)?;
     let size = paging::page_size(request.page_size, 100, 1_000) as usize;
-    let live = inner.graphs.get(&request.graph).await?;
+    let live = state.graphs.get(&request.graph).await?;
     let list = paging::List::of(&["ListEdges", &live.uid.to_string(), &request.filter]);
     let cursor = cursor(list, &request.page_token)?;
     let page = live

@@ -14,7 +14,7 @@ use crate::{
         page::{Cursor, CursorError, CursorReader},
     },
     live::graph_message,
-    service::Inner,
+    state::State,
 };
 
 /// Rows that are read from the store at once.
@@ -30,7 +30,7 @@ enum Field {
 }
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<ListGraphsRequest>,
 ) -> Result<ListGraphsResponse, Error> {
     let request = call.message;
@@ -52,7 +52,7 @@ pub(crate) async fn handle(
         _ => String::new(),
     };
     loop {
-        let rows = inner.graphs.store.list_graphs(project, &after_id, ROWS).await?;
+        let rows = state.graphs.store.list_graphs(project, &after_id, ROWS).await?;
         let Some(last) = rows.last() else { break };
         after_id.clone_from(&last.id);
         for row in &rows {

@@ -11,15 +11,15 @@ use crate::{
         page::CursorReader,
         query::{list_nodes, parse_node_order},
     },
-    service::Inner,
+    state::State,
 };
 
-pub(crate) async fn handle(inner: &Inner, call: Call<ListNodesRequest>) -> Result<ListNodesResponse, Error> {
+pub(crate) async fn handle(state: &State, call: Call<ListNodesRequest>) -> Result<ListNodesResponse, Error> {
     let request = call.message;
     let filter = Filter::parse(&request.filter, &NODE)?;
     let order = parse_node_order(&request.order_by).map_err(|problem| Error::field("order_by", problem))?;
     let size = paging::page_size(request.page_size, 100, 1_000) as usize;
-    let live = inner.graphs.get(&request.graph).await?;
+    let live = state.graphs.get(&request.graph).await?;
     let uid = live.uid.to_string();
     let list = paging::List::of(&["ListNodes", &uid, &request.filter, &request.order_by]);
     let cursor = cursor(list, &request.page_token)?;

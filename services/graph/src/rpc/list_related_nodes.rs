@@ -12,16 +12,16 @@ use crate::{
         page::{Cursor, CursorError, CursorReader},
         query::{Budget, Related, related},
     },
-    service::Inner,
+    state::State,
 };
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<ListRelatedNodesRequest>,
 ) -> Result<ListRelatedNodesResponse, Error> {
     let request = call.message;
     let size = paging::page_size(request.page_size, 20, 100) as usize;
-    let live = inner.graphs.get(&request.graph).await?;
+    let live = state.graphs.get(&request.graph).await?;
     let list = paging::List::of(&["ListRelatedNodes", &live.uid.to_string(), &request.key]);
     let cursor = cursor(list, &request.page_token)?;
     let after = CursorReader::new(&cursor).map(read_place).transpose().map_err(bad_page_token)?;

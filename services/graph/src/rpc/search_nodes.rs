@@ -14,17 +14,17 @@ use crate::{
         search::{Hit, SearchIndex, search, snippet},
     },
     live::Content,
-    service::Inner,
+    state::State,
 };
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<SearchNodesRequest>,
 ) -> Result<SearchNodesResponse, Error> {
     let request = call.message;
     let filter = Filter::parse(&request.filter, &NODE)?;
     let size = paging::page_size(request.page_size, 20, 200) as usize;
-    let live = inner.graphs.get(&request.graph).await?;
+    let live = state.graphs.get(&request.graph).await?;
     let list = paging::List::of(&["SearchNodes", &live.uid.to_string(), &request.query, &request.filter]);
     let cursor = cursor(list, &request.page_token)?;
     let after = CursorReader::new(&cursor).map(read_place).transpose().map_err(bad_page_token)?;

@@ -16,18 +16,18 @@ use crate::{
     Error,
     domain::memory::{Names, Table},
     live::{blocking, graph_message},
-    service::Inner,
+    state::State,
 };
 
 /// A piece is closed when it has grown to this; one more element of the largest size fits besides.
 const PIECE_BYTES: usize = 256 << 10;
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<StreamSnapshotRequest>,
 ) -> Result<Answers<StreamSnapshotResponse>, Error> {
     let request = call.message;
-    let live = inner.graphs.get(&request.graph).await?;
+    let live = state.graphs.get(&request.graph).await?;
     let (graph, table) =
         live.read(|content| (graph_message(&content.row), content.memory.table().clone())).await?;
     let cut = Cut {

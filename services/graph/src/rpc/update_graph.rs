@@ -11,10 +11,10 @@ use crate::{
     Error,
     domain::change::batch_parts,
     live::{Graphs, Live, PATIENCE, Revision, graph_message, new_batch_header, version_of_etag},
-    service::Inner,
+    state::State,
 };
 
-pub(crate) async fn handle(inner: &Inner, call: Call<UpdateGraphRequest>) -> Result<Graph, Error> {
+pub(crate) async fn handle(state: &State, call: Call<UpdateGraphRequest>) -> Result<Graph, Error> {
     let UpdateGraphRequest { graph, update_mask } = call.message;
     let graph = graph.unwrap_or_default();
     let fields = Fields::of(&graph, update_mask.map(|mask| mask.paths).unwrap_or_default())?;
@@ -22,11 +22,11 @@ pub(crate) async fn handle(inner: &Inner, call: Call<UpdateGraphRequest>) -> Res
         "" => None,
         etag => Some(version_of_etag(etag).ok_or_else(|| Error::EtagMismatch(graph.name.clone()))?),
     };
-    let live = inner.graphs.get(&graph.name).await?;
-    let (graphs, actor) = (Arc::clone(&inner.graphs), call.caller.name.to_string());
+    let live = state.graphs.get(&graph.name).await?;
+    let (graphs, actor) = (Arc::clone(&state.graphs), call.caller.name.to_string());
     let (send, receive) = tokio::sync::oneshot::channel();
     // Once begun it is finished, even if the client does not wait.
-    inner.graphs.life.spawn_future(async move {
+    state.graphs.life.spawn_future(async move {
         let result = update(&graphs, &live, &graph, fields, expected, &actor).await;
         // The client may have gone.
         let _ = send.send(result);

@@ -24,31 +24,31 @@ use super::Answers;
 use crate::{
     Error,
     live::{Graphs, Head, Live, gone},
-    service::Inner,
+    state::State,
 };
 
 /// What a watcher reads from the journal at once.
 const READ: JournalLimit = JournalLimit { entries: 100, bytes: 256 << 10 };
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<WatchGraphRequest>,
 ) -> Result<Answers<WatchGraphResponse>, Error> {
     let request = call.message;
-    let permit = Arc::clone(&inner.watches).try_acquire_owned().map_err(|_| Error::Quota {
+    let permit = Arc::clone(&state.watches).try_acquire_owned().map_err(|_| Error::Quota {
         reason: "TOO_MANY_WATCHES",
         subject: "process".into(),
-        description: format!("at most {} watches are open at once", inner.graphs.options.max_watches),
+        description: format!("at most {} watches are open at once", state.graphs.options.max_watches),
         passes: true,
     })?;
-    let live = inner.graphs.get(&request.graph).await?;
+    let live = state.graphs.get(&request.graph).await?;
     if !request.graph_uid.is_empty() && request.graph_uid != live.uid.to_string() {
         return Err(Error::GraphNotFound(request.graph));
     }
     let after = match request.after_revision {
         None => live.head().revision,
         Some(after) => {
-            inner.graphs.bring_to(&live, after).await;
+            state.graphs.bring_to(&live, after).await;
             let current = live.head().revision;
             if after > current {
                 return Err(Error::RevisionInFuture { current });
@@ -56,12 +56,12 @@ pub(crate) async fn handle(
             after
         }
     };
-    let period = inner.graphs.options.watch_heartbeat;
+    let period = state.graphs.options.watch_heartbeat;
     let mut signs_of_life = tokio::time::interval_at(Instant::now() + period, period);
     signs_of_life.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watcher = Watcher {
         head: live.watch_head(),
-        graphs: Arc::clone(&inner.graphs),
+        graphs: Arc::clone(&state.graphs),
         live,
         at: Position::after_revision(after),
         ready: VecDeque::new(),

@@ -30,7 +30,7 @@ pub(crate) use message::{
 };
 pub(crate) use refresh::{delete_content, start};
 
-use crate::{Error, live::gone, service::Inner};
+use crate::{Error, live::gone, state::State};
 
 /// A refresh that was not renewed for so long is taken for dead.
 const LEASE: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ const LEASE: Duration = Duration::from_secs(30);
 /// What the source service holds.
 pub(crate) struct Sources {
     /// The graph service: a refresh is a write to a graph.
-    pub(crate) graph: Arc<Inner>,
+    pub(crate) graph: Arc<State>,
     pub(crate) store: Arc<dyn SourceStore>,
     pub(crate) ids: Ids,
     /// The refreshes that this process runs, by source and number.

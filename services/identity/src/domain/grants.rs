@@ -32,7 +32,7 @@ mod tests {
     fn caller(role: Role, scopes: &[&str]) -> Caller {
         Caller {
             kind: CallerKind::Principal,
-            grants: vec![("p".into(), role)],
+            grants: [("p".to_owned(), role)].into(),
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             ..Caller::nobody()
         }

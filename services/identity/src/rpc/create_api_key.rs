@@ -8,15 +8,15 @@ use super::{message, once};
 use crate::{
     Error,
     domain::{grants, name},
-    service::Inner,
+    state::State,
 };
 
-pub(crate) async fn handle(inner: &Inner, call: Call<CreateApiKeyRequest>) -> Result<ApiKey, Error> {
+pub(crate) async fn handle(state: &State, call: Call<CreateApiKeyRequest>) -> Result<ApiKey, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
     let once = once::once(&caller, "CreateApiKey", &request_id, &request);
     if let Some(once) = &once
-        && let Some(answer) = inner.store.recall(once).await.map_err(reused)?
+        && let Some(answer) = state.store.recall(once).await.map_err(reused)?
     {
         return once::replay(&answer);
     }
@@ -24,7 +24,7 @@ pub(crate) async fn handle(inner: &Inner, call: Call<CreateApiKeyRequest>) -> Re
     let key = request.api_key.take().unwrap_or_default();
     let project = name::project(&request.parent).unwrap_or_default();
     grants::may_give(&caller, project, key.role(), &key.scopes)?;
-    let now = Timestamp::from(inner.clock.now());
+    let now = Timestamp::from(state.clock.now());
     let expires = key.expire_time.as_ref().map(message::store_time);
     if expires.is_some_and(|expires| expires <= now) {
         return Err(Error::BadField {
@@ -33,12 +33,12 @@ pub(crate) async fn handle(inner: &Inner, call: Call<CreateApiKeyRequest>) -> Re
         });
     }
 
-    let id = if request.api_key_id.is_empty() { inner.ids.short() } else { request.api_key_id };
-    let secret = format!("{}{}", auth::API_KEY_PREFIX, inner.ids.secret());
+    let id = if request.api_key_id.is_empty() { state.ids.short() } else { request.api_key_id };
+    let secret = format!("{}{}", auth::API_KEY_PREFIX, state.ids.secret());
     let new = NewApiKey {
         project: project.to_owned(),
         id,
-        uid: inner.ids.uuid(),
+        uid: state.ids.uuid(),
         display_name: key.display_name,
         role: key.role,
         scopes: key.scopes,
@@ -49,7 +49,7 @@ pub(crate) async fn handle(inner: &Inner, call: Call<CreateApiKeyRequest>) -> Re
     };
     let answer = unsecret(&new);
     let name = answer.name.clone();
-    match inner.store.create_api_key(new, once::remember(once, &answer)).await {
+    match state.store.create_api_key(new, once::remember(once, &answer)).await {
         Ok(Written::Done(row)) => Ok(ApiKey { secret, ..message::api_key(&row) }),
         Ok(Written::Replayed(answer)) => once::replay(&answer),
         Err(StoreError::AlreadyExists { .. }) => Err(Error::KeyExists(name)),

@@ -6,18 +6,18 @@ use weft_proto::weft::identity::v1::{CreateTicketRequest, Ticket};
 use weft_store::{NewTicket, StoreError, Timestamp, Written};
 
 use super::{message, once};
-use crate::{Error, service::Inner};
+use crate::{Error, state::State};
 
 /// What every ticket begins with.
 pub(crate) const PREFIX: &str = "ticket_";
 
-pub(crate) async fn handle(inner: &Inner, call: Call<CreateTicketRequest>) -> Result<Ticket, Error> {
+pub(crate) async fn handle(state: &State, call: Call<CreateTicketRequest>) -> Result<Ticket, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
     let once = once::once(&caller, "CreateTicket", &request_id, &request);
-    let now = Timestamp::from(inner.clock.now());
-    let secret = format!("{PREFIX}{}", inner.ids.secret());
-    let expires = now.after(inner.options.ticket_lifetime);
+    let now = Timestamp::from(state.clock.now());
+    let secret = format!("{PREFIX}{}", state.ids.secret());
+    let expires = now.after(state.options.ticket_lifetime);
     let ticket = Ticket { ticket: secret, expire_time: Some(message::proto_time(expires)) };
     let new = NewTicket {
         digest: auth::digest(&ticket.ticket),
@@ -26,7 +26,7 @@ pub(crate) async fn handle(inner: &Inner, call: Call<CreateTicketRequest>) -> Re
         at: now,
     };
     // The remembered answer holds the ticket itself: it lives for minutes and is good once.
-    match inner.store.add_ticket(new, once::remember(once, &ticket)).await {
+    match state.store.add_ticket(new, once::remember(once, &ticket)).await {
         Ok(Written::Done(())) => Ok(ticket),
         Ok(Written::Replayed(answer)) => once::replay(&answer),
         Err(StoreError::Conflict { .. }) => Err(Error::RequestIdReused),

@@ -15,34 +15,34 @@ use weft_proto::weft::identity::v1::{
 use weft_store::{Redemption, StoreError};
 
 use super::{introspect_api_key::good_key, message};
-use crate::{Error, domain::name, service::Inner};
+use crate::{Error, domain::name, state::State};
 
-pub(crate) async fn handle(inner: &Inner, call: Call<IssueTokenRequest>) -> Result<AccessToken, Error> {
+pub(crate) async fn handle(state: &State, call: Call<IssueTokenRequest>) -> Result<AccessToken, Error> {
     let request = call.message;
-    let now = inner.clock.unix_seconds();
+    let now = state.clock.unix_seconds();
     let (principal, auth_time) = match request.credential {
         Some(Credential::ApiKey(secret)) => {
-            let row = good_key(inner, &secret).await?.ok_or(Error::BadCredential("API key"))?;
+            let row = good_key(state, &secret).await?.ok_or(Error::BadCredential("API key"))?;
             (message::principal_of_key(&row), now)
         }
-        Some(Credential::Ticket(secret)) => (redeem(inner, &secret, &request.request_id).await?, now),
-        Some(Credential::AccessToken(token)) => renewed(inner, &token, now).await?,
+        Some(Credential::Ticket(secret)) => (redeem(state, &secret, &request.request_id).await?, now),
+        Some(Credential::AccessToken(token)) => renewed(state, &token, now).await?,
         None => return Err(Error::BadField { field: "credential", problem: "one must be given".into() }),
     };
-    Ok(issue(inner, &principal, auth_time, now))
+    Ok(issue(state, &principal, auth_time, now))
 }
 
-async fn redeem(inner: &Inner, secret: &str, request_id: &str) -> Result<Principal, Error> {
+async fn redeem(state: &State, secret: &str, request_id: &str) -> Result<Principal, Error> {
     let redemption = Redemption {
         digest: weft_kit::auth::digest(secret),
-        at: inner.clock.now().into(),
+        at: state.clock.now().into(),
         request_id: Uuid::parse_str(request_id).ok(),
     };
-    match inner.store.redeem_ticket(redemption).await {
+    match state.store.redeem_ticket(redemption).await {
         Ok(principal) => {
             let principal = Principal::decode(principal)
                 .map_err(|error| StoreError::Bug(format!("a ticket's principal cannot be read: {error}")))?;
-            still_good(inner, principal, "ticket").await
+            still_good(state, principal, "ticket").await
         }
         Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => Err(Error::BadCredential("ticket")),
         Err(error) => Err(error.into()),
@@ -50,34 +50,34 @@ async fn redeem(inner: &Inner, secret: &str, request_id: &str) -> Result<Princip
 }
 
 /// The principal of a token that is still good, and when it first proved itself.
-async fn renewed(inner: &Inner, token: &str, now: u64) -> Result<(Principal, u64), Error> {
+async fn renewed(state: &State, token: &str, now: u64) -> Result<(Principal, u64), Error> {
     let claims =
-        inner.keys().verifying.verify(token, now).map_err(|_| Error::BadCredential("access token"))?;
-    if now >= claims.auth_time.saturating_add(inner.options.session_lifetime.as_secs()) {
+        state.keys().verifying.verify(token, now).map_err(|_| Error::BadCredential("access token"))?;
+    if now >= claims.auth_time.saturating_add(state.options.session_lifetime.as_secs()) {
         return Err(Error::SessionOver);
     }
     let auth_time = claims.auth_time;
     let principal = message::principal_of_caller(&claims.caller());
-    Ok((still_good(inner, principal, "access token").await?, auth_time))
+    Ok((still_good(state, principal, "access token").await?, auth_time))
 }
 
 /// The principal as it is now: a key that was revoked since then gets nothing more.
-async fn still_good(inner: &Inner, principal: Principal, what: &'static str) -> Result<Principal, Error> {
+async fn still_good(state: &State, principal: Principal, what: &'static str) -> Result<Principal, Error> {
     let Some((project, id)) = name::parse(&principal.name) else { return Err(Error::BadCredential(what)) };
-    match inner.store.get_api_key(project, id).await {
-        Ok(row) if message::is_good(&row, inner.clock.now()) => Ok(message::principal_of_key(&row)),
+    match state.store.get_api_key(project, id).await {
+        Ok(row) if message::is_good(&row, state.clock.now()) => Ok(message::principal_of_key(&row)),
         Ok(_) | Err(StoreError::NotFound { .. }) => Err(Error::BadCredential(what)),
         Err(error) => Err(error.into()),
     }
 }
 
-fn issue(inner: &Inner, principal: &Principal, auth_time: u64, now: u64) -> AccessToken {
-    let longest = now + inner.options.token_lifetime.as_secs();
-    let session_end = auth_time + inner.options.session_lifetime.as_secs();
+fn issue(state: &State, principal: &Principal, auth_time: u64, now: u64) -> AccessToken {
+    let longest = now + state.options.token_lifetime.as_secs();
+    let session_end = auth_time + state.options.session_lifetime.as_secs();
     let key_end =
         principal.expire_time.as_ref().map_or(u64::MAX, |time| u64::try_from(time.seconds).unwrap_or(0));
     let exp = longest.min(session_end).min(key_end);
-    let token = inner.keys().signing.sign(&Claims {
+    let token = state.keys().signing.sign(&Claims {
         iss: ISSUER.into(),
         aud: AUDIENCE.into(),
         sub: principal.name.clone(),
@@ -85,7 +85,7 @@ fn issue(inner: &Inner, principal: &Principal, auth_time: u64, now: u64) -> Acce
         nbf: now,
         iat: now,
         auth_time,
-        jti: inner.ids.uuid().to_string(),
+        jti: state.ids.uuid().to_string(),
         name: principal.display_name.clone(),
         grants: Claims::grants_of(&caller_with_grants(principal)),
         scopes: principal.scopes.clone(),

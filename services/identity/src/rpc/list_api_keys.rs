@@ -7,10 +7,10 @@ use weft_kit::{
 use weft_proto::weft::identity::v1::{ListApiKeysRequest, ListApiKeysResponse};
 
 use super::message;
-use crate::{Error, domain::name, service::Inner};
+use crate::{Error, domain::name, state::State};
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<ListApiKeysRequest>,
 ) -> Result<ListApiKeysResponse, Error> {
     let request = call.message;
@@ -19,7 +19,7 @@ pub(crate) async fn handle(
     let size = page_size(request.page_size, 50, 1_000);
     let project = name::project(&request.parent).unwrap_or_default();
     // One more than the page, to know whether there is another.
-    let mut rows = inner.store.list_api_keys(project, &after, size + 1).await?;
+    let mut rows = state.store.list_api_keys(project, &after, size + 1).await?;
     let more = rows.len() > size as usize;
     rows.truncate(size as usize);
     let next_page_token = rows.last().filter(|_| more).map(|last| list.token(&last.id)).unwrap_or_default();

@@ -5,25 +5,25 @@ use weft_proto::weft::identity::v1::{RotateSigningKeyRequest, RotateSigningKeyRe
 use weft_store::{StoreError, Written};
 
 use super::once;
-use crate::{Error, service::Inner, task};
+use crate::{Error, keys, state::State};
 
 pub(crate) async fn handle(
-    inner: &Inner,
+    state: &State,
     call: Call<RotateSigningKeyRequest>,
 ) -> Result<RotateSigningKeyResponse, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
     let once = once::once(&caller, "RotateSigningKey", &request_id, &request);
-    let key = task::new_signing_key(&inner.seal, &inner.clock, &inner.ids);
+    let key = keys::fresh(&state.seal, &state.clock, &state.ids);
     let answer = RotateSigningKeyResponse { kid: key.kid.clone() };
-    let answer = match inner.store.rotate_signing_key(key, once::remember(once, &answer)).await {
+    let answer = match state.store.rotate_signing_key(key, once::remember(once, &answer)).await {
         Ok(Written::Done(_)) => answer,
         Ok(Written::Replayed(answer)) => return once::replay(&answer),
         Err(StoreError::Conflict { .. }) => return Err(Error::RequestIdReused),
         Err(error) => return Err(error.into()),
     };
-    let keys = task::load_keys(&*inner.store, &inner.seal, &inner.clock, &inner.ids).await?;
-    *inner.keys.write().expect("nobody panics with it") = keys;
+    let keys = keys::load(&*state.store, &state.seal, &state.clock, &state.ids).await?;
+    *state.keys.write().expect("nobody panics with it") = keys;
     tracing::info!(kid = %answer.kid, by = %caller.name, "signing key rotated");
     Ok(answer)
 }

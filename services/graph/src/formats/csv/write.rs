@@ -4,9 +4,10 @@ use prost_types::Struct;
 use weft_proto::weft::graph::v1::{Edge, Graph, Node};
 
 use super::super::FormatError;
+use super::super::chunks::Chunks;
+use super::super::format_writer::FormatWriter;
 use super::super::schema::{Column, ColumnKind, Columns, REST, Schema, cell_text};
 use super::super::value;
-use super::super::writer::{Chunks, FormatWriter};
 use super::labels;
 
 /// A part is complete when it has this many bytes: an archive tells the size of a file before it.

@@ -3,9 +3,10 @@
 use weft_proto::weft::graph::v1::{Edge, Graph, Node};
 
 use super::super::FormatError;
+use super::super::chunks::Chunks;
+use super::super::format_writer::FormatWriter;
 use super::super::schema::Schema;
 use super::super::value;
-use super::super::writer::{Chunks, FormatWriter};
 use super::{HEADER, NODE};
 
 /// Writes one edge list.

@@ -3,8 +3,9 @@
 use prost_types::Struct;
 use weft_proto::weft::graph::v1::{Edge, Graph, Node};
 
+use super::super::chunks::Chunks;
+use super::super::format_writer::FormatWriter;
 use super::super::schema::{ColumnKind, Columns, REST, Schema, cell_text};
-use super::super::writer::{Chunks, FormatWriter};
 use super::super::xml::escape;
 use super::super::{FormatError, csv, value};
 

@@ -5,9 +5,10 @@ use serde_json::{Map, Value as Json, json};
 use weft_proto::weft::graph::v1::{Edge, Graph, Node};
 
 use super::super::FormatError;
+use super::super::chunks::Chunks;
+use super::super::format_writer::FormatWriter;
 use super::super::schema::Schema;
 use super::super::value;
-use super::super::writer::{Chunks, FormatWriter};
 
 /// Members of `metadata` that are not properties.
 const TAKEN: [&str; 4] = ["type", "labels", "weight", "properties"];

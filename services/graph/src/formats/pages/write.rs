@@ -7,8 +7,9 @@ use prost_types::value::Kind;
 use serde_json::{Map, Value as Json, json};
 use weft_proto::weft::graph::v1::{Edge, Graph, Node};
 
+use super::super::chunks::Chunks;
+use super::super::format_writer::FormatWriter;
 use super::super::schema::Schema;
-use super::super::writer::{Chunks, FormatWriter};
 use super::super::{FormatError, Position, value};
 use super::{LINK, TEXT};
 
