@@ -103,6 +103,7 @@ impl Runtime {
         let others = Pipeline::new(others, weft_proto::methods(), guards);
         let port = tower_port(echo, others);
         let listener = Listener::bind("127.0.0.1:0", settings.connections).await.expect("a free port");
+        let listener = listener.counted(&metrics);
         let address = listener.local_address().expect("it is bound");
         let service = Admin::in_front_of(port, health.clone(), metrics.clone());
         let (life, ids) = (lifecycle.clone(), Ids::system());
@@ -158,10 +159,10 @@ impl Runtime {
 
 /// Echo calls to the one, all others to the other.
 fn tower_port(echo: Pipeline, others: Pipeline) -> HttpService {
-    HttpService::new(tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+    HttpService::new(tower::service_fn(move |request: http::Request<tonic::body::Body>| {
         let mut pipeline =
             if request.uri().path().starts_with("/weft.test.") { echo.clone() } else { others.clone() };
-        tower::Service::call(&mut pipeline, request.map(tonic::body::Body::new))
+        tower::Service::call(&mut pipeline, request)
     }))
 }
 

@@ -5,7 +5,6 @@ use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc, time::Dur
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Version};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{
@@ -63,7 +62,7 @@ async fn serve(options: ConnectionOptions) -> (SocketAddr, Lifecycle) {
     let listener = Listener::bind("127.0.0.1:0", options).await.expect("a free port and good files");
     let address = listener.local_address().expect("it is bound");
     let lifecycle = Lifecycle::new();
-    let service = tower::service_fn(|request: Request<Incoming>| async move {
+    let service = tower::service_fn(|request: Request<Body>| async move {
         let text = format!("{:?}", request.version());
         Ok::<_, Infallible>(Response::new(Body::new(Full::new(Bytes::from(text)))))
     });

@@ -18,6 +18,17 @@ pub struct ConnectionOptions {
     pub header_timeout: Duration,
     /// Largest list of headers, in bytes.
     pub max_header_bytes: u32,
+    /// How long the body of a request may be waited for; each KiB of it gives a second more, up to as
+    /// much again. Streams of gRPC and Connect may be silent for as long as their client lives.
+    #[serde(with = "humantime_serde")]
+    pub body_timeout: Duration,
+    /// How long a client may take nothing of what is there for it, before its connection, or its one
+    /// stream of HTTP/2, is cut off.
+    #[serde(with = "humantime_serde")]
+    pub stall_timeout: Duration,
+    /// How many frames of HTTP/2 that carry nothing (PING, SETTINGS, resets, next to no data) one
+    /// connection may send, beside those that answer what we send: more are a flood, and end it.
+    pub control_frames: Rates,
     /// How often an idle HTTP/2 connection is asked whether it is still there.
     #[serde(with = "humantime_serde")]
     pub keep_alive_interval: Duration,
@@ -77,8 +88,11 @@ impl Default for ConnectionOptions {
         Self {
             max_connections: 10_000,
             max_streams_per_connection: 256,
-            header_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(8),
             max_header_bytes: 16 * 1024,
+            body_timeout: Duration::from_secs(20),
+            stall_timeout: Duration::from_mins(1),
+            control_frames: Rates { per_second: 400, burst: 4_000 },
             keep_alive_interval: Duration::from_secs(20),
             keep_alive_timeout: Duration::from_secs(20),
             max_age: Duration::from_hours(1),

@@ -5,7 +5,7 @@ use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 use http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
     service::TowerToHyperService,
 };
@@ -13,16 +13,23 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 use tonic::body::Body;
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
-use super::{opened::Opened, tls::Tls};
-use crate::{Ids, Lifecycle, config::ConnectionOptions};
+use super::{
+    cuts::Cuts,
+    guarded::Guarded,
+    opened::Opened,
+    paced::paced,
+    stalled::{Giving, StreamTasks},
+    tls::Tls,
+};
+use crate::{Ids, Lifecycle, config::ConnectionOptions, metrics::Metrics};
 
 /// What a port serves: anything that answers every HTTP request, if only with an error.
-pub type HttpService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
 /// Where a request came from; among the extensions of every request from a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +41,7 @@ pub struct Listener {
     socket: TcpListener,
     options: ConnectionOptions,
     tls: Option<Tls>,
+    cuts: Cuts,
 }
 
 impl Listener {
@@ -43,7 +51,14 @@ impl Listener {
     /// The address is taken or not one of this machine, or the TLS certificate is not good.
     pub async fn bind(address: &str, options: ConnectionOptions) -> io::Result<Self> {
         let tls = Tls::load(&options.tls).await?;
-        Ok(Self { socket: TcpListener::bind(address).await?, options, tls })
+        Ok(Self { socket: TcpListener::bind(address).await?, options, tls, cuts: Cuts::default() })
+    }
+
+    /// Counts among `metrics` what is cut off, and what for: `weft_server_cut_total`.
+    #[must_use]
+    pub fn counted(self, metrics: &Metrics) -> Self {
+        self.cuts.register(metrics);
+        self
     }
 
     /// The address that was bound.
@@ -86,6 +101,7 @@ impl Listener {
                 tls: self.tls.clone(),
                 age: jittered(options.max_age, &ids),
                 lifecycle: lifecycle.clone(),
+                cuts: self.cuts.clone(),
             };
             lifecycle.spawn_future(async move {
                 connection.run(socket, address).await;
@@ -101,6 +117,7 @@ struct Connection {
     tls: Option<Tls>,
     age: Duration,
     lifecycle: Lifecycle,
+    cuts: Cuts,
 }
 
 impl Connection {
@@ -110,17 +127,17 @@ impl Connection {
         }
         // A client that says nothing, or half a handshake or HTTP/2 preface, would be kept for ever
         // otherwise.
-        let patience = self.options.header_timeout;
+        let end = Instant::now() + self.options.header_timeout;
         match self.tls.clone() {
             None => {
-                if let Ok(Ok(Some(opened))) = timeout(patience, Opened::read(socket)).await {
-                    Box::pin(self.serve(opened, address)).await;
+                if let Ok(Ok(Some(opened))) = timeout_at(end, Opened::read(socket)).await {
+                    Box::pin(self.serve(opened, end, address)).await;
                 }
             }
             Some(tls) => {
                 let opened = async { Opened::read(tls.acceptor.accept(socket).await?).await };
-                match timeout(patience, opened).await {
-                    Ok(Ok(Some(opened))) => Box::pin(self.serve(opened, address)).await,
+                match timeout_at(end, opened).await {
+                    Ok(Ok(Some(opened))) => Box::pin(self.serve(opened, end, address)).await,
                     Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS connection came about"),
                     Ok(Ok(None)) | Err(_) => {}
                 }
@@ -128,24 +145,32 @@ impl Connection {
         }
     }
 
-    async fn serve<S>(self, stream: Opened<S>, address: SocketAddr)
+    /// Serves what was opened; what is left of its handshake must be done by `end`.
+    async fn serve<S>(self, opened: Opened<S>, end: Instant, address: SocketAddr)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let (options, cuts) = (&self.options, self.cuts);
+        let stream = if opened.is_http2() {
+            Guarded::http2(opened, options, end, address, cuts.clone())
+        } else {
+            Guarded::http1(opened, options, address, cuts.clone())
+        };
+        let builder = http_builder(options, address, &cuts);
+        let body_timeout = options.body_timeout;
         let trust_forwarded = self.options.trust_forwarded;
         let strict_transport = self.tls.and_then(|tls| tls.strict_transport);
         let service = self.service.map_request(move |mut request: Request<Incoming>| {
             let address = if trust_forwarded { forwarded(&request).unwrap_or(address) } else { address };
             request.extensions_mut().insert(PeerAddress(address));
-            request
+            paced(request, body_timeout, address, &cuts)
         });
         let service = service.map_response(move |mut response: Response<Body>| {
             if let Some(value) = &strict_transport {
                 response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value.clone());
             }
-            response
+            response.map(Giving::new)
         });
-        let builder = http_builder(&self.options);
         let connection =
             builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
         tokio::pin!(connection);
@@ -167,8 +192,9 @@ impl Connection {
     }
 }
 
-fn http_builder(options: &ConnectionOptions) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn http_builder(options: &ConnectionOptions, address: SocketAddr, cuts: &Cuts) -> auto::Builder<StreamTasks> {
+    let stall_timeout = options.stall_timeout;
+    let mut builder = auto::Builder::new(StreamTasks { stall_timeout, address, cuts: cuts.clone() });
     builder
         .http1()
         .timer(TokioTimer::new())

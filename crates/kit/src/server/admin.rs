@@ -9,7 +9,6 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tonic::body::Body;
 use tower::Service;
 
@@ -26,11 +25,7 @@ pub struct Admin<S> {
 
 impl<S> Admin<S>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
     /// Puts the operators' paths in front of `inner`.
@@ -40,7 +35,7 @@ where
 }
 
 impl<S> Admin<S> {
-    fn answer(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
+    fn answer(&self, request: &Request<Body>) -> Option<Response<Body>> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return None;
         }
@@ -67,9 +62,9 @@ impl<S> Admin<S> {
     }
 }
 
-impl<S> Service<Request<Incoming>> for Admin<S>
+impl<S> Service<Request<Body>> for Admin<S>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = Response<Body>;
@@ -80,7 +75,7 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
         if let Some(answer) = self.answer(&request) {
             return Box::pin(std::future::ready(Ok(answer)));
         }

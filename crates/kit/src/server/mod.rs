@@ -1,7 +1,8 @@
 //! Serving: from a socket to a handler.
 //!
 //! A request walks forward through these files: `accept` (a connection, maybe with
-//! `tls`, `opened` by its first bytes), `pipeline` (the stages
+//! `tls`, `opened` by its first bytes and then `guarded` against `floods` of `frames`; its bodies
+//! `paced` on their way in, and not `stalled` on their way out), `pipeline` (the stages
 //! of a call, in their order), and in it `deadline`, `load`, [`Authenticator`](crate::auth),
 //! `rate`, `authorise`, then the handler; `body` watches over the answer until its last byte, and
 //! `ending` tells counters and traces how it was.
@@ -10,15 +11,22 @@ mod accept;
 mod admin;
 mod authorise;
 mod body;
+mod cuts;
 mod ending;
 mod first_message;
+mod floods;
+mod frames;
+mod guarded;
 mod health;
 mod load;
 pub(crate) mod malformed;
 mod opened;
+mod paced;
+mod patience;
 mod pipeline;
 mod rate;
 mod reflection;
+mod stalled;
 mod tls;
 mod trace;
 

@@ -19,6 +19,13 @@ pub(super) struct Opened<S> {
     stream: S,
 }
 
+impl<S> Opened<S> {
+    /// Whether the client has said that it speaks HTTP/2. True only before the bytes are read again.
+    pub(super) fn is_http2(&self) -> bool {
+        self.first.starts_with(PREFACE)
+    }
+}
+
 impl<S: AsyncRead + Unpin> Opened<S> {
     /// Waits until the client has said which version it speaks; `None` if it left before. hyper's own
     /// timeouts begin only then, so whoever calls this sets one.
@@ -107,6 +114,7 @@ mod tests {
                 assert_eq!(said, b"P");
                 continue;
             };
+            assert_eq!(opened.is_http2(), said.starts_with(b"PRI"));
             let mut all = Vec::new();
             opened.read_to_end(&mut all).await.expect("it lives");
             assert_eq!(all, said);

@@ -240,6 +240,7 @@ impl Assembly {
 
     fn serve(&self, listener: Listener, service: weft_kit::server::HttpService) {
         let (ids, lifecycle) = (self.ids.clone(), self.lifecycle.clone());
+        let listener = listener.counted(&self.metrics);
         self.lifecycle.spawn_future(async move { listener.serve(service, ids, lifecycle).await });
     }
 }

@@ -9,7 +9,6 @@ use std::{
 use anyhow::Result;
 use futures::future::{BoxFuture, FutureExt};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tonic::{Status, body::Body, service::Routes};
 use tower::Service;
 use weft_gateway::{Gateway, Upstreams};
@@ -78,7 +77,7 @@ pub(crate) fn service(node: &Assembly, directory: &Directory, gateway: bool) -> 
 #[derive(Clone)]
 struct GrpcPort(Directory);
 
-impl Service<Request<Incoming>> for GrpcPort {
+impl Service<Request<Body>> for GrpcPort {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
@@ -87,7 +86,7 @@ impl Service<Request<Incoming>> for GrpcPort {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
         let service = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
         let Some(mut peer) = self.0.0.get(service).cloned() else {
             let status: Status =
@@ -98,7 +97,7 @@ impl Service<Request<Incoming>> for GrpcPort {
         async move {
             let answer = async {
                 std::future::poll_fn(|context| peer.poll_ready(context)).await?;
-                peer.call(request.map(Body::new)).await
+                peer.call(request).await
             };
             Ok(answer.await.unwrap_or_else(|error| Status::from_error(error).into_http()))
         }

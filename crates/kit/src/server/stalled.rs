@@ -1,0 +1,224 @@
+//! Answers that their client does not take: with HTTP/2 one stream of a connection can stand still.
+//!
+//! hyper asks an answer's body for more only when the client has room for what it gave before, so a body
+//! knows nothing of a client that never gives any. What knows is the task of the stream: the body has
+//! given something, and the task sleeps without having asked for more. [`StreamTasks`] starts these
+//! tasks and lets none of them sleep so for too long.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::rt::Executor;
+use hyper_util::rt::TokioExecutor;
+use pin_project_lite::pin_project;
+use tonic::{Status, body::Body};
+
+use super::{cuts::Cuts, patience::Patience};
+
+/// A piece of a body is given whole if there is room for one byte of it, and is then out of our
+/// hands: so pieces are no larger than this.
+const PIECE: usize = 64 * 1024;
+
+tokio::task_local! {
+    /// How often the body of the answer has given something, and whether it is now waited for.
+    static GIVEN: Cell<Given>;
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Given {
+    frames: u64,
+    taken: bool,
+}
+
+/// Starts the tasks of a connection's streams.
+#[derive(Clone, Debug)]
+pub(super) struct StreamTasks {
+    pub(super) stall_timeout: Duration,
+    pub(super) address: SocketAddr,
+    pub(super) cuts: Cuts,
+}
+
+impl<F> Executor<F> for StreamTasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        TokioExecutor::new().execute(StreamTask {
+            task,
+            given: Given { frames: 0, taken: true },
+            patience: Patience::new(self.stall_timeout),
+            address: self.address,
+            cuts: self.cuts.clone(),
+        });
+    }
+}
+
+pin_project! {
+    struct StreamTask<F> {
+        #[pin]
+        task: F,
+        given: Given,
+        patience: Patience,
+        address: SocketAddr,
+        cuts: Cuts,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for StreamTask<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let before = *this.given;
+        let (polled, given) =
+            GIVEN.sync_scope(Cell::new(before), || (this.task.poll(context), GIVEN.with(Cell::get)));
+        *this.given = given;
+        if polled.is_ready() {
+            return Poll::Ready(());
+        }
+        if given.taken || given.frames != before.frames {
+            this.patience.goes_on();
+        }
+        if !given.taken && this.patience.poll_over(context).is_ready() {
+            this.cuts.count("stream_takes_nothing", *this.address);
+            // Without its task the stream is reset, and what it held is let go.
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+pin_project! {
+    /// The body of an answer on its way into hyper.
+    #[derive(Debug)]
+    pub(super) struct Giving {
+        #[pin]
+        inner: Body,
+        rest: Bytes,
+    }
+}
+
+impl Giving {
+    pub(super) fn new(inner: Body) -> Self {
+        Self { inner, rest: Bytes::new() }
+    }
+}
+
+impl HttpBody for Giving {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.project();
+        let mut polled = if this.rest.is_empty() {
+            this.inner.poll_frame(context)
+        } else {
+            Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.rest)))))
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && let Some(data) = frame.data_mut()
+            && data.len() > PIECE
+        {
+            *this.rest = data.split_off(PIECE);
+        }
+        // Over HTTP/1 nobody asks: there the connection is all that can stand still.
+        let _ = GIVEN.try_with(|cell| {
+            let Given { frames, .. } = cell.get();
+            cell.set(match &polled {
+                Poll::Ready(Some(_)) => Given { frames: frames + 1, taken: false },
+                Poll::Ready(None) | Poll::Pending => Given { frames, taken: true },
+            });
+        });
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (mut hint, rest) = (self.inner.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Full, StreamBody};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn large_pieces_are_given_in_smaller_ones() {
+        let large: Bytes = (0..3 * PIECE + 7).map(|index| index as u8).collect();
+        let mut body = Giving::new(Body::new(Full::new(large.clone())));
+        assert_eq!(body.size_hint().exact(), Some(large.len() as u64));
+        let mut lengths = Vec::new();
+        let mut all = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let data = frame.expect("no error").into_data().expect("data");
+            lengths.push(data.len());
+            all.extend(data);
+            assert_eq!(body.size_hint().exact(), Some((large.len() - all.len()) as u64));
+        }
+        assert_eq!((lengths, all), (vec![PIECE, PIECE, PIECE, 7], large.to_vec()));
+        assert!(body.is_end_stream());
+    }
+
+    fn task<F: Future<Output = ()>>(task: F, cuts: &Cuts) -> StreamTask<F> {
+        StreamTask {
+            task,
+            given: Given { frames: 0, taken: true },
+            patience: Patience::new(Duration::from_secs(60)),
+            address: SocketAddr::from(([127, 0, 0, 1], 1)),
+            cuts: cuts.clone(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_may_wait_for_the_service_but_not_for_the_client() {
+        let cuts = Cuts::default();
+        // The service takes an hour for its second message: that is its right.
+        let numbers = futures::stream::unfold(0, |number| async move {
+            tokio::time::sleep(Duration::from_hours(number)).await;
+            (number < 2).then(|| (Ok::<_, Status>(Frame::data(Bytes::from_static(b"x"))), number + 1))
+        });
+        let mut body = Giving::new(Body::new(StreamBody::new(numbers)));
+        let began = tokio::time::Instant::now();
+        task(
+            async {
+                while let Some(frame) = body.frame().await {
+                    frame.expect("no error");
+                    tokio::time::sleep(Duration::from_secs(59)).await;
+                }
+            },
+            &cuts,
+        )
+        .await;
+        assert_eq!(began.elapsed(), Duration::from_hours(3) + Duration::from_secs(2 * 59));
+
+        let began = tokio::time::Instant::now();
+        let mut body = Giving::new(Body::new(Full::new(Bytes::from_static(b"x"))));
+        let stands_still = async {
+            body.frame().await.expect("there is one").expect("no error");
+            std::future::pending::<()>().await;
+        };
+        task(stands_still, &cuts).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(60));
+    }
+}
