@@ -9,11 +9,11 @@ use http::uri::PathAndQuery;
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 use weft_kit::Peer;
 use weft_proto::{
-    Idempotency, Methods,
-    weft::options::v1::{Access, Exposure, StreamCursor},
+    Idempotency, Method, Methods,
+    weft::options::v1::{Access, Exposure, MethodPolicy, StreamCursor},
 };
 
-use crate::{GatewayError, Upstreams, upstream};
+use crate::{GatewayError, Upstreams, foreign::Foreign, upstream};
 
 /// A method that can be called from the edge, with all that a call needs resolved.
 #[derive(Debug)]
@@ -32,12 +32,40 @@ pub(crate) struct Entry {
     pub(crate) cursor: Option<StreamCursor>,
     /// Whether AI agents are offered it.
     pub(crate) is_tool: bool,
+    /// The least that a caller must be.
+    pub(crate) access: Access,
     /// Whether anybody may call it, signed in or not, as its contract says.
     pub(crate) public: bool,
+    /// The service that weft was not built with, if it is one of its methods.
+    pub(crate) foreign: Option<Arc<Foreign>>,
     /// For requests that pass as they are.
     pub(crate) peer: Peer,
     /// For calls that the gateway makes itself.
     pub(crate) caller: Peer,
+}
+
+impl Entry {
+    fn new(method: &Method, peer: &Peer, foreign: Option<&Arc<Foreign>>) -> Self {
+        let (policy, descriptor) = (method.policy.as_ref(), method.descriptor.clone());
+        let access = policy.map_or(Access::Public, MethodPolicy::access);
+        Self {
+            path: PathAndQuery::try_from(method.path.as_str()).expect("protobuf names are URL-safe"),
+            input: descriptor.input(),
+            output: descriptor.output(),
+            client_streaming: descriptor.is_client_streaming(),
+            server_streaming: descriptor.is_server_streaming(),
+            has_side_effects: method.idempotency != Idempotency::NoSideEffects,
+            is_repeatable: method.is_retryable(),
+            cursor: method.cursor.clone(),
+            is_tool: policy.is_some_and(|policy| policy.mcp_tool) && !method.is_streaming(),
+            access,
+            public: access == Access::Public,
+            foreign: foreign.map(Arc::clone),
+            peer: peer.clone(),
+            caller: upstream::caller(peer, descriptor.is_client_streaming()),
+            descriptor,
+        }
+    }
 }
 
 /// The methods that are served.
@@ -52,34 +80,25 @@ pub(crate) struct Catalog {
 impl Catalog {
     /// Joins contracts and services. A method which its policy keeps inside the mesh is left
     /// out, and so is unknown in every protocol.
-    pub(crate) fn new(upstreams: Upstreams, pool: &DescriptorPool) -> Result<Self, GatewayError> {
+    pub(crate) fn new(
+        upstreams: Upstreams,
+        pool: &DescriptorPool,
+        foreign: &[Arc<Foreign>],
+    ) -> Result<Self, GatewayError> {
         let policies = Methods::from_pool(pool).map_err(GatewayError::Policy)?;
         let mut methods = HashMap::new();
         for method in policies.iter() {
             let Some(peer) = upstreams.get(method.descriptor.parent_service().full_name()) else { continue };
-            let policy = method.policy.as_ref();
-            if policy.is_some_and(|policy| policy.exposure() != Exposure::Edge) {
+            if method.policy.as_ref().is_some_and(|policy| policy.exposure() != Exposure::Edge) {
                 continue;
             }
-            let descriptor = method.descriptor.clone();
-            let entry = Entry {
-                path: PathAndQuery::try_from(method.path.as_str()).expect("protobuf names are URL-safe"),
-                input: descriptor.input(),
-                output: descriptor.output(),
-                client_streaming: descriptor.is_client_streaming(),
-                server_streaming: descriptor.is_server_streaming(),
-                has_side_effects: method.idempotency != Idempotency::NoSideEffects,
-                is_repeatable: method.is_retryable(),
-                cursor: method.cursor.clone(),
-                is_tool: policy.is_some_and(|policy| policy.mcp_tool)
-                    && !descriptor.is_client_streaming()
-                    && !descriptor.is_server_streaming(),
-                public: policy.is_none_or(|policy| policy.access() == Access::Public),
-                peer: peer.clone(),
-                caller: upstream::caller(peer, descriptor.is_client_streaming()),
-                descriptor,
-            };
-            methods.insert(method.path.clone(), Arc::new(entry));
+            methods.insert(method.path.clone(), Arc::new(Entry::new(method, peer, None)));
+        }
+        for foreign in foreign {
+            for method in foreign.methods.iter() {
+                let entry = Entry::new(method, &foreign.peer, Some(foreign));
+                methods.insert(method.path.clone(), Arc::new(entry));
+            }
         }
         let known_services = pool.services().map(|service| service.full_name().to_owned()).collect();
         Ok(Self { methods, known_services, upstreams })

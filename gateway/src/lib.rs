@@ -1,4 +1,5 @@
-//! The edge of the mesh: protocols in, gRPC out. It decides nothing.
+//! The edge of the mesh: protocols in, gRPC out. It decides nothing about services of the mesh, and guards
+//! those of others.
 //!
 //! One HTTP service answers gRPC, gRPC-web, Connect, REST with JSON, WebSocket, MCP, `/openapi.json` and the
 //! console, from descriptors alone: a new method of a contract is reachable every way without a
@@ -11,7 +12,9 @@
 //! 4. `call` calls the service, in this process or elsewhere; `catalog` knows which method it is,
 //!    and `upstream` who answers.
 //! 5. `schema` says what messages look like, for `openapi` and `mcp`.
-//! 6. `words` says what went wrong, the same in every protocol; `refusal` turns it into HTTP.
+//! 6. `foreign` keeps services that weft was not built with; `tables` is all that follows from contracts, in
+//!    one piece that is replaced when one comes or goes.
+//! 7. `words` says what went wrong, the same in every protocol; `refusal` turns it into HTTP.
 //!
 //! What is answered where is in `docs/gateway.md`, the WebSocket in `docs/websocket.md`.
 //!
@@ -36,6 +39,7 @@ mod console;
 mod cors;
 mod docs;
 mod error;
+mod foreign;
 mod grpc;
 mod json;
 mod mcp;
@@ -56,6 +60,7 @@ mod ws;
 
 pub use console::has_console;
 pub use error::GatewayError;
+pub use foreign::{Keeper, UpstreamAccess, UpstreamOptions};
 pub use options::{GatewayOptions, WebSocketOptions};
 pub use service::Gateway;
 pub use upstream::Upstreams;

@@ -1,8 +1,10 @@
 //! What can be set at the edge.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+use crate::UpstreamOptions;
 
 /// Settings of the gateway. Every one has a default that is safe on an open network.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -26,6 +28,9 @@ pub struct GatewayOptions {
     pub websocket: WebSocketOptions,
     /// Title of the OpenAPI document.
     pub title: String,
+    /// Services that weft was not built with, by a name for people. They are added, changed and removed
+    /// while the gateway runs: when this file changes, or on SIGHUP.
+    pub upstreams: BTreeMap<String, UpstreamOptions>,
 }
 
 /// Bounds of one WebSocket.
@@ -63,6 +68,7 @@ impl Default for GatewayOptions {
             heartbeat: Duration::from_secs(15),
             websocket: WebSocketOptions::default(),
             title: "weft".to_owned(),
+            upstreams: BTreeMap::new(),
         }
     }
 }

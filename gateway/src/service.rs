@@ -14,11 +14,11 @@ use http::{Request, Response, header};
 use prost_reflect::DescriptorPool;
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
-use weft_kit::{BoxError, Lifecycle, Peer, Problem};
+use weft_kit::{BoxError, Lifecycle, Peer, Problem, config::ClientOptions, server::Guards};
 
 use crate::{
-    GatewayError, GatewayOptions, Upstreams, accept, connect, console, cors::Origins, docs, grpc, mcp,
-    refusal::Refusal, rest, shared::Shared, tables::Tables, upstream, ws,
+    GatewayError, GatewayOptions, Keeper, Upstreams, accept, connect, console, cors::Origins, docs, grpc,
+    mcp, refusal::Refusal, rest, shared::Shared, tables::Tables, upstream, ws,
 };
 
 /// The edge of a mesh. Clones share everything.
@@ -28,6 +28,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
+    own: Upstreams,
     docs: Arc<docs::Page>,
     sides: Arc<Vec<(String, Peer)>>,
 }
@@ -44,10 +45,17 @@ impl Gateway {
         pool: DescriptorPool,
         lifecycle: Lifecycle,
     ) -> Result<Self, GatewayError> {
-        let tables = Tables::new(&upstreams, &pool, &options.title)?;
+        let tables = Tables::new(&upstreams, &pool, &options.title, &[])?;
         let origins = Origins::new(&options.allowed_origins);
         let shared = Shared { tables: ArcSwap::from_pointee(tables), options, origins, pool, lifecycle };
-        Ok(Self { shared: Arc::new(shared), docs: Arc::new(docs::Page::new()), sides: Arc::default() })
+        let docs = Arc::new(docs::Page::new());
+        Ok(Self { shared: Arc::new(shared), own: upstreams, docs, sides: Arc::default() })
+    }
+
+    /// What keeps services in this gateway that weft was not built with: none yet. `guards` stand before them,
+    /// `client` says how they are called.
+    pub fn keeper(&self, guards: Guards, client: ClientOptions) -> Keeper {
+        Keeper::new(Arc::clone(&self.shared), self.own.clone(), guards, client)
     }
 
     /// Lets `service` answer `path` and all below it, before anything of the contracts:

@@ -1,8 +1,17 @@
 //! All that is made of contracts, in one piece: it is never changed, only replaced.
 
+use std::sync::Arc;
+
 use prost_reflect::DescriptorPool;
 
-use crate::{GatewayError, Upstreams, catalog::Catalog, mcp::Tools, openapi::Document, rest::Router};
+use crate::{
+    GatewayError, Upstreams,
+    catalog::Catalog,
+    foreign::{self, Foreign},
+    mcp::Tools,
+    openapi::Document,
+    rest::Router,
+};
 
 /// What there is to call, as each protocol needs it.
 #[derive(Debug)]
@@ -14,7 +23,7 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Makes them of the mesh's own services.
+    /// Makes them of the mesh's own services, and of those that it was not built with.
     ///
     /// # Errors
     /// A contract that cannot be served, by the name of its method.
@@ -22,9 +31,11 @@ impl Tables {
         upstreams: &Upstreams,
         pool: &DescriptorPool,
         title: &str,
+        foreign: &[Arc<Foreign>],
     ) -> Result<Self, GatewayError> {
-        let catalog = Catalog::new(upstreams.clone(), pool)?;
+        let catalog = Catalog::new(upstreams.clone(), pool, foreign)?;
         let router = Router::new(&catalog)?;
+        foreign::check_paths(&router)?;
         let tools = Tools::new(&catalog)?;
         let openapi = Document::new(&router, pool, title);
         Ok(Self { catalog, router, tools, openapi })

@@ -82,6 +82,12 @@ impl Methods {
     }
 }
 
+impl FromIterator<Method> for Methods {
+    fn from_iter<I: IntoIterator<Item = Method>>(methods: I) -> Self {
+        Self { by_path: methods.into_iter().map(|method| (method.path.clone(), method)).collect() }
+    }
+}
+
 fn read(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Method, String> {
     let path = format!("/{}/{}", descriptor.parent_service().full_name(), descriptor.name());
     let options = descriptor.options();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
-use weft_kit::config::{ClientOptions, ConnectionOptions, LimitOptions, ObserveOptions, Secret};
+use weft_kit::config::{ClientOptions, ConfigError, ConnectionOptions, LimitOptions, ObserveOptions, Secret};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -99,6 +99,25 @@ pub struct Flags {
 pub struct GraphFlags {
     /// `--folder`, beside those of the configuration.
     pub folders: BTreeMap<String, weft_graph::FolderOptions>,
+}
+
+/// Where a configuration comes from, so that it can be read again.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// `--config`
+    pub file: Option<PathBuf>,
+    /// What flags set.
+    pub flags: Flags,
+}
+
+impl Source {
+    /// Reads it, as it is now.
+    ///
+    /// # Errors
+    /// A key that is not known, or a value that does not fit.
+    pub fn read(&self) -> Result<Config, ConfigError> {
+        weft_kit::config::load(self.file.as_deref(), &self.flags, &NOT_CONFIGURATION)
+    }
 }
 
 /// Variables of the environment that begin with `WEFT_` and are not configuration: they belong to

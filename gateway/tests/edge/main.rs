@@ -6,6 +6,7 @@ mod cross_origin;
 mod grpc;
 mod grpc_web;
 mod hostile_json;
+mod matrix;
 mod mcp;
 mod openapi;
 mod pages;

@@ -31,7 +31,7 @@ pub(crate) fn pool() -> DescriptorPool {
         let includes = ["tests/proto", "../proto", "../proto/vendor"].map(|folder| format!("{root}{folder}"));
         let mut compiler = protox::Compiler::new(includes).expect("the folders are there");
         compiler.include_source_info(true).include_imports(true);
-        compiler.open_file("test/v1/echo.proto").expect("it is a good contract");
+        compiler.open_files(["test/v1/echo.proto", "test/v1/shape.proto"]).expect("they are good contracts");
         DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice())
             .expect("the compiler wrote it")
     });

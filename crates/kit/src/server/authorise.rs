@@ -3,7 +3,7 @@
 use tonic::Status;
 use weft_proto::{Method, weft::options::v1::Access};
 
-use crate::{Caller, CallerKind, Problem, Role, project_of};
+use crate::{Caller, CallerKind, MESH_PROJECT, Problem, Role, project_of};
 
 /// Whether `caller` may call `method`; `resource` is the name in the request that the method's
 /// policy is about. Methods without a policy (health, reflection) are open to all.
@@ -48,7 +48,10 @@ pub(crate) fn authorise(method: &Method, caller: &Caller, resource: Option<&str>
     }
     let Some(needed) = needed else { return Ok(()) };
     let field = &policy.resource_field;
-    let project = resource.and_then(project_of).ok_or_else(|| {
+    // No contract of ours asks for a role without saying where. A stranger's methods are about nothing of
+    // the mesh, so that its own project is the place.
+    let nowhere = field.is_empty().then_some(MESH_PROJECT);
+    let project = nowhere.or_else(|| resource.and_then(project_of)).ok_or_else(|| {
         Status::from(Problem::bad_field(
             field.as_str(),
             "must be the name of a resource in a project: projects/{project}/…",

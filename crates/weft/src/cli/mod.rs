@@ -19,7 +19,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{Flags, NOT_CONFIGURATION};
+use crate::config::{Flags, Source};
 
 pub use output::OutputFormat;
 
@@ -91,15 +91,15 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { config, output, target, command } = arguments;
-    let load = |flags: &Flags| weft_kit::config::load(config.as_deref(), flags, &NOT_CONFIGURATION);
+    let source = |flags: Flags| Source { file: config.clone(), flags };
     match command {
         Command::Up(up) => {
-            let config = load(&up.flags())?;
-            up.run(config).await
+            let source = source(up.flags());
+            up.run(source).await
         }
         Command::Serve(serve) => {
-            let config = load(&serve.flags())?;
-            serve.run(config).await
+            let source = source(serve.flags());
+            serve.run(source).await
         }
         Command::Config(command) => command.run(config.as_deref(), output),
         Command::Completions { shell } => {

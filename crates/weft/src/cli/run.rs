@@ -1,14 +1,15 @@
 //! `weft up` and `weft serve`: running a node until it is told to end.
 
-use std::{collections::BTreeMap, path::PathBuf, process};
+use std::{collections::BTreeMap, io::IsTerminal, path::PathBuf, process};
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_stream::wrappers::ReceiverStream;
 use weft_graph::FolderOptions;
 
 use super::output::line;
 use crate::{
-    config::{Config, Flags, GraphFlags},
+    config::{Flags, GraphFlags, Source},
     node::{Node, ROLES},
 };
 
@@ -60,7 +61,8 @@ impl Up {
         Flags { data: self.data.clone(), listen: self.listen.clone(), graph }
     }
 
-    pub(crate) async fn run(self, config: Config) -> Result<()> {
+    pub(crate) async fn run(self, source: Source) -> Result<()> {
+        let config = source.read()?;
         let _observation = weft_kit::observe::start(&config.observe, "weft").map_err(anyhow::Error::msg)?;
         let data = config.data.clone();
         let node = Node::start(config, &ROLES.map(|role| role.name)).await?;
@@ -77,7 +79,7 @@ impl Up {
         if !weft_gateway::has_console() {
             line("  The console was left out of this build; `make up` builds it too.");
         }
-        until_told(node).await
+        until_told(node, source).await
     }
 }
 
@@ -86,22 +88,36 @@ impl Serve {
         Flags { data: self.data.clone(), listen: self.listen.clone(), ..Flags::default() }
     }
 
-    pub(crate) async fn run(self, config: Config) -> Result<()> {
+    pub(crate) async fn run(self, source: Source) -> Result<()> {
+        let config = source.read()?;
         let _observation = weft_kit::observe::start(&config.observe, "weft").map_err(anyhow::Error::msg)?;
         let names: Vec<&str> = self.services.iter().map(String::as_str).collect();
         let node = Node::start(config, &names).await?;
         line(&format!("{} at {}", names.join(", "), node.url));
-        until_told(node).await
+        until_told(node, source).await
     }
 }
 
 /// Serves until a signal; a second one ends at once.
-async fn until_told(node: Node) -> Result<()> {
+async fn until_told(node: Node, source: Source) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    // The same signal says that the terminal is gone, and that the configuration is to be read again.
+    let on_terminal = std::io::stdin().is_terminal();
+    let terminal_is_gone = move || on_terminal && !std::io::stdin().is_terminal();
+    let (read_again, hangups) = tokio::sync::mpsc::channel(1);
+    node.follow(source, ReceiverStream::new(hangups));
+    let hung_up = async {
+        while hangup.recv().await.is_some() && !terminal_is_gone() {
+            // One that waits already is enough.
+            let _ = read_again.try_send(());
+        }
+    };
     let failed = tokio::select! {
         _ = interrupt.recv() => false,
         _ = terminate.recv() => false,
+        () = hung_up => false,
         () = node.failed() => true,
     };
     tracing::info!("ending: what runs may finish");

@@ -7,12 +7,15 @@ mod demo;
 mod files;
 mod health;
 mod port;
+mod reload;
 mod roles;
 mod storage;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use futures::Stream;
+use weft_gateway::Keeper;
 use weft_kit::{
     Clock, Ids, Lifecycle, Peer, TaskKind,
     auth::{Authenticator, MeshIdentity, PeerIdentity, SigningKey, VerifyingKeys},
@@ -22,7 +25,7 @@ use weft_kit::{
     server::{Admin, Guards, Health, Listener, RateLimits},
 };
 
-use crate::config::Config;
+use crate::config::{Config, Source};
 
 pub use crate::node_file::NodeFile;
 pub use roles::{ROLES, Role};
@@ -40,6 +43,10 @@ pub struct Node {
     pub peers: Peers,
     lifecycle: Lifecycle,
     grace: Duration,
+    /// What keeps the upstreams of the configuration, if this node has the gateway.
+    keeper: Option<Keeper>,
+    /// As it was at the start.
+    config: Config,
     stores: weft_store::Stores,
     health: Health,
     file: PathBuf,
@@ -125,7 +132,8 @@ impl Node {
         directory.add_infrastructure(&node.health, &guards);
         health::start(&node, &roles);
 
-        let service = port::service(&node, &directory, roles.iter().any(|role| role.name == "gateway"))?;
+        let with_gateway = roles.iter().any(|role| role.name == "gateway");
+        let (service, keeper) = port::service(&node, &directory, &guards, with_gateway)?;
         let service = Admin::in_front_of(service, node.health.clone(), node.metrics.clone());
         node.serve(listener, service);
         let key_file = admin.as_ref().map(|admin| admin.file.clone());
@@ -140,6 +148,8 @@ impl Node {
             peers: node.peers,
             lifecycle: node.lifecycle,
             grace: node.config.server.drain_grace,
+            keeper,
+            config: node.config.clone(),
             stores: node.storage.stores,
             health: node.health,
             file: NodeFile::path(&node.config.data),
@@ -167,6 +177,12 @@ impl Node {
         request.metadata_mut().insert("authorization", format!("Bearer {}", admin.secret.reveal()).parse()?);
         let ticket = client.create_ticket(request).await?.into_inner().ticket;
         Ok(format!("{}/#ticket={ticket}", self.url))
+    }
+
+    /// Follows the configuration from now on: what can change while the node runs does so within a second of
+    /// a change of its file, or at once where `hangups` says so (SIGHUP).
+    pub fn follow(&self, source: Source, hangups: impl Stream<Item = ()> + Send + 'static) {
+        reload::start(self, source, hangups);
     }
 
     /// Waits until the node begins to end by itself: an essential part of it failed.

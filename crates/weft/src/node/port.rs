@@ -9,9 +9,9 @@ use std::{
 use anyhow::Result;
 use futures::future::{BoxFuture, FutureExt};
 use http::{Request, Response};
-use tonic::{Status, body::Body, service::Routes};
+use tonic::{Status, body::Body, codec::CompressionEncoding, service::Routes};
 use tower::Service;
-use weft_gateway::{Gateway, Upstreams};
+use weft_gateway::{Gateway, Keeper, Upstreams};
 use weft_kit::{
     Peer, Problem,
     server::{Guards, Health, HttpService, Pipeline, Reflection},
@@ -47,10 +47,15 @@ impl Directory {
     }
 }
 
-/// The service of the port.
-pub(crate) fn service(node: &Assembly, directory: &Directory, gateway: bool) -> Result<HttpService> {
+/// The service of the port; and of a gateway what keeps the upstreams of its configuration.
+pub(crate) fn service(
+    node: &Assembly,
+    directory: &Directory,
+    guards: &Guards,
+    gateway: bool,
+) -> Result<(HttpService, Option<Keeper>)> {
     if !gateway {
-        return Ok(HttpService::new(GrpcPort(directory.clone())));
+        return Ok((HttpService::new(GrpcPort(directory.clone())), None));
     }
     let mut upstreams = Upstreams::new();
     for (role, service) in
@@ -70,7 +75,12 @@ pub(crate) fn service(node: &Assembly, directory: &Directory, gateway: bool) -> 
         weft_proto::pool().clone(),
         node.lifecycle.clone(),
     )?;
-    Ok(HttpService::new(gateway))
+    let keeper = gateway.keeper(guards.clone(), node.config.client.clone());
+    let server = keeper.clone().into_server().accept_compressed(CompressionEncoding::Gzip);
+    let pipeline = Pipeline::new(Routes::new(server), weft_proto::methods(), guards.clone());
+    node.peers.insert("gateway", Peer::new(pipeline));
+    keeper.apply(&node.config.gateway.upstreams);
+    Ok((HttpService::new(gateway), Some(keeper)))
 }
 
 /// A port that speaks gRPC only.

@@ -35,8 +35,8 @@ pub const ROLES: [Role; 4] = [
         start: Some(graph),
     },
     Role { name: "compute", services: &["weft.compute.v1.LayoutService"], start: Some(compute) },
-    // The edge answers no gRPC of its own: it hands everything on.
-    Role { name: "gateway", services: &[], start: None },
+    // The edge is made last, because it hands everything on; it only tells what it serves.
+    Role { name: "gateway", services: &["weft.gateway.v1.GatewayService"], start: None },
 ];
 
 /// The rows with these names.
@@ -66,7 +66,12 @@ pub(crate) async fn start(
     guards: &Guards,
     directory: &mut Directory,
 ) -> Result<()> {
-    let Some(start) = role.start else { return Ok(()) };
+    let Some(start) = role.start else {
+        for service in role.services {
+            directory.insert(service, node.peers.lazy(role.name));
+        }
+        return Ok(());
+    };
     let routes = start(node).await?;
     let peer = Peer::new(Pipeline::new(routes, weft_proto::methods(), guards.clone()));
     node.peers.insert(role.name, peer.clone());

@@ -1,0 +1,229 @@
+//! Which methods a foreign service has: from descriptors that somebody else wrote, within bounds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use prost::Message;
+use prost_reflect::DescriptorPool;
+use weft_proto::{
+    Idempotency, Method, Methods,
+    weft::options::v1::{Access, Exposure, MethodPolicy, RateClass},
+};
+
+use super::UpstreamOptions;
+
+/// Most bytes of descriptors.
+pub(super) const MOST_BYTES: usize = 16 << 20;
+/// Most methods of one upstream.
+const MOST_METHODS: usize = 10_000;
+/// Services that every server has for itself, and that nobody means.
+pub(super) const OF_EVERY_SERVER: [&str; 3] = [
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+];
+
+/// What is wrong with the contracts of a foreign service.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Mistake {
+    /// It would fill the memory.
+    #[error("its descriptors have more than {MOST_BYTES} bytes")]
+    TooLarge,
+    /// It would fill the tables.
+    #[error("it has {0} methods; at most {MOST_METHODS} are served")]
+    TooManyMethods(usize),
+    /// Not descriptors, or not whole.
+    #[error("its descriptors cannot be read: {0}")]
+    Unreadable(String),
+    /// A file that others need is missing.
+    #[error("its descriptors lack {0}; were they made without imports?")]
+    Missing(String),
+    /// It would change what JSON means.
+    #[error("{0} declares types of google.protobuf; only google/protobuf/….proto may")]
+    WellKnown(String),
+    /// The configuration asks for what it does not have.
+    #[error("it has no service {service}; it has {known}")]
+    NoSuchService {
+        /// What was asked for.
+        service: String,
+        /// What there is.
+        known: String,
+    },
+    /// There is nothing to serve.
+    #[error("it has no services")]
+    NoServices,
+    /// A policy in the contract that cannot be read.
+    #[error("{0}")]
+    Policy(String),
+    /// A name that is taken.
+    #[error("{what} {name} is also one of {owner}, and not the same")]
+    Taken {
+        /// Service, message or enum.
+        what: &'static str,
+        /// Its full name.
+        name: String,
+        /// Whose it is.
+        owner: String,
+    },
+}
+
+/// The files of one upstream, each as it was sent.
+pub(super) type Files = BTreeMap<String, Bytes>;
+
+/// A file descriptor, as far as its name and imports.
+#[derive(Clone, PartialEq, Message)]
+struct Head {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    package: String,
+    #[prost(string, repeated, tag = "3")]
+    dependency: Vec<String>,
+}
+
+/// A descriptor set whose files stay bytes: decoding and encoding them would lose their options.
+#[derive(Clone, PartialEq, Message)]
+struct Set {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    file: Vec<Bytes>,
+}
+
+/// Contracts that can be read.
+#[derive(Debug)]
+pub(super) struct Contracts {
+    pub(super) pool: DescriptorPool,
+    /// Full names of the services that are served.
+    pub(super) services: BTreeSet<String>,
+}
+
+/// The files in a `google.protobuf.FileDescriptorSet`.
+pub(super) fn files_of_set(set: Bytes) -> Result<Files, Mistake> {
+    if set.len() > MOST_BYTES {
+        return Err(Mistake::TooLarge);
+    }
+    let mut files = Files::new();
+    for file in Set::decode(set).map_err(unreadable)?.file {
+        add(&mut files, file)?;
+    }
+    Ok(files)
+}
+
+/// Adds one encoded file; one that is there already stays.
+pub(super) fn add(files: &mut Files, file: Bytes) -> Result<(), Mistake> {
+    let head = Head::decode(file.clone()).map_err(unreadable)?;
+    files.entry(head.name).or_insert(file);
+    if files.values().map(Bytes::len).sum::<usize>() > MOST_BYTES {
+        return Err(Mistake::TooLarge);
+    }
+    Ok(())
+}
+
+/// Files that others import and that are not there; those that weft itself has are not missing.
+pub(super) fn missing(files: &Files) -> Result<BTreeSet<String>, Mistake> {
+    let mut missing = BTreeSet::new();
+    for file in files.values() {
+        let head = Head::decode(file.clone()).map_err(unreadable)?;
+        let unknown =
+            |name: &String| !files.contains_key(name) && weft_proto::pool().get_file_by_name(name).is_none();
+        missing.extend(head.dependency.into_iter().filter(unknown));
+    }
+    Ok(missing)
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Mistake {
+    Mistake::Unreadable(error.to_string())
+}
+
+impl Contracts {
+    /// Reads files. Of their services those in `wanted` are served, or all if it is empty.
+    pub(super) fn read(mut files: Files, wanted: &[String]) -> Result<Self, Mistake> {
+        for (name, file) in &files {
+            let package = Head::decode(file.clone()).map_err(unreadable)?.package;
+            let well_known = package == "google.protobuf" || package.starts_with("google.protobuf.");
+            if well_known && !name.starts_with("google/protobuf/") {
+                return Err(Mistake::WellKnown(name.clone()));
+            }
+        }
+        complete(&mut files)?;
+        let set = Set { file: files.into_values().collect() };
+        let pool = DescriptorPool::decode(set.encode_to_vec().as_slice()).map_err(unreadable)?;
+        let known: BTreeSet<String> = pool
+            .services()
+            .map(|service| service.full_name().to_owned())
+            .filter(|name| !OF_EVERY_SERVER.contains(&name.as_str()))
+            .collect();
+        let services: BTreeSet<String> =
+            if wanted.is_empty() { known.clone() } else { wanted.iter().cloned().collect() };
+        if let Some(service) = services.iter().find(|name| !known.contains(*name)) {
+            let known = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Err(Mistake::NoSuchService { service: service.clone(), known });
+        }
+        if services.is_empty() {
+            return Err(Mistake::NoServices);
+        }
+        let contracts = Self { pool, services };
+        let methods = contracts.served().map(|service| service.methods().len()).sum();
+        if methods > MOST_METHODS {
+            return Err(Mistake::TooManyMethods(methods));
+        }
+        Ok(contracts)
+    }
+
+    /// The services that are served.
+    pub(super) fn served(&self) -> impl Iterator<Item = prost_reflect::ServiceDescriptor> {
+        self.pool.services().filter(|service| self.services.contains(service.full_name()))
+    }
+
+    /// Their methods, with the policy of the configuration. What the contract itself says of policy is the
+    /// word of a stranger, and is not believed.
+    pub(super) fn methods(&self, options: &UpstreamOptions) -> Result<Methods, Mistake> {
+        let all = Methods::from_pool(&self.pool).map_err(Mistake::Policy)?;
+        let served = all
+            .iter()
+            .filter(|method| self.services.contains(method.descriptor.parent_service().full_name()));
+        Ok(served.map(|method| governed(method, options)).collect())
+    }
+}
+
+fn governed(method: &Method, options: &UpstreamOptions) -> Method {
+    let rate_class = match (method.is_streaming(), method.idempotency) {
+        (true, _) => RateClass::Stream,
+        (false, Idempotency::NoSideEffects) => RateClass::Read,
+        (false, _) => RateClass::Write,
+    };
+    let policy = MethodPolicy {
+        access: Access::from(options.access).into(),
+        rate_class: rate_class.into(),
+        exposure: Exposure::Edge.into(),
+        mcp_tool: options.mcp && !method.is_streaming(),
+        ..MethodPolicy::default()
+    };
+    Method { policy: Some(policy), resource_path: Vec::new(), ..method.clone() }
+}
+
+/// Puts in what weft itself has: files that were left out, and the well-known types, whose JSON is fixed.
+fn complete(files: &mut Files) -> Result<(), Mistake> {
+    let ours = weft_proto::pool();
+    let well_known: Vec<String> =
+        files.keys().filter(|name| name.starts_with("google/protobuf/")).cloned().collect();
+    for name in well_known {
+        if let Some(file) = ours.get_file_by_name(&name) {
+            files.insert(name, file.encode_to_vec().into());
+        }
+    }
+    // Each round puts in at least one of ours, of which there are not many.
+    loop {
+        let mut left_out = BTreeSet::new();
+        for file in files.values() {
+            let head = Head::decode(file.clone()).map_err(unreadable)?;
+            left_out.extend(head.dependency.into_iter().filter(|name| !files.contains_key(name)));
+        }
+        if left_out.is_empty() {
+            return Ok(());
+        }
+        for name in left_out {
+            let file = ours.get_file_by_name(&name).ok_or_else(|| Mistake::Missing(name.clone()))?;
+            files.insert(name, file.encode_to_vec().into());
+        }
+    }
+}
