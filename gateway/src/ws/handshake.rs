@@ -5,19 +5,14 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        handshake::derive_accept_key,
-        protocol::{Role, WebSocketConfig},
-    },
-};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tonic::body::Body;
 use weft_kit::Problem;
 
 use super::{
     frame::Protocol,
     socket::{Settings, Socket},
+    wire,
 };
 use crate::{metadata, refusal::Refusal, shared::Shared};
 
@@ -58,28 +53,15 @@ fn accept(shared: &Arc<Shared>, mut request: Request<Body>) -> Result<Response<B
     shared.lifecycle.spawn_future(async move {
         match upgrade.await {
             Ok(upgraded) => {
-                let config = config(&socket_shared);
-                let stream =
-                    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config))
-                        .await;
+                // JSON of a message is larger than the message, and a number and a kind come before it.
+                let most = socket_shared.options.max_message_bytes.saturating_mul(2).saturating_add(1024);
+                let stream = wire::open(TokioIo::new(upgraded), most).await;
                 Box::pin(Socket::new(socket_shared, settings).run(stream)).await;
             }
             Err(error) => tracing::debug!(%error, "a connection did not become a WebSocket"),
         }
     });
     Ok(response)
-}
-
-/// The library's own bounds are 64 MiB a message and no bound for what waits to be written.
-fn config(shared: &Shared) -> WebSocketConfig {
-    // JSON of a message is larger than the message, and a number and a kind come before it.
-    let most = shared.options.max_message_bytes.saturating_mul(2).saturating_add(1024);
-    WebSocketConfig::default()
-        .max_message_size(Some(most))
-        .max_frame_size(Some(most))
-        .read_buffer_size(16 * 1024)
-        .write_buffer_size(16 * 1024)
-        .max_write_buffer_size(most.saturating_add(64 * 1024))
 }
 
 struct Asked {

@@ -2,7 +2,8 @@
 //! says.
 //!
 //! `handshake` lets a socket in; `socket` reads it and starts calls; `call` runs one; `outbox`
-//! is where all of them write; `frame` is how messages look in the two sub-protocols.
+//! is where all of them write; `frame` is how messages look in the two sub-protocols, and `wire` what
+//! carries them.
 
 mod call;
 mod frame;
@@ -10,5 +11,6 @@ mod handshake;
 mod numbers;
 mod outbox;
 mod socket;
+mod wire;
 
 pub(crate) use handshake::handle;

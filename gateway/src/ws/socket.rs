@@ -13,10 +13,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{
-        self, Message,
-        protocol::{CloseFrame, frame::coding::CloseCode},
-    },
+    tungstenite::{self, Message, protocol::frame::coding::CloseCode},
 };
 use tonic::{Status, metadata::MetadataMap};
 use weft_kit::Problem;
@@ -26,6 +23,7 @@ use super::{
     frame::{self, Open, Protocol, Said},
     numbers::{NumberError, Numbers},
     outbox::{Outbox, Queued},
+    wire::{self, CLOSING, End},
 };
 use crate::{
     WebSocketOptions,
@@ -76,17 +74,6 @@ impl Running {
     }
 }
 
-/// How long the last words and the farewell of a socket may take.
-const CLOSING: Duration = Duration::from_secs(5);
-
-/// Why a socket ends.
-enum End {
-    /// The client is gone, or closed.
-    Gone,
-    /// It broke the protocol, or the server ends.
-    Close(CloseCode, &'static str),
-}
-
 impl Socket {
     pub(super) fn new(shared: Arc<Shared>, settings: Settings) -> Self {
         let room = Arc::new(Semaphore::new(permits(shared.options.websocket.receive_queue_bytes)));
@@ -121,13 +108,7 @@ impl Socket {
             drop(outbox);
             let _ = timeout(CLOSING, &mut writer).await;
             drop(writer);
-            let close = async {
-                sink.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
-                // The client answers, and then both are gone.
-                while let Some(Ok(_)) = source.next().await {}
-                Ok::<_, tungstenite::Error>(())
-            };
-            let _ = timeout(CLOSING, close).await;
+            wire::farewell(&mut sink, &mut source, code, reason).await;
         }
     }
 
@@ -187,17 +168,7 @@ impl Socket {
                 Err(End::Close(CloseCode::Unsupported, "weft.v1.proto is binary"))
             }
             (Ok(_), _) => Ok(None),
-            (Err(tungstenite::Error::Capacity(_)), _) => {
-                Err(End::Close(CloseCode::Size, "the message is too large"))
-            }
-            (Err(tungstenite::Error::Utf8(_)), _) => {
-                Err(End::Close(CloseCode::Invalid, "text must be UTF-8"))
-            }
-            (Err(tungstenite::Error::Protocol(error)), _) => {
-                tracing::debug!(%error, "a client broke the WebSocket protocol");
-                Err(broken("this breaks the WebSocket protocol"))
-            }
-            (Err(_), _) => Err(End::Gone),
+            (Err(error), _) => Err(wire::broken(&error)),
         }
     }
 
