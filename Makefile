@@ -114,5 +114,6 @@ lint-console: ## Lint and types of the console
 # --- measurements ---
 
 bench: ## Measure (docs/performance.md says what); a few minutes each
+	tools/setup bench
 	cargo build --release --locked -p weft -p weft-load
-	@for scenario in rpc graph positions; do target/release/weft-load $$scenario --json; done
+	@for scenario in rpc gateway graph positions; do target/release/weft-load $$scenario --json; done

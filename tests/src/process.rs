@@ -9,6 +9,7 @@ use std::{
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
 };
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use weft::node::NodeFile;
 
 use crate::client::Client;
@@ -148,13 +149,7 @@ impl Process {
 
     /// The most memory that it has had, in MiB; from now on it is counted anew.
     pub fn peak_memory(&self) -> u64 {
-        let of = format!("/proc/{}", self.pid());
-        let status = fs::read_to_string(format!("{of}/status")).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-        // 5 resets the high-water mark (proc(5)).
-        fs::write(format!("{of}/clear_refs"), "5").expect("it is ours");
-        kib / 1024
+        peak_memory(self.pid())
     }
 
     /// What it logged so far, in all its lives.
@@ -183,12 +178,37 @@ impl Drop for Process {
     }
 }
 
-/// The program: `WEFT_BIN`, or the one that cargo built beside this test.
+/// The most memory that a process of ours has had, in MiB; from now on it is counted anew.
+///
+/// # Panics
+/// It does not run.
+pub fn peak_memory(pid: u32) -> u64 {
+    let of = format!("/proc/{pid}");
+    let status = fs::read_to_string(format!("{of}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells");
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    // 5 resets the high-water mark (proc(5)).
+    fs::write(format!("{of}/clear_refs"), "5").expect("it is ours");
+    kib / 1024
+}
+
+/// Lets this process, and those that it starts, open so many files if that may be: how many it is then.
+pub fn open_files(wanted: u64) -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.current.map(|now| now.max(wanted.min(limit.maximum.unwrap_or(wanted))));
+    // What may not be is told by what it is then.
+    let _ = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// The program: `WEFT_BIN`, or the one that cargo built beside this test or load generator.
 fn binary() -> PathBuf {
     let path = env::var_os("WEFT_BIN").map_or_else(
         || {
-            let test = env::current_exe().expect("a program knows where it is");
-            let folder = test.parent().and_then(Path::parent).expect("tests are in target/<profile>/deps");
+            let this = env::current_exe().expect("a program knows where it is");
+            let folder = this.parent().expect("a program is in a folder");
+            // Tests are in target/<profile>/deps, programs in target/<profile>.
+            let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
             folder.join("weft")
         },
         PathBuf::from,

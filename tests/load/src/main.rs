@@ -1,4 +1,4 @@
-//! Measures the mesh: `weft-load rpc|graph|positions [--json]`.
+//! Measures the mesh: `weft-load SCENARIO [--json]`.
 //!
 //! Each scenario starts what it needs on loopback, ends by itself within five minutes, and prints
 //! what it measured: medians of at least three rounds, beside the goal, and beside a peer where
@@ -6,6 +6,7 @@
 //! measurement is not a verdict.
 
 mod files;
+mod gateway;
 mod graph;
 mod mesh;
 mod notes;
@@ -13,6 +14,8 @@ mod positions;
 mod report;
 mod rpc;
 mod shown;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -30,6 +33,9 @@ struct Arguments {
     /// Rounds; the median of them counts.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=9))]
     rounds: u32,
+    /// Envoy's program, which `gateway` measures against; `tools/setup bench` installs it.
+    #[arg(long, value_name = "PATH", default_value = "envoy")]
+    envoy: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -38,6 +44,8 @@ enum Scenario {
     Rpc,
     /// Import, questions and the change stream of a real graph; its formats, and its memory.
     Graph,
+    /// REST, gRPC-web, Connect and gRPC through the gateway, against Envoy with the same service behind it.
+    Gateway,
     /// Positions of 100,000 nodes to 1, 10 and 100 viewers: rate, size, time from step to socket.
     Positions,
 }
@@ -52,6 +60,7 @@ fn main() -> Result<()> {
         match arguments.scenario {
             Scenario::Rpc => rpc::measure(arguments.rounds).await,
             Scenario::Graph => graph::measure(arguments.rounds).await,
+            Scenario::Gateway => gateway::measure(arguments.rounds, &arguments.envoy).await,
             Scenario::Positions => positions::measure(arguments.rounds).await,
         }
     })?;

@@ -71,13 +71,21 @@ impl Report {
 
     /// A figure beside a peer's; the goal is for the ratio of the two.
     pub(crate) fn compare(&mut self, name: &str, unit: &'static str, pair: Pair, goal: f64, better: Better) {
+        self.beside(name, unit, pair, goal, better);
+        if let Some(result) = self.results.last_mut() {
+            result.holds = holds(pair.ratio, goal, better);
+        }
+    }
+
+    /// A figure beside a peer's; the goal is for the figure itself.
+    pub(crate) fn beside(&mut self, name: &str, unit: &'static str, pair: Pair, goal: f64, better: Better) {
         self.results.push(Measured {
             name: name.to_owned(),
             value: pair.value,
             unit,
             goal,
             better,
-            holds: holds(pair.ratio, goal, better),
+            holds: holds(pair.value, goal, better),
             peer: Some(pair.peer),
             peer_value: Some(pair.peer_value),
             ratio: Some(pair.ratio),
