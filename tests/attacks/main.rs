@@ -8,5 +8,7 @@ mod imports;
 mod json;
 mod memory;
 mod messages;
+mod program;
 mod requests;
+mod slow;
 mod tokens;

@@ -3,8 +3,8 @@
 //! - [`echo`] is a service of every shape of call, and [`runtime`] a runtime around it.
 //! - [`mesh`] starts all services in this process, [`process`] the real program; [`database`] finds the
 //!   servers that a mesh of several processes needs.
-//! - [`client`] calls a mesh, over [`http`] and [`socket`] also in ways that no decent client would, and
-//!   [`refused`] reads what it gets for it. [`graphs`] and [`layouts`] are short words for common calls.
+//! - [`client`] calls a mesh, over [`http`], [`socket`] and [`wire`] also in ways that no decent client
+//!   would, and [`refused`] reads what it gets for it. [`graphs`] and [`layouts`] are short words for common calls.
 
 pub mod client;
 pub mod database;
@@ -17,3 +17,4 @@ pub mod process;
 pub mod refused;
 pub mod runtime;
 pub mod socket;
+pub mod wire;

@@ -23,7 +23,7 @@ use super::{
     guarded::Guarded,
     opened::Opened,
     paced::paced,
-    stalled::{Giving, StreamTasks},
+    stalled::{Giving, Stalls, StreamTasks},
     tls::Tls,
 };
 use crate::{Ids, Lifecycle, config::ConnectionOptions, metrics::Metrics};
@@ -151,12 +151,18 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (options, cuts) = (&self.options, self.cuts);
-        let stream = if opened.is_http2() {
-            Guarded::http2(opened, options, end, address, cuts.clone())
-        } else {
-            Guarded::http1(opened, options, address, cuts.clone())
+        let tasks = StreamTasks {
+            stalls: Stalls::default(),
+            stall_timeout: options.stall_timeout,
+            address,
+            cuts: cuts.clone(),
         };
-        let builder = http_builder(options, address, &cuts);
+        let is_http2 = opened.is_http2();
+        let mut stream = Guarded::http1(opened, options, address, cuts.clone());
+        if is_http2 {
+            stream = stream.speaking_http2(options, end, tasks.stalls.clone());
+        }
+        let builder = http_builder(options, tasks);
         let body_timeout = options.body_timeout;
         let trust_forwarded = self.options.trust_forwarded;
         let strict_transport = self.tls.and_then(|tls| tls.strict_transport);
@@ -192,9 +198,8 @@ impl Connection {
     }
 }
 
-fn http_builder(options: &ConnectionOptions, address: SocketAddr, cuts: &Cuts) -> auto::Builder<StreamTasks> {
-    let stall_timeout = options.stall_timeout;
-    let mut builder = auto::Builder::new(StreamTasks { stall_timeout, address, cuts: cuts.clone() });
+fn http_builder(options: &ConnectionOptions, tasks: StreamTasks) -> auto::Builder<StreamTasks> {
+    let mut builder = auto::Builder::new(tasks);
     builder
         .http1()
         .timer(TokioTimer::new())

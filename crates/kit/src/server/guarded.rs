@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::{cuts::Cuts, floods::Floods, patience::Patience};
+use super::{cuts::Cuts, floods::Floods, patience::Patience, stalled::Stalls};
 use crate::config::ConnectionOptions;
 
 /// The connection's bytes as HTTP reads and writes them, whatever is beneath: TLS is.
@@ -26,29 +26,31 @@ pub(super) struct Guarded<S> {
     floods: Option<Floods>,
     /// When the handshake of HTTP/2 must be done; gone once it is.
     handshake: Option<Pin<Box<Sleep>>>,
-    /// With a client that takes nothing.
+    /// With a client that takes nothing, from its socket and from its streams.
     writing: Patience,
+    stalls: Stalls,
 }
 
 impl<S> Guarded<S> {
     /// A connection of HTTP/1.
     pub(super) fn http1(stream: S, options: &ConnectionOptions, address: SocketAddr, cuts: Cuts) -> Self {
-        let writing = Patience::new(options.stall_timeout);
-        Self { stream, address, cuts, floods: None, handshake: None, writing }
+        let (writing, stalls) = (Patience::new(options.stall_timeout), Stalls::default());
+        Self { stream, address, cuts, floods: None, handshake: None, writing, stalls }
     }
 
-    /// A connection of HTTP/2, whose handshake must be done by `handshake`.
-    pub(super) fn http2(
-        stream: S,
+    /// Makes it one of HTTP/2, whose handshake must be done by `handshake`, and whose streams tell when
+    /// they stall.
+    pub(super) fn speaking_http2(
+        self,
         options: &ConnectionOptions,
         handshake: Instant,
-        address: SocketAddr,
-        cuts: Cuts,
+        stalls: Stalls,
     ) -> Self {
         Self {
             floods: Some(Floods::new(options.control_frames)),
             handshake: Some(Box::pin(tokio::time::sleep_until(handshake))),
-            ..Self::http1(stream, options, address, cuts)
+            stalls,
+            ..self
         }
     }
 
@@ -66,6 +68,12 @@ impl<S> Guarded<S> {
         match read {
             Ok(()) => Poll::Ready(Ok(())),
             Err(flood) => self.cut(flood.0),
+        }
+    }
+
+    fn has_sent(&mut self, bytes: &[u8]) {
+        if let Some(floods) = &mut self.floods {
+            floods.wrote(bytes);
         }
     }
 
@@ -91,6 +99,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.stalls.are_too_many() {
+            return this.cut("takes_nothing");
+        }
         let before = buffer.filled().len();
         match Pin::new(&mut this.stream).poll_read(context, buffer) {
             Poll::Ready(Ok(())) => {
@@ -118,8 +129,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let polled = Pin::new(&mut this.stream).poll_write(context, bytes);
-        if let (Some(floods), Poll::Ready(Ok(length))) = (&mut this.floods, &polled) {
-            floods.wrote(&bytes[..*length]);
+        if let Poll::Ready(Ok(length)) = polled {
+            this.has_sent(&bytes[..length]);
         }
         this.has_written(polled, context)
     }
@@ -131,12 +142,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let polled = Pin::new(&mut this.stream).poll_write_vectored(context, pieces);
-        if let (Some(floods), Poll::Ready(Ok(length))) = (&mut this.floods, &polled) {
-            let mut left = *length;
+        if let Poll::Ready(Ok(mut left)) = polled {
             for piece in pieces {
-                let taken = left.min(piece.len());
-                floods.wrote(&piece[..taken]);
-                left -= taken;
+                let sent = left.min(piece.len());
+                this.has_sent(&piece[..sent]);
+                left -= sent;
             }
         }
         this.has_written(polled, context)
@@ -184,7 +194,8 @@ mod tests {
         let cuts = Cuts::default();
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let handshake = Instant::now() + Duration::from_secs(10);
-        (client, Guarded::http2(server, &options, handshake, address, cuts.clone()), cuts)
+        let server = Guarded::http1(server, &options, address, cuts.clone());
+        (client, server.speaking_http2(&options, handshake, Stalls::default()), cuts)
     }
 
     fn counted(cuts: &Cuts) -> String {

@@ -3,13 +3,17 @@
 //! hyper asks an answer's body for more only when the client has room for what it gave before, so a body
 //! knows nothing of a client that never gives any. What knows is the task of the stream: the body has
 //! given something, and the task sleeps without having asked for more. [`StreamTasks`] starts these
-//! tasks and lets none of them sleep so for too long.
+//! tasks and lets none of them sleep so for too long. A connection with many of them ends.
 
 use std::{
     cell::Cell,
     future::Future,
     net::SocketAddr,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -38,9 +42,29 @@ struct Given {
     taken: bool,
 }
 
+/// So many streams of one connection may stall, one after the other or at once: somebody who looks away
+/// has a few, and an attacker has many.
+const MOST: u32 = 8;
+
+/// How many streams of a connection have stalled. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stalls(Arc<AtomicU32>);
+
+impl Stalls {
+    /// Whether the connection shall end for it.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > MOST
+    }
+
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Starts the tasks of a connection's streams.
 #[derive(Clone, Debug)]
 pub(super) struct StreamTasks {
+    pub(super) stalls: Stalls,
     pub(super) stall_timeout: Duration,
     pub(super) address: SocketAddr,
     pub(super) cuts: Cuts,
@@ -55,8 +79,7 @@ where
             task,
             given: Given { frames: 0, taken: true },
             patience: Patience::new(self.stall_timeout),
-            address: self.address,
-            cuts: self.cuts.clone(),
+            of: self.clone(),
         });
     }
 }
@@ -67,8 +90,7 @@ pin_project! {
         task: F,
         given: Given,
         patience: Patience,
-        address: SocketAddr,
-        cuts: Cuts,
+        of: StreamTasks,
     }
 }
 
@@ -88,8 +110,9 @@ impl<F: Future<Output = ()>> Future for StreamTask<F> {
             this.patience.goes_on();
         }
         if !given.taken && this.patience.poll_over(context).is_ready() {
-            this.cuts.count("stream_takes_nothing", *this.address);
-            // Without its task the stream is reset, and what it held is let go.
+            this.of.stalls.add();
+            this.of.cuts.count("stream_takes_nothing", this.of.address);
+            // Without its task the stream is reset, what it held is let go, and its connection wakes up.
             return Poll::Ready(());
         }
         Poll::Pending
@@ -180,19 +203,20 @@ mod tests {
         assert!(body.is_end_stream());
     }
 
-    fn task<F: Future<Output = ()>>(task: F, cuts: &Cuts) -> StreamTask<F> {
-        StreamTask {
-            task,
-            given: Given { frames: 0, taken: true },
-            patience: Patience::new(Duration::from_secs(60)),
+    fn task<F: Future<Output = ()>>(task: F, stalls: &Stalls) -> StreamTask<F> {
+        let of = StreamTasks {
+            stalls: stalls.clone(),
+            stall_timeout: Duration::from_secs(60),
             address: SocketAddr::from(([127, 0, 0, 1], 1)),
-            cuts: cuts.clone(),
-        }
+            cuts: Cuts::default(),
+        };
+        let (given, patience) = (Given { frames: 0, taken: true }, Patience::new(of.stall_timeout));
+        StreamTask { task, given, patience, of }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_task_may_wait_for_the_service_but_not_for_the_client() {
-        let cuts = Cuts::default();
+        let stalls = Stalls::default();
         // The service takes an hour for its second message: that is its right.
         let numbers = futures::stream::unfold(0, |number| async move {
             tokio::time::sleep(Duration::from_hours(number)).await;
@@ -207,18 +231,24 @@ mod tests {
                     tokio::time::sleep(Duration::from_secs(59)).await;
                 }
             },
-            &cuts,
+            &stalls,
         )
         .await;
         assert_eq!(began.elapsed(), Duration::from_hours(3) + Duration::from_secs(2 * 59));
 
+        assert_eq!(stalls.0.load(Ordering::Relaxed), 0);
+
         let began = tokio::time::Instant::now();
-        let mut body = Giving::new(Body::new(Full::new(Bytes::from_static(b"x"))));
-        let stands_still = async {
-            body.frame().await.expect("there is one").expect("no error");
-            std::future::pending::<()>().await;
-        };
-        task(stands_still, &cuts).await;
-        assert_eq!(began.elapsed(), Duration::from_secs(60));
+        for stalled in 0..=MOST {
+            assert!(!stalls.are_too_many(), "{stalled} are not");
+            let stands_still = async {
+                let mut body = Giving::new(Body::new(Full::new(Bytes::from_static(b"x"))));
+                body.frame().await.expect("there is one").expect("no error");
+                std::future::pending::<()>().await;
+            };
+            task(stands_still, &stalls).await;
+        }
+        assert_eq!(began.elapsed(), Duration::from_secs(60) * (MOST + 1));
+        assert!(stalls.are_too_many());
     }
 }

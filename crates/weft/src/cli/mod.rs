@@ -10,6 +10,7 @@ mod graph;
 mod health;
 mod identity;
 mod import;
+mod open_files;
 mod output;
 mod run;
 mod source;

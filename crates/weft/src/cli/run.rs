@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_stream::wrappers::ReceiverStream;
 use weft_graph::FolderOptions;
 
-use super::output::line;
+use super::{open_files, output::line};
 use crate::{
     config::{Flags, GraphFlags, Source},
     node::{Node, ROLES},
@@ -64,6 +64,7 @@ impl Up {
     pub(crate) async fn run(self, source: Source) -> Result<()> {
         let config = source.read()?;
         let _observation = weft_kit::observe::start(&config.observe, "weft").map_err(anyhow::Error::msg)?;
+        open_files::allow(config.server.max_connections);
         let data = config.data.clone();
         let node = Node::start(config, &ROLES.map(|role| role.name)).await?;
         if self.demo {
@@ -91,6 +92,7 @@ impl Serve {
     pub(crate) async fn run(self, source: Source) -> Result<()> {
         let config = source.read()?;
         let _observation = weft_kit::observe::start(&config.observe, "weft").map_err(anyhow::Error::msg)?;
+        open_files::allow(config.server.max_connections);
         let names: Vec<&str> = self.services.iter().map(String::as_str).collect();
         let node = Node::start(config, &names).await?;
         line(&format!("{} at {}", names.join(", "), node.url));
