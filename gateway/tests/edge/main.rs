@@ -3,6 +3,7 @@
 mod connect;
 mod contracts;
 mod cross_origin;
+mod fuzz;
 mod grpc;
 mod grpc_web;
 mod hostile_json;
