@@ -1,43 +1,71 @@
 //! One line of the matrix: what is said, and what must come of it.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use serde_json::Value;
 use tonic::Code;
 
-use super::{outcome::normal, service::SERVICE};
+use super::{
+    outcome::normal,
+    service::{SERVICE, SHAPE},
+};
 
 /// A method, and how protocols that do not go by its name call it.
 #[derive(Debug)]
 pub(super) struct Method {
+    pub(super) service: &'static str,
     pub(super) name: &'static str,
+    pub(super) input: &'static str,
+    pub(super) output: &'static str,
     pub(super) client_streaming: bool,
     pub(super) server_streaming: bool,
     /// Where REST has it.
-    pub(super) rest: Option<&'static str>,
+    pub(super) rest: Option<Rest>,
     /// What agents call it.
-    pub(super) tool: Option<&'static str>,
+    pub(super) tool: Option<Cow<'static, str>>,
     /// Whether Connect may GET it.
     pub(super) get: bool,
 }
 
+/// A rule of REST.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) verb: &'static str,
+    pub(super) path: Cow<'static, str>,
+    /// Whether the message is the body; else all of it is in the path.
+    pub(super) has_body: bool,
+}
+
+const fn posted(path: &'static str) -> Option<Rest> {
+    Some(Rest { verb: "POST", path: Cow::Borrowed(path), has_body: true })
+}
+
 pub(super) const ASK: &Method = &Method {
+    service: SERVICE,
+    input: SHAPE,
+    output: SHAPE,
     name: "Ask",
     client_streaming: false,
     server_streaming: false,
-    rest: Some("/v1/shapes:ask"),
-    tool: Some("shape_ask"),
+    rest: posted("/v1/shapes:ask"),
+    tool: Some(Cow::Borrowed("shape_ask")),
     get: true,
 };
 pub(super) const WATCH: &Method = &Method {
+    service: SERVICE,
+    input: SHAPE,
+    output: SHAPE,
     name: "Watch",
     client_streaming: false,
     server_streaming: true,
-    rest: Some("/v1/shapes:watch"),
+    rest: posted("/v1/shapes:watch"),
     tool: None,
     get: false,
 };
 pub(super) const GATHER: &Method = &Method {
+    service: SERVICE,
+    input: SHAPE,
+    output: SHAPE,
     name: "Gather",
     client_streaming: true,
     server_streaming: false,
@@ -46,6 +74,9 @@ pub(super) const GATHER: &Method = &Method {
     get: false,
 };
 pub(super) const TALK: &Method = &Method {
+    service: SERVICE,
+    input: SHAPE,
+    output: SHAPE,
     name: "Talk",
     client_streaming: true,
     server_streaming: true,
@@ -55,6 +86,9 @@ pub(super) const TALK: &Method = &Method {
 };
 /// One that there is not.
 pub(super) const NOTHING: &Method = &Method {
+    service: SERVICE,
+    input: SHAPE,
+    output: SHAPE,
     name: "Nothing",
     client_streaming: false,
     server_streaming: false,
@@ -135,7 +169,7 @@ impl Case {
     }
 
     pub(super) fn path(&self) -> String {
-        format!("/{SERVICE}/{}", self.method.name)
+        format!("/{}/{}", self.method.service, self.method.name)
     }
 
     /// How much is said, about.

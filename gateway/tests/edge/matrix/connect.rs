@@ -36,9 +36,9 @@ pub(super) async fn post(edge: &Edge, case: &Case, said: Vec<Bytes>, is_json: bo
     let answer = edge.ask(request.expect("a good request")).await;
     if is_stream {
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, content_type.as_str()));
-        stream(answer.body, is_json)
+        stream(answer.body, codec_of(case, is_json))
     } else {
-        unary(&answer, is_json)
+        unary(&answer, codec_of(case, is_json))
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn get(edge: &Edge, case: &Case, said: &Bytes, is_json: bool) -
     let message = BASE64_URL_SAFE_NO_PAD.encode(said);
     let path = format!("{}?connect=v1&encoding={codec}&base64=1&message={message}", case.path());
     let request = timed(Request::get(path), case).body(Full::default());
-    unary(&edge.ask(request.expect("a good request")).await, is_json)
+    unary(&edge.ask(request.expect("a good request")).await, codec_of(case, is_json))
 }
 
 fn timed(request: Builder, case: &Case) -> Builder {
@@ -57,26 +57,33 @@ fn timed(request: Builder, case: &Case) -> Builder {
     }
 }
 
-fn message(bytes: Bytes, is_json: bool) -> Value {
-    if is_json { from_json(&bytes) } else { from_proto(bytes) }
+/// The type that bytes are of, unless they are JSON.
+type Codec<'c> = Option<&'c str>;
+
+fn codec_of(case: &Case, is_json: bool) -> Codec<'_> {
+    (!is_json).then_some(case.method.output)
 }
 
-fn unary(answer: &Answer, is_json: bool) -> Outcome {
+fn message(bytes: Bytes, codec: Codec<'_>) -> Value {
+    codec.map_or_else(|| from_json(&bytes), |kind| from_proto(kind, bytes.clone()))
+}
+
+fn unary(answer: &Answer, codec: Codec<'_>) -> Outcome {
     if answer.status == 200 {
-        return Outcome { messages: vec![message(answer.body.clone(), is_json)], end: End::ok() };
+        return Outcome { messages: vec![message(answer.body.clone(), codec)], end: End::ok() };
     }
     assert_eq!(answer.header("content-type"), "application/json");
     Outcome::refused(failed(&answer.json()))
 }
 
-fn stream(mut body: Bytes, is_json: bool) -> Outcome {
+fn stream(mut body: Bytes, codec: Codec<'_>) -> Outcome {
     let mut messages = Vec::new();
     while body.has_remaining() {
         let flags = body.get_u8();
         let length = body.get_u32() as usize;
         let payload = body.split_to(length);
         if flags == 0 {
-            messages.push(message(payload, is_json));
+            messages.push(message(payload, codec));
             continue;
         }
         assert_eq!((flags, body.remaining()), (2, 0), "the end is the last");

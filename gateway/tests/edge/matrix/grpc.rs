@@ -27,7 +27,7 @@ pub(super) async fn call(edge: &Edge, case: &Case, said: Vec<Bytes>) -> Outcome 
     };
     loop {
         match answers.message().await {
-            Ok(Some(message)) => messages.push(from_proto(message)),
+            Ok(Some(message)) => messages.push(from_proto(case.method.output, message)),
             Ok(None) => return Outcome { messages, end: End::ok() },
             Err(status) => return Outcome { messages, end: End::of_status(&status) },
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::support::Edge;
 
 pub(super) async fn call(edge: &Edge, case: &Case, said: &Bytes) -> Outcome {
-    let tool = case.method.tool.expect("it is a tool");
+    let tool = case.method.tool.as_deref().expect("it is a tool");
     let arguments = std::str::from_utf8(said).expect("UTF-8");
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#

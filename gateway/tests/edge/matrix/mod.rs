@@ -5,6 +5,7 @@ mod case;
 mod connect;
 mod grpc;
 mod mcp;
+mod mesh;
 mod outcome;
 mod protocol;
 mod rest;
@@ -28,7 +29,8 @@ use crate::support::{Edge, pool};
 /// Most bytes of a message here: enough for every case, and little for those that are too large.
 const LIMIT: usize = 64 * 1024;
 
-fn edge() -> Edge {
+/// A gateway with the service, and bounds that are soon reached.
+pub(crate) fn edge() -> Edge {
     let options =
         GatewayOptions { max_body_bytes: LIMIT, max_message_bytes: LIMIT, ..GatewayOptions::default() };
     let upstreams = Upstreams::new().with(SERVICE, Peer::new(Shapes));
@@ -39,11 +41,14 @@ fn edge() -> Edge {
 
 /// Calls each case in each protocol.
 async fn check(cases: Vec<Case>) {
-    let edge = edge();
+    check_in(&edge(), cases).await;
+}
+
+async fn check_in(edge: &Edge, cases: Vec<Case>) {
     for case in cases {
         let mut first: Option<(Protocol, Outcome)> = None;
         for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.speaks(&case)) {
-            let outcome = protocol.call(&edge, &case).await;
+            let outcome = protocol.call(edge, &case).await;
             let end = (outcome.end.code, outcome.end.message.as_str(), outcome.end.reason());
             let said: String = format!("{:?}", case.said).chars().take(300).collect();
             let place = format!("{protocol:?} {} {said}", case.method.name);

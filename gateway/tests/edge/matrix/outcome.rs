@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 use prost::Message;
-use prost_reflect::DynamicMessage;
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use weft_proto::google::rpc;
 
-use super::service::shape;
 use crate::support::pool;
 
 /// The messages, as canonical JSON, and how it ended.
@@ -75,9 +74,15 @@ pub(super) fn detail(any: &prost_types::Any) -> Value {
     normal(serde_json::to_value(&any).expect("a known type"))
 }
 
-/// A message from its bytes.
-pub(super) fn from_proto(message: Bytes) -> Value {
-    let message = DynamicMessage::decode(shape(), message).expect("a shape");
+/// A type of the test's contracts or of the mesh's own.
+pub(super) fn kind(name: &str) -> MessageDescriptor {
+    let found = pool().get_message_by_name(name).or_else(|| weft_proto::pool().get_message_by_name(name));
+    found.unwrap_or_else(|| panic!("there is no {name}"))
+}
+
+/// A message of a type from its bytes.
+pub(super) fn from_proto(name: &str, message: Bytes) -> Value {
+    let message = DynamicMessage::decode(kind(name), message).expect("of this type");
     normal(serde_json::to_value(&message).expect("JSON"))
 }
 
@@ -89,10 +94,10 @@ pub(super) fn from_json(json: &[u8]) -> Value {
     )
 }
 
-/// The bytes of a message.
-pub(super) fn to_proto(json: &str) -> Bytes {
+/// The bytes of a message of a type.
+pub(super) fn to_proto(name: &str, json: &str) -> Bytes {
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    DynamicMessage::deserialize(shape(), &mut deserializer)
+    DynamicMessage::deserialize(kind(name), &mut deserializer)
         .expect("it fits the contract")
         .encode_to_vec()
         .into()

@@ -83,7 +83,7 @@ impl Protocol {
     fn write(self, case: &Case) -> Vec<Bytes> {
         let write = |said: &Said| match said {
             Said::Json(json) if self.is_json() => Bytes::from(json.clone()),
-            Said::Json(json) => to_proto(json),
+            Said::Json(json) => to_proto(case.method.input, json),
             Said::OnlyJson(json) => Bytes::from(json.clone()),
             Said::OnlyProto(bytes) => Bytes::from_static(bytes),
         };

@@ -12,13 +12,17 @@ use super::{
 use crate::support::Edge;
 
 pub(super) async fn call(edge: &Edge, case: &Case, said: &Bytes, accept: &str) -> Outcome {
-    let mut request = Request::post(case.method.rest.expect("it has a path"))
+    let rest = case.method.rest.as_ref().expect("it has a path");
+    let body = if rest.has_body { said.clone() } else { Bytes::new() };
+    let mut request = Request::builder()
+        .method(rest.verb)
+        .uri(&*rest.path)
         .header("content-type", "application/json")
         .header("accept", accept);
     if let Some(timeout) = case.timeout {
         request = request.header("x-weft-timeout", format!("{}ms", timeout.as_millis()));
     }
-    let answer = edge.ask(request.body(Full::from(said.clone())).expect("a good request")).await;
+    let answer = edge.ask(request.body(Full::from(body)).expect("a good request")).await;
     if answer.status != 200 {
         return Outcome::refused(End::of_json(&answer.json()));
     }

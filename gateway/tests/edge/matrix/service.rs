@@ -23,14 +23,17 @@ use tonic::{
 use tower::Service;
 use weft_kit::Problem;
 
-use crate::{grpc::Raw, support::pool};
+use super::outcome::kind;
+use crate::grpc::Raw;
 
 /// Full name of the service.
 pub(super) const SERVICE: &str = "test.v1.ShapeService";
 
-/// `test.v1.Shape`, of which all requests and answers are.
-pub(super) fn shape() -> MessageDescriptor {
-    pool().get_message_by_name("test.v1.Shape").expect("it is in the contract")
+/// The type of all requests and answers.
+pub(super) const SHAPE: &str = "test.v1.Shape";
+
+fn shape() -> MessageDescriptor {
+    kind(SHAPE)
 }
 
 #[derive(Clone)]

@@ -56,7 +56,7 @@ pub(super) async fn call(edge: &Edge, case: &Case, said: Vec<Bytes>, is_json: bo
                 }
             }
             Message::Binary(mut frame) => match (frame.get_u8(), frame.get_u8()) {
-                (CALL, 2) => messages.push(from_proto(frame)),
+                (CALL, 2) => messages.push(from_proto(case.method.output, frame)),
                 (CALL, 5) => {
                     let status = rpc::Status::decode(frame).expect("google.rpc.Status");
                     return Outcome { messages, end: End::of_rpc(&status) };

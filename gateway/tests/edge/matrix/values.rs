@@ -9,6 +9,8 @@ pub(super) const ALL: &[(&str, &str)] = &[
     (r#"{"doubleValue":"Infinity","floatValue":"-Infinity"}"#, ""),
     (r#"{"doubleValue":1e300,"floatValue":"1e3"}"#, r#"{"doubleValue":1e300,"floatValue":1000}"#),
     (r#"{"doubleValue":0.1}"#, ""),
+    // To the last bit, which a quick parser loses.
+    (r#"{"doubleValue":4.778309726736481e-299,"nested":{"doubleValue":9.072651028432341e232}}"#, ""),
     (r#"{"int32Value":-2147483648,"sint32Value":2147483647,"sfixed32Value":-1}"#, ""),
     (r#"{"int32Value":"7","uint32Value":1e3}"#, r#"{"int32Value":7,"uint32Value":1000}"#),
     (r#"{"uint32Value":4294967295,"fixed32Value":4294967295}"#, ""),

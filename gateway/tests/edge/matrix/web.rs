@@ -32,7 +32,7 @@ pub(super) async fn call(edge: &Edge, case: &Case, said: Vec<Bytes>, is_text: bo
         return Outcome::refused(end(&status));
     }
     let body = if is_text { decoded(&answer.body) } else { answer.body.clone() };
-    read(body)
+    read(case.method.output, body)
 }
 
 /// Pieces of base64 follow one another, each with its own padding.
@@ -41,17 +41,17 @@ fn decoded(text: &[u8]) -> Bytes {
     groups.flatten().collect()
 }
 
-fn read(mut body: Bytes) -> Outcome {
+fn read(kind: &str, mut body: Bytes) -> Outcome {
     let mut messages = Vec::new();
     while body.has_remaining() {
-        let kind = body.get_u8();
+        let flags = body.get_u8();
         let length = body.get_u32() as usize;
         let payload = body.split_to(length);
-        if kind == 0 {
-            messages.push(from_proto(payload));
+        if flags == 0 {
+            messages.push(from_proto(kind, payload));
             continue;
         }
-        assert_eq!((kind, body.remaining()), (0x80, 0), "trailers are the last");
+        assert_eq!((flags, body.remaining()), (0x80, 0), "trailers are the last");
         let trailers: HeaderMap = std::str::from_utf8(&payload)
             .expect("ASCII")
             .lines()
