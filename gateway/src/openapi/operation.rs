@@ -196,8 +196,8 @@ impl QueryWalk<'_> {
                 Kind::Message(inner) if !field.is_list() && self.fields.len() < DEPTH => self.message(&inner),
                 Kind::Message(_) => {}
                 _ => {
-                    let schema = self.schemas.field(&field);
-                    self.parameter(&field, &schema);
+                    let (schema, is_needed) = self.schemas.ruled(&field);
+                    self.parameter(&field, &schema, is_needed);
                 }
             }
             self.fields.pop();
@@ -212,18 +212,18 @@ impl QueryWalk<'_> {
         if is_text {
             let schema = well_known(name);
             let schema = if field.is_list() { json!({ "type": "array", "items": schema }) } else { schema };
-            self.parameter(field, &schema);
+            self.parameter(field, &schema, false);
         }
     }
 
-    fn parameter(&mut self, field: &FieldDescriptor, schema: &Value) {
+    fn parameter(&mut self, field: &FieldDescriptor, schema: &Value, is_needed: bool) {
         let mut parameter = json!({
             "name": field_path(&self.fields),
             "in": "query",
             "description": describe(&self.fields),
             "schema": schema,
         });
-        if self.fields.len() == 1 && behaviors(field).contains(&FieldBehavior::Required) {
+        if self.fields.len() == 1 && (is_needed || behaviors(field).contains(&FieldBehavior::Required)) {
             parameter["required"] = json!(true);
         }
         self.parameters.push(parameter);

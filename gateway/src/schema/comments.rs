@@ -18,6 +18,14 @@ pub(crate) fn summary(description: &str) -> String {
     description[..end].trim_end_matches('.').to_owned()
 }
 
+/// The first example that is given: `for example "package"`, or in backticks.
+pub(crate) fn example(description: &str) -> Option<&str> {
+    const WORDS: &str = "for example ";
+    let rest = &description[description.find(WORDS)? + WORDS.len()..];
+    let quote = rest.chars().next().filter(|quote| ['"', '`'].contains(quote))?;
+    rest[1..].split_once(quote).map(|(example, _)| example)
+}
+
 fn unwrap(comment: &str) -> String {
     let mut text = String::with_capacity(comment.len());
     for line in comment.lines().map(str::trim) {
@@ -43,6 +51,9 @@ mod tests {
         assert_eq!(text, "Gets a graph. It may be empty.\n\nSlowly.");
         assert_eq!(summary(&text), "Gets a graph");
         assert_eq!(summary("One."), "One");
+        assert_eq!(example("Type, for example \"package\". Or \"none\"."), Some("package"));
+        assert_eq!(example("A name, for example `a/b`."), Some("a/b"));
+        assert_eq!(example("For example nothing, for example 1."), None);
         assert_eq!(summary(""), "");
     }
 }

@@ -1,6 +1,7 @@
 //! JSON schemas of messages, as their canonical JSON looks.
 
 pub(crate) mod comments;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +52,13 @@ impl Schemas {
         if !self.by_name.contains_key(&name) {
             // Before its fields: a message may contain itself.
             self.by_name.insert(name.clone(), Value::Null);
-            let schema = self.object(message, &BTreeSet::new());
+            let mut schema = self.object(message, &BTreeSet::new());
+            // Only here: at the top of a tool's arguments some models take no alternatives.
+            let alternatives = rules::required_oneofs(message).into_iter().map(|one| json!({ "oneOf": one }));
+            let alternatives: Vec<Value> = alternatives.collect();
+            if !alternatives.is_empty() {
+                schema["allOf"] = json!(alternatives);
+            }
             self.by_name.insert(name.clone(), schema);
         }
         json!({ "$ref": format!("{}{name}", self.place) })
@@ -66,12 +73,12 @@ impl Schemas {
             if self.writable_only && behaviors.contains(&FieldBehavior::OutputOnly) {
                 continue;
             }
-            let mut schema = self.field(&field);
+            let (mut schema, is_needed) = self.ruled(&field);
             describe(&mut schema, &comments::of(&field.parent_message().parent_file(), field.path()));
             if behaviors.contains(&FieldBehavior::OutputOnly) {
                 schema["readOnly"] = json!(true);
             }
-            if behaviors.contains(&FieldBehavior::Required) {
+            if is_needed || behaviors.contains(&FieldBehavior::Required) {
                 required.push(field.json_name().to_owned());
             }
             properties.insert(field.json_name().to_owned(), schema);
@@ -82,6 +89,19 @@ impl Schemas {
         }
         describe(&mut schema, &comments::of(&message.parent_file(), message.path()));
         schema
+    }
+
+    /// The schema of a field with the rules of its contract and the example of its comment, and whether
+    /// the rules want it there.
+    pub(crate) fn ruled(&mut self, field: &FieldDescriptor) -> (Value, bool) {
+        let mut schema = self.field(field);
+        let text = comments::of(&field.parent_message().parent_file(), field.path());
+        if let (true, Some(example)) = (matches!(field.kind(), Kind::String), comments::example(&text)) {
+            let place = if field.is_list() { &mut schema["items"] } else { &mut schema };
+            place["examples"] = json!([example]);
+        }
+        let is_needed = rules::apply(field, &mut schema);
+        (schema, is_needed)
     }
 
     /// The schema of a field, lists and maps included.

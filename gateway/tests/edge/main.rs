@@ -16,6 +16,7 @@ mod rest_errors;
 mod rest_paths;
 mod rest_query;
 mod rest_streams;
+mod rules;
 mod support;
 mod upstream;
 mod websocket;
