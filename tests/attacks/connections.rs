@@ -93,6 +93,44 @@ async fn headers_without_end_are_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_over_the_limits_are_refused_by_name() {
+    let program = Program::start().await;
+    let address = program.address();
+    let large = format!("a: {}\r\n", "x".repeat(64 << 10));
+    for headers in [large.as_str(), &"a: b\r\n".repeat(10_000), &"a: b\r\n".repeat(200)] {
+        let (mut from, mut to) = wire::dial(&address).await.into_split();
+        let ask = format!("GET /v1/me HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+        let mut answer = Vec::new();
+        // It may be refused, and closed, before it is all there.
+        let _ = futures::join!(to.write_all(ask.as_bytes()), from.read_to_end(&mut answer));
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+    // HTTP/2: over the limit of 16 KiB the request is refused, far over it the connection ends.
+    for (count, ends) in [(200, false), (10_000, true)] {
+        let value = "x".repeat(100);
+        let block = head("GET", "/v1/me", &vec![("a", value.as_str()); count]);
+        let pieces: Vec<&[u8]> = block.chunks(16 << 10).collect();
+        let mut request = Vec::new();
+        for (index, piece) in pieces.iter().enumerate() {
+            let (name, flags) =
+                if index == 0 { (kind::HEADERS, END_STREAM) } else { (kind::CONTINUATION, 0) };
+            let last = if index + 1 == pieces.len() { END_HEADERS } else { 0 };
+            request.extend(frame(name, flags | last, 1, piece));
+        }
+        let (mut from, mut to) = wire::greet(&address, &[]).await;
+        // What is written after the end is written to nobody.
+        let _ = to.write_all(&request).await;
+        if ends {
+            wire::read_to_end(&mut from, SOON).await.expect("it is closed");
+        } else {
+            wire::read_until(&mut from, kind::HEADERS, SOON).await.expect("it is answered");
+        }
+    }
+    program.is_unhurt().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_that_break_the_protocol_end_their_connection_and_no_other() {
     let program = Program::start().await;
     let address = program.address();

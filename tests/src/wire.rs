@@ -190,6 +190,22 @@ pub async fn read_to_end(from: &mut OwnedReadHalf, most: Duration) -> Option<Vec
     Some(kinds)
 }
 
+/// Reads until the server has sent a frame of this kind, for as long as `most`; nothing if it closes before.
+pub async fn read_until(from: &mut OwnedReadHalf, kind: u8, most: Duration) -> Option<()> {
+    let read = async {
+        let mut head = [0; 9];
+        loop {
+            from.read_exact(&mut head).await.ok()?;
+            if head[3] == kind {
+                return Some(());
+            }
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            from.read_exact(&mut vec![0; length as usize]).await.ok()?;
+        }
+    };
+    timeout(most, read).await.ok().flatten()
+}
+
 /// Handshakes that are left half done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HalfOpen {

@@ -5,6 +5,7 @@
 //! there is one, measured in turn in the same run. Whatever holds, the exit code is 0: a
 //! measurement is not a verdict.
 
+mod attacks;
 mod files;
 mod gateway;
 mod graph;
@@ -40,6 +41,8 @@ struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Scenario {
+    /// What floods, half-open connections, clients that read nothing and idle streams do to others.
+    Attacks,
     /// Calls and streams through the runtime with all its stages, against bare tonic.
     Rpc,
     /// Import, questions and the change stream of a real graph; its formats, and its memory.
@@ -58,6 +61,7 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         match arguments.scenario {
+            Scenario::Attacks => attacks::measure(arguments.rounds).await,
             Scenario::Rpc => rpc::measure(arguments.rounds).await,
             Scenario::Graph => graph::measure(arguments.rounds).await,
             Scenario::Gateway => gateway::measure(arguments.rounds, &arguments.envoy).await,

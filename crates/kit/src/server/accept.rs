@@ -129,17 +129,18 @@ impl Connection {
         // otherwise.
         let end = Instant::now() + self.options.header_timeout;
         match self.tls.clone() {
-            None => {
-                if let Ok(Ok(Some(opened))) = timeout_at(end, Opened::read(socket)).await {
-                    Box::pin(self.serve(opened, end, address)).await;
-                }
-            }
+            None => match timeout_at(end, Opened::read(socket)).await {
+                Ok(Ok(Some(opened))) => Box::pin(self.serve(opened, end, address)).await,
+                Ok(_) => {}
+                Err(_) => self.cuts.count("handshake", address),
+            },
             Some(tls) => {
                 let opened = async { Opened::read(tls.acceptor.accept(socket).await?).await };
                 match timeout_at(end, opened).await {
                     Ok(Ok(Some(opened))) => Box::pin(self.serve(opened, end, address)).await,
                     Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS connection came about"),
-                    Ok(Ok(None)) | Err(_) => {}
+                    Ok(Ok(None)) => {}
+                    Err(_) => self.cuts.count("handshake", address),
                 }
             }
         }
