@@ -1,6 +1,9 @@
 //! Which methods a foreign service has: from descriptors that somebody else wrote, within bounds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic,
+};
 
 use bytes::Bytes;
 use prost::Message;
@@ -146,7 +149,7 @@ impl Contracts {
         }
         complete(&mut files)?;
         let set = Set { file: files.into_values().collect() };
-        let pool = DescriptorPool::decode(set.encode_to_vec().as_slice()).map_err(unreadable)?;
+        let pool = decode(&set)?;
         let known: BTreeSet<String> = pool
             .services()
             .map(|service| service.full_name().to_owned())
@@ -183,6 +186,14 @@ impl Contracts {
             .filter(|method| self.services.contains(method.descriptor.parent_service().full_name()));
         Ok(served.map(|method| governed(method, options)).collect())
     }
+}
+
+/// The library that reads descriptors has been seen to panic over what no compiler writes; here it is somebody
+/// else who wrote them.
+fn decode(set: &Set) -> Result<DescriptorPool, Mistake> {
+    let set = set.encode_to_vec();
+    let decoded = panic::catch_unwind(|| DescriptorPool::decode(set.as_slice()).map_err(unreadable));
+    decoded.unwrap_or_else(|_| Err(unreadable("they are no descriptors that a compiler wrote")))
 }
 
 fn governed(method: &Method, options: &UpstreamOptions) -> Method {
@@ -224,6 +235,87 @@ fn complete(files: &mut Files) -> Result<(), Mistake> {
         for name in left_out {
             let file = ours.get_file_by_name(&name).ok_or_else(|| Mistake::Missing(name.clone()))?;
             files.insert(name, file.encode_to_vec().into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_reflect::prost_types::{
+        DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto,
+        ServiceDescriptorProto,
+    };
+
+    use super::*;
+
+    /// A small set with a service, a message that has itself as a field, and an import.
+    fn small() -> Vec<u8> {
+        let message = DescriptorProto {
+            name: Some("M".to_owned()),
+            field: vec![FieldDescriptorProto {
+                name: Some("m".to_owned()),
+                number: Some(1),
+                label: Some(1),
+                r#type: Some(11),
+                type_name: Some(".a.M".to_owned()),
+                ..FieldDescriptorProto::default()
+            }],
+            ..DescriptorProto::default()
+        };
+        let method = MethodDescriptorProto {
+            name: Some("Call".to_owned()),
+            input_type: Some(".a.M".to_owned()),
+            output_type: Some(".google.protobuf.Empty".to_owned()),
+            ..MethodDescriptorProto::default()
+        };
+        let service =
+            ServiceDescriptorProto { name: Some("S".to_owned()), method: vec![method], ..Default::default() };
+        let file = FileDescriptorProto {
+            name: Some("a.proto".to_owned()),
+            package: Some("a".to_owned()),
+            dependency: vec!["google/protobuf/empty.proto".to_owned()],
+            message_type: vec![message],
+            service: vec![service],
+            syntax: Some("proto3".to_owned()),
+            ..FileDescriptorProto::default()
+        };
+        FileDescriptorSet { file: vec![file] }.encode_to_vec()
+    }
+
+    fn read(set: &[u8]) -> Result<Contracts, Mistake> {
+        let contracts = Contracts::read(files_of_set(Bytes::copy_from_slice(set))?, &[])?;
+        contracts.methods(&UpstreamOptions::default())?;
+        Ok(contracts)
+    }
+
+    #[test]
+    fn what_weft_has_itself_need_not_be_in_the_set() {
+        let contracts = read(&small()).expect("all else is there");
+        assert_eq!(Vec::from_iter(&contracts.services), ["a.S"]);
+        let methods = contracts.methods(&UpstreamOptions::default()).expect("no policy");
+        let method = methods.get("/a.S/Call").expect("it is served");
+        assert_eq!(method.policy.as_ref().map(MethodPolicy::access), Some(Access::Admin));
+    }
+
+    #[test]
+    fn whatever_is_cut_off_or_altered_there_is_an_answer() {
+        let good = small();
+        let mut refused = 0;
+        for end in 0..good.len() {
+            refused += usize::from(read(&good[..end]).is_err());
+        }
+        assert!(refused > good.len() / 2, "{refused} of {}", good.len());
+        for at in 0..good.len() {
+            for bits in [1, 2, 8, 0x40, 0x80, 0xff] {
+                let mut altered = good.clone();
+                altered[at] ^= bits;
+                // Some of these are good contracts, of other names.
+                let _ = read(&altered);
+            }
+        }
+        let ours = weft_proto::DESCRIPTORS;
+        for part in 1..64 {
+            assert!(read(&ours[..ours.len() * part / 64]).is_err());
         }
     }
 }

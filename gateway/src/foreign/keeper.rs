@@ -242,6 +242,7 @@ impl Watched {
     async fn run(&self, remote: &Remote) {
         let asked = remote.peer(Arc::new(Methods::default()));
         let mut pause = FIRST_PAUSE;
+        let longest = LONGEST_PAUSE.min(self.options.refresh.max(FIRST_PAUSE));
         loop {
             let loaded = source::load(&self.options, &asked).await.map_err(|error| error.to_string());
             let problem = loaded.and_then(|files| self.take(files, remote)).err();
@@ -252,7 +253,7 @@ impl Watched {
                 }
                 Some(_) => {
                     let next = pause;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    pause = (pause * 2).min(longest);
                     next
                 }
             };

@@ -3,6 +3,7 @@
 mod connect;
 mod contracts;
 mod cross_origin;
+mod foreign;
 mod fuzz;
 mod grpc;
 mod grpc_web;

@@ -6,6 +6,7 @@
 
 mod config;
 mod exit;
+mod gateway;
 mod graph;
 mod health;
 mod identity;
@@ -56,6 +57,9 @@ enum Command {
     /// Bring folders in, and keep graphs true to them.
     #[command(subcommand)]
     Source(source::SourceCommand),
+    /// What the edge serves, and calling any of it with JSON.
+    #[command(subcommand)]
+    Gateway(gateway::GatewayCommand),
     /// API keys.
     #[command(subcommand)]
     Key(identity::KeyCommand),
@@ -109,6 +113,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Graph(command) => command.run(&target.connect()?, output).await,
         Command::Source(command) => command.run(&target.connect()?, output).await,
+        Command::Gateway(command) => command.run(&target.connect()?, output).await,
         Command::Key(command) => command.run(&target.connect()?, output).await,
         Command::Whoami => identity::who_am_i(&target.connect()?, output).await,
         Command::Login => identity::login(&target.connect()?, output).await,

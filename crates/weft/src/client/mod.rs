@@ -2,11 +2,13 @@
 //!
 //! It knows neither the command line nor the node: both use it.
 
+mod connect;
 mod upload;
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use http::HeaderValue;
 use tonic::{
     Status,
     metadata::MetadataValue,
@@ -15,10 +17,12 @@ use tonic::{
 };
 use weft_kit::{Peer, config::Secret};
 use weft_proto::weft::{
+    gateway::v1::gateway_service_client::GatewayServiceClient,
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::identity_service_client::IdentityServiceClient,
 };
 
+pub(crate) use connect::{AnyMethod, headers};
 pub(crate) use upload::{Upload, import};
 
 /// Adds the key to each call.
@@ -31,6 +35,14 @@ impl WithKey {
             format!("Bearer {}", key.reveal()).parse().context("the API key holds characters that no key has")
         };
         Ok(Self(key.map(header).transpose()?))
+    }
+
+    /// As a header, where there is a key.
+    fn header(&self) -> Option<HeaderValue> {
+        let text = self.0.as_ref().map(|value| HeaderValue::from_bytes(value.as_encoded_bytes()));
+        let mut value = text?.ok()?;
+        value.set_sensitive(true);
+        Some(value)
     }
 }
 
@@ -51,6 +63,9 @@ pub(crate) type SourceClient = SourceServiceClient<InterceptedService<Peer, With
 
 /// The client of the identity service.
 pub(crate) type IdentityClient = IdentityServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// The client of the gateway's own service.
+pub(crate) type GatewayClient = GatewayServiceClient<InterceptedService<Peer, WithKey>>;
 
 /// A connection to a mesh.
 pub(crate) struct Connection {
@@ -91,6 +106,10 @@ impl Connection {
 
     pub(crate) fn identity(&self) -> IdentityClient {
         IdentityServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn gateway(&self) -> GatewayClient {
+        GatewayServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn peer(&self) -> Peer {
