@@ -1,14 +1,17 @@
 //! What is measured: a service with two edges in front of it, and a mesh that has its edge inside.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::Result;
+use prost_types::{Struct, Value, value::Kind};
+use weft_proto::weft::graph::v1::Node;
 use weft_tests::{graphs, process::Process};
 
 use super::envoy::Envoy;
 
-/// The graph that is asked for.
-const GRAPH: &str = "g";
+/// The node that is asked for.
+pub(super) const GRAPH: &str = "projects/p/graphs/g";
+pub(super) const NODE: &str = "libstdc++6";
 
 /// Where calls go.
 #[derive(Clone, Copy, Debug)]
@@ -35,11 +38,11 @@ impl Edges {
     pub(super) async fn start(folder: &Path, envoy: &Path) -> Result<Self> {
         let mut whole = Process::up(&folder.join("whole"));
         whole.start();
-        graphs::create(&whole.client(), GRAPH).await;
+        fill(&whole).await;
 
         let mut service = Process::serve(&folder.join("service"), &["identity", "graph"]);
         service.start();
-        graphs::create(&service.client(), GRAPH).await;
+        fill(&service).await;
 
         let data = folder.join("gateway");
         fs::create_dir(&data)?;
@@ -70,4 +73,23 @@ impl Edges {
         self.gateway.kill();
         self.whole.kill();
     }
+}
+
+/// Makes the graph, with a node like those of the Debian graph.
+async fn fill(mesh: &Process) {
+    let client = mesh.client();
+    graphs::create(&client, "g").await;
+    let texts = [("section", "libs"), ("version", "14.2.0-19"), ("maintainer", "Debian GCC Maintainers")];
+    let text = |value: &str| Value { kind: Some(Kind::StringValue(value.to_owned())) };
+    let mut fields: BTreeMap<_, _> =
+        texts.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect();
+    fields.insert("installed_size".into(), Value { kind: Some(Kind::NumberValue(2_732.0)) });
+    let node = Node {
+        key: NODE.into(),
+        r#type: "package".into(),
+        display_name: "GNU Standard C++ Library v3".into(),
+        properties: Some(Struct { fields }),
+        ..Node::default()
+    };
+    graphs::apply(&client, GRAPH, vec![graphs::put_node(node)]).await;
 }

@@ -41,7 +41,9 @@ impl Envoy {
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
             .spawn()
-            .with_context(|| format!("{} cannot be started: tools/setup bench installs it", program.display()))?;
+            .with_context(|| {
+                format!("{} cannot be started: tools/setup bench installs it", program.display())
+            })?;
         let deadline = Instant::now() + START;
         while TcpStream::connect(address).await.is_err() {
             if child.try_wait()?.is_some() || Instant::now() > deadline {
@@ -68,9 +70,7 @@ impl Drop for Envoy {
 }
 
 fn config(address: std::net::SocketAddr, upstream: std::net::SocketAddr, descriptors: &Path) -> Value {
-    let at = |address: std::net::SocketAddr| {
-        json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
-    };
+    let at = |address: std::net::SocketAddr| json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}});
     let filter = |name: &str, message: &str, mut settings: Value| {
         settings["@type"] = format!("type.googleapis.com/envoy.extensions.filters.http.{message}").into();
         json!({"name": format!("envoy.filters.http.{name}"), "typed_config": settings})
