@@ -49,6 +49,15 @@ struct State {
     serving: Vec<Serving>,
 }
 
+impl State {
+    /// Ends the task of an upstream, and forgets it.
+    fn stop(&mut self, name: &str) -> Option<Kept> {
+        let kept = self.kept.remove(name)?;
+        kept.stop.cancel();
+        Some(kept)
+    }
+}
+
 /// An upstream of the configuration.
 struct Kept {
     name: Arc<str>,
@@ -81,7 +90,7 @@ impl Keeper {
         let gone: Vec<String> =
             state.kept.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
         for name in gone {
-            self.0.stop(&mut state, &name);
+            state.stop(&name);
             state.serving.retain(|serving| *serving.foreign.name != *name);
             tracing::info!(upstream = name, "an upstream is removed");
         }
@@ -120,15 +129,9 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stop(&self, state: &mut State, name: &str) -> Option<Kept> {
-        let kept = state.kept.remove(name)?;
-        kept.stop.cancel();
-        Some(kept)
-    }
-
     /// Begins to keep an upstream that is new, or is to be kept in another way.
     fn begin(self: &Arc<Self>, state: &mut State, name: &str, options: &UpstreamOptions) {
-        let before = self.stop(state, name);
+        let before = state.stop(name);
         let known = before.filter(|before| before.options.is_same_place(options));
         let opened = match known.and_then(|before| before.remote) {
             Some(remote) => Ok(remote),
@@ -158,12 +161,12 @@ impl Inner {
     }
 
     fn open(&self, options: &UpstreamOptions) -> Result<Remote, String> {
-        if !options.address.starts_with("http://") {
-            return Err(format!("its address must be http://host:port, not {:?}", options.address));
+        if !["http://", "https://"].iter().any(|scheme| options.address.starts_with(scheme)) {
+            return Err(format!("its address must be http(s)://host:port, not {:?}", options.address));
         }
         let client = ClientOptions { connections: options.connections, ..self.client.clone() };
         let (ids, lifecycle) = (self.guards.ids.clone(), &self.guards.lifecycle);
-        Remote::open(&options.address, &client, ids, lifecycle, Circuit::Breaks)
+        Remote::open(&options.address, &options.tls(), &client, ids, lifecycle, Circuit::Breaks)
     }
 
     /// What was served so far goes on, until the contracts are known anew, under the new rules: who may call
@@ -246,16 +249,13 @@ impl Watched {
         loop {
             let loaded = source::load(&self.options, &asked).await.map_err(|error| error.to_string());
             let problem = loaded.and_then(|files| self.take(files, remote)).err();
-            let next = match problem {
-                None => {
-                    pause = FIRST_PAUSE;
-                    self.options.refresh.max(SHORTEST_REFRESH)
-                }
-                Some(_) => {
-                    let next = pause;
-                    pause = (pause * 2).min(longest);
-                    next
-                }
+            let next = if problem.is_none() {
+                pause = FIRST_PAUSE;
+                self.options.refresh.max(SHORTEST_REFRESH)
+            } else {
+                let next = pause;
+                pause = (pause * 2).min(longest);
+                next
             };
             self.note(problem);
             tokio::select! {

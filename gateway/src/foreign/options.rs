@@ -3,15 +3,23 @@
 use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use weft_kit::client::ClientTls;
 use weft_proto::weft::options::v1::Access;
 
 /// A service that weft was not built with.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamOptions {
-    /// Where it is: `http://host:port`. The name is looked up again and again, and every address that it has
-    /// is used.
+    /// Where it is: `http://host:port`, or `https://host:port` for TLS. The name is looked up again and again,
+    /// and every address that it has is used.
     pub address: String,
+    /// With `https:`, file with the authorities that its certificate may be from (PEM). Those of the system if
+    /// empty.
+    pub ca_file: PathBuf,
+    /// With `https:`, file with the gateway's own certificate, if the service asks for one (mTLS, PEM).
+    pub certificate_file: PathBuf,
+    /// File with the private key of that certificate (PEM).
+    pub key_file: PathBuf,
     /// File with its contracts: a `google.protobuf.FileDescriptorSet` as `buf build -o` or `protoc
     /// --include_imports --descriptor_set_out` write it. The service is asked by gRPC reflection if empty.
     pub descriptors: PathBuf,
@@ -41,6 +49,9 @@ impl Default for UpstreamOptions {
     fn default() -> Self {
         Self {
             address: String::new(),
+            ca_file: PathBuf::new(),
+            certificate_file: PathBuf::new(),
+            key_file: PathBuf::new(),
             descriptors: PathBuf::new(),
             services: Vec::new(),
             refresh: Duration::from_secs(10),
@@ -55,9 +66,18 @@ impl Default for UpstreamOptions {
 }
 
 impl UpstreamOptions {
+    pub(super) fn tls(&self) -> ClientTls {
+        ClientTls {
+            ca_file: self.ca_file.clone(),
+            certificate_file: self.certificate_file.clone(),
+            key_file: self.key_file.clone(),
+        }
+    }
+
     /// Whether contracts and calls of both come from and go to the same place.
     pub(super) fn is_same_place(&self, other: &Self) -> bool {
         self.address == other.address
+            && self.tls() == other.tls()
             && self.descriptors == other.descriptors
             && self.connections == other.connections
     }

@@ -5,6 +5,7 @@
 //! the call. [`Outgoing`] adds what every call between services carries: who calls, the trace, the
 //! deadline. [`Stranger`] is a service that is no part of the mesh: it gets no credential of ours.
 
+mod client_tls;
 mod kept;
 mod outgoing;
 mod peers;
@@ -13,6 +14,7 @@ mod retry;
 mod stranger;
 mod unseen;
 
+pub use client_tls::ClientTls;
 pub use outgoing::Outgoing;
 pub use peers::Peers;
 pub use remote::{Circuit, Remote, remote};

@@ -24,6 +24,7 @@ use tower::Service;
 use weft_proto::Methods;
 
 use super::{
+    client_tls::ClientTls,
     retry::{Retrying, Shunned},
     unseen::Unseen,
 };
@@ -56,7 +57,8 @@ pub fn remote(
     ids: Ids,
     lifecycle: &Lifecycle,
 ) -> Result<Peer, String> {
-    Ok(Remote::open(address, options, ids, lifecycle, Circuit::Absent)?.peer(methods))
+    let tls = ClientTls::default();
+    Ok(Remote::open(address, &tls, options, ids, lifecycle, Circuit::Absent)?.peer(methods))
 }
 
 /// What happens while no connection of a service works.
@@ -77,12 +79,14 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Begins to look up `address`, for example `http://graph:8080`; connects when there is a call.
+    /// Begins to look up `address`, for example `http://graph:8080`; connects when there is a call. With
+    /// `https:` it speaks TLS as `tls` says.
     ///
     /// # Errors
-    /// An address that cannot be read.
+    /// An address that cannot be read, or files of `tls` that are no good.
     pub fn open(
         address: &str,
+        tls: &ClientTls,
         options: &ClientOptions,
         ids: Ids,
         lifecycle: &Lifecycle,
@@ -90,8 +94,14 @@ impl Remote {
     ) -> Result<Self, String> {
         let uri: Uri = address.parse().map_err(|error| format!("{address}: {error}"))?;
         let host = uri.host().ok_or_else(|| format!("{address}: names no host"))?.to_owned();
-        let port = uri.port_u16().unwrap_or(80);
-        let pool = Pool { uri, options: options.clone(), circuit, connections: Arc::default() };
+        let is_secure = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        let mut endpoint = Endpoint::from(uri);
+        if is_secure {
+            let refused = |error: tonic::transport::Error| format!("{address}: {}", below(&error));
+            endpoint = endpoint.tls_config(tls.config()?).map_err(refused)?;
+        }
+        let pool = Pool { endpoint, options: options.clone(), circuit, connections: Arc::default() };
         pool.set(&[None]);
         pool.resolve((host, port), lifecycle);
         Ok(Self { pool, ids })
@@ -116,14 +126,19 @@ impl Remote {
 
 impl std::fmt::Debug for Remote {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Remote").field("uri", &self.pool.uri).finish_non_exhaustive()
+        formatter.debug_struct("Remote").field("uri", self.pool.endpoint.uri()).finish_non_exhaustive()
     }
+}
+
+/// What an error says, and what is below it: tonic's own says only where it happened.
+fn below(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {}", below(cause)))
 }
 
 /// The connections to one service.
 #[derive(Clone)]
 struct Pool {
-    uri: Uri,
+    endpoint: Endpoint,
     options: ClientOptions,
     circuit: Circuit,
     connections: Arc<Connections>,
@@ -145,11 +160,11 @@ struct Connection {
 impl Pool {
     /// Looks the name up now and again, for as long as there is a use for the connections.
     fn resolve(&self, target: (String, u16), lifecycle: &Lifecycle) {
-        let (uri, options, circuit) = (self.uri.clone(), self.options.clone(), self.circuit);
+        let (endpoint, options, circuit) = (self.endpoint.clone(), self.options.clone(), self.circuit);
         let connections = Arc::downgrade(&self.connections);
         let pool = move |connections: &Weak<Connections>| {
             let connections = connections.upgrade()?;
-            Some(Self { uri: uri.clone(), options: options.clone(), circuit, connections })
+            Some(Self { endpoint: endpoint.clone(), options: options.clone(), circuit, connections })
         };
         let interval = self.options.resolve_interval;
         lifecycle.spawn("resolve", TaskKind::Background, move |life| {
@@ -192,7 +207,9 @@ impl Pool {
     }
 
     fn connect(&self, address: Option<SocketAddr>) -> Connection {
-        let endpoint = Endpoint::from(self.uri.clone())
+        let endpoint = self
+            .endpoint
+            .clone()
             .connect_timeout(self.options.connect_timeout)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(Duration::from_secs(20))
