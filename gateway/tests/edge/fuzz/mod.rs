@@ -14,7 +14,7 @@ pub(crate) use self::entropy::{Entropy, message};
 use self::targets::Fixture;
 
 /// Runs `target` with random bytes, in one edge.
-fn fuzz(most: usize, target: impl AsyncFn(&Fixture, &[u8])) {
+fn fuzz(most: usize, target: &impl AsyncFn(&Fixture, &[u8])) {
     // A service that never answers must not hold the run up.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
@@ -30,45 +30,45 @@ fn fuzz(most: usize, target: impl AsyncFn(&Fixture, &[u8])) {
 
 #[test]
 fn a_message_comes_back_in_json_and_in_protobuf() {
-    fuzz(300, targets::round_trip);
+    fuzz(300, &targets::round_trip);
 }
 
 #[test]
 fn json_that_is_nearly_right() {
-    fuzz(300, targets::bent_json);
+    fuzz(300, &targets::bent_json);
 }
 
 #[test]
 fn addresses_and_queries() {
-    fuzz(80, targets::address);
+    fuzz(80, &targets::address);
 }
 
 #[test]
 fn envelopes_of_connect() {
-    fuzz(120, targets::connect);
+    fuzz(120, &targets::connect);
 }
 
 #[test]
 fn frames_of_grpc_web() {
-    fuzz(120, targets::grpc_web);
+    fuzz(120, &targets::grpc_web);
 }
 
 #[test]
 fn messages_of_a_websocket() {
-    fuzz(120, targets::websocket);
+    fuzz(120, &targets::websocket);
 }
 
 #[test]
 fn frames_of_a_websocket() {
-    fuzz(120, targets::websocket_frames);
+    fuzz(120, &targets::websocket_frames);
 }
 
 #[test]
 fn the_last_event_of_a_stream() {
-    fuzz(20, targets::last_event);
+    fuzz(20, &targets::last_event);
 }
 
 #[test]
 fn requests_of_agents() {
-    fuzz(200, targets::mcp);
+    fuzz(200, &targets::mcp);
 }

@@ -36,8 +36,8 @@ pub(super) struct Rest {
     pub(super) has_body: bool,
 }
 
-const fn posted(path: &'static str) -> Option<Rest> {
-    Some(Rest { verb: "POST", path: Cow::Borrowed(path), has_body: true })
+const fn posted(path: &'static str) -> Rest {
+    Rest { verb: "POST", path: Cow::Borrowed(path), has_body: true }
 }
 
 pub(super) const ASK: &Method = &Method {
@@ -47,7 +47,7 @@ pub(super) const ASK: &Method = &Method {
     name: "Ask",
     client_streaming: false,
     server_streaming: false,
-    rest: posted("/v1/shapes:ask"),
+    rest: Some(posted("/v1/shapes:ask")),
     tool: Some(Cow::Borrowed("shape_ask")),
     get: true,
 };
@@ -58,7 +58,7 @@ pub(super) const WATCH: &Method = &Method {
     name: "Watch",
     client_streaming: false,
     server_streaming: true,
-    rest: posted("/v1/shapes:watch"),
+    rest: Some(posted("/v1/shapes:watch")),
     tool: None,
     get: false,
 };

@@ -64,13 +64,13 @@ fn codec_of(case: &Case, is_json: bool) -> Codec<'_> {
     (!is_json).then_some(case.method.output)
 }
 
-fn message(bytes: Bytes, codec: Codec<'_>) -> Value {
-    codec.map_or_else(|| from_json(&bytes), |kind| from_proto(kind, bytes.clone()))
+fn message(bytes: &Bytes, codec: Codec<'_>) -> Value {
+    codec.map_or_else(|| from_json(bytes), |kind| from_proto(kind, bytes.clone()))
 }
 
 fn unary(answer: &Answer, codec: Codec<'_>) -> Outcome {
     if answer.status == 200 {
-        return Outcome { messages: vec![message(answer.body.clone(), codec)], end: End::ok() };
+        return Outcome { messages: vec![message(&answer.body, codec)], end: End::ok() };
     }
     assert_eq!(answer.header("content-type"), "application/json");
     Outcome::refused(failed(&answer.json()))
@@ -83,7 +83,7 @@ fn stream(mut body: Bytes, codec: Codec<'_>) -> Outcome {
         let length = body.get_u32() as usize;
         let payload = body.split_to(length);
         if flags == 0 {
-            messages.push(message(payload, codec));
+            messages.push(message(&payload, codec));
             continue;
         }
         assert_eq!((flags, body.remaining()), (2, 0), "the end is the last");

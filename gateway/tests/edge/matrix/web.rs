@@ -31,7 +31,7 @@ pub(super) async fn call(edge: &Edge, case: &Case, said: Vec<Bytes>, is_text: bo
     if let Some(status) = Status::from_header_map(&answer.headers) {
         return Outcome::refused(end(&status));
     }
-    let body = if is_text { decoded(&answer.body) } else { answer.body.clone() };
+    let body = if is_text { decoded(&answer.body) } else { answer.body };
     read(case.method.output, body)
 }
 
