@@ -7,7 +7,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
-use weft_tests::wire::{self, END_STREAM, kind, open};
+use weft_tests::wire::{self, END_STREAM, frame, kind, open};
 
 use super::program::Program;
 
@@ -38,6 +38,24 @@ async fn streams_whose_client_gives_no_room_are_let_go_with_their_connection() {
         program.while_somebody_works(evil).await;
     }
     assert_eq!(program.cut("takes_nothing").await, 2 * 3);
+    program.is_unhurt().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_nobody_takes_keep_no_place() {
+    let program = Program::with(|process| process.set("LIMITS__MAX_CALLS", "10")).await;
+    let (mut from, mut to) = wire::greet(&program.address(), &window(0)).await;
+    let headers = [("content-type", "application/grpc"), ("te", "trailers")];
+    for index in 0..50 {
+        let stream = 2 * index + 1;
+        let check = open(stream, 0, "POST", "/grpc.health.v1.Health/Check", &headers);
+        to.write_all(&[check, frame(kind::DATA, END_STREAM, stream, &[0; 5])].concat())
+            .await
+            .expect("it listens");
+        // The answer has begun, and can go no further.
+        wire::read_until(&mut from, kind::HEADERS, SOON).await.expect("it is answered");
+    }
+    program.while_somebody_works(tokio::time::sleep(Duration::from_millis(100))).await;
     program.is_unhurt().await;
 }
 

@@ -196,11 +196,11 @@ pub async fn read_until(from: &mut OwnedReadHalf, kind: u8, most: Duration) -> O
         let mut head = [0; 9];
         loop {
             from.read_exact(&mut head).await.ok()?;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            from.read_exact(&mut vec![0; length as usize]).await.ok()?;
             if head[3] == kind {
                 return Some(());
             }
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-            from.read_exact(&mut vec![0; length as usize]).await.ok()?;
         }
     };
     timeout(most, read).await.ok().flatten()
@@ -236,17 +236,16 @@ impl HalfOpen {
         }
     }
 
-    /// A connection left so.
-    pub async fn leave(self, address: &str) -> TcpStream {
+    /// A connection left so, and since when.
+    pub async fn leave(self, address: &str) -> (TcpStream, Instant) {
         let mut line = dial(address).await;
         line.write_all(&self.bytes()).await.expect("it listens");
-        line
+        (line, Instant::now())
     }
 }
 
-/// Waits until the server has closed a connection: how long that took.
-pub async fn closed(mut line: TcpStream) -> Duration {
-    let began = Instant::now();
+/// Waits until the server has closed a connection that was opened at `began`: how long it lived.
+pub async fn closed(mut line: TcpStream, began: Instant) -> Duration {
     let mut nothing = [0; 4_096];
     while line.read(&mut nothing).await.is_ok_and(|length| length > 0) {}
     began.elapsed()

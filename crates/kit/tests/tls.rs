@@ -46,7 +46,6 @@ impl Made {
 
 fn options(folder: &Path) -> ConnectionOptions {
     ConnectionOptions {
-        header_timeout: Duration::from_millis(300),
         tls: TlsOptions {
             certificate_file: folder.join("tls.crt"),
             key_file: folder.join("tls.key"),
@@ -143,7 +142,8 @@ async fn a_client_that_does_not_get_to_its_request_is_let_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let made = Made::new();
     made.write(folder.path());
-    let (address, _lifecycle) = serve(options(folder.path())).await;
+    let options = ConnectionOptions { header_timeout: Duration::from_secs(1), ..options(folder.path()) };
+    let (address, _lifecycle) = serve(options).await;
     // Plain text, the beginning of a handshake, nothing at all: each ends, and nobody waits for ever.
     for said in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01", b""] {
         let mut socket = TcpStream::connect(address).await.expect("it listens");
@@ -159,6 +159,31 @@ async fn a_client_that_does_not_get_to_its_request_is_let_go() {
     let _ = stream.read_to_end(&mut rest).await;
     assert!(rest.is_empty(), "{rest:?}");
     // Others are served meanwhile and after.
+    assert_eq!(ask(dial(address, &[&made], &["h2"]).await.expect("it is trusted")).await.2, "HTTP/2.0");
+}
+
+#[tokio::test]
+async fn a_flood_is_seen_through_the_encryption() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = Made::new();
+    made.write(folder.path());
+    let (address, _lifecycle) = serve(options(folder.path())).await;
+    let stream = dial(address, &[&made], &["h2"]).await.expect("it is trusted");
+    let (mut from, mut to) = tokio::io::split(stream);
+    let flood = async {
+        let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0";
+        let mut sent = to.write_all(hello).await;
+        // It is cut off, and does not end by itself.
+        while sent.is_ok() {
+            sent = to.write_all(&b"\0\0\x08\x06\0\0\0\0\0........".repeat(100)).await;
+        }
+    };
+    let read = async {
+        let mut nothing = vec![0; 4096];
+        while from.read(&mut nothing).await.is_ok_and(|length| length > 0) {}
+    };
+    let cut = tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(flood, read) });
+    cut.await.expect("it is cut off");
     assert_eq!(ask(dial(address, &[&made], &["h2"]).await.expect("it is trusted")).await.2, "HTTP/2.0");
 }
 

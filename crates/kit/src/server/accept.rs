@@ -11,7 +11,7 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream, lookup_host},
     sync::Semaphore,
     time::{Instant, timeout_at},
 };
@@ -30,6 +30,9 @@ use crate::{Ids, Lifecycle, config::ConnectionOptions, metrics::Metrics};
 
 /// What a port serves: anything that answers every HTTP request, if only with an error.
 pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// Connections that may wait to be taken in; the system may allow fewer (`net.core.somaxconn`).
+const WAITING: u32 = 4_096;
 
 /// Where a request came from; among the extensions of every request from a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +54,7 @@ impl Listener {
     /// The address is taken or not one of this machine, or the TLS certificate is not good.
     pub async fn bind(address: &str, options: ConnectionOptions) -> io::Result<Self> {
         let tls = Tls::load(&options.tls).await?;
-        Ok(Self { socket: TcpListener::bind(address).await?, options, tls, cuts: Cuts::default() })
+        Ok(Self { socket: listen(address).await?, options, tls, cuts: Cuts::default() })
     }
 
     /// Counts among `metrics` what is cut off, and what for: `weft_server_cut_total`.
@@ -109,6 +112,20 @@ impl Listener {
             });
         }
     }
+}
+
+/// Listens, with room for a storm of connections: one that finds none tries again only a second later.
+async fn listen(address: &str) -> io::Result<TcpListener> {
+    let mut refused = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for address in lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(WAITING)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 struct Connection {

@@ -1,4 +1,5 @@
-//! A connection whose first bytes were read, because they tell HTTP/1 from HTTP/2.
+//! A connection whose first bytes were read: they tell HTTP/1 from HTTP/2, and what HTTP sets aside for a
+//! connection, tens of KiB, is not set aside for one that never gets to a request.
 
 use std::{
     io,
@@ -11,6 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// What every HTTP/2 connection begins with (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// After it come settings: the head of their frame.
+const GREETING: usize = PREFACE.len() + 9;
+/// Longer headers are HTTP's to read.
+const SHORT: usize = 4 * 1024;
 
 /// The connection, with its first bytes put back.
 #[derive(Debug)]
@@ -27,23 +32,39 @@ impl<S> Opened<S> {
 }
 
 impl<S: AsyncRead + Unpin> Opened<S> {
-    /// Waits until the client has said which version it speaks; `None` if it left before. hyper's own
-    /// timeouts begin only then, so whoever calls this sets one.
+    /// Waits until the client has said which version it speaks, and its first request's headers or its
+    /// greeting; `None` if it left before it said anything. hyper's own timeouts begin only then, so
+    /// whoever calls this sets one.
     ///
     /// # Errors
     /// What the connection fails with.
     pub(super) async fn read(mut stream: S) -> io::Result<Option<Self>> {
-        let mut first = BytesMut::with_capacity(PREFACE.len());
+        let mut first = BytesMut::with_capacity(2 * GREETING);
         loop {
-            if stream.read_buf(&mut first).await? == 0 {
+            let before = first.len();
+            let is_over = stream.read_buf(&mut first).await? == 0;
+            let known = first.len().min(PREFACE.len());
+            let may_be_http2 = first[..known] == PREFACE[..known];
+            if is_over && may_be_http2 && known < PREFACE.len() {
                 return Ok(None);
             }
-            let known = first.len().min(PREFACE.len());
-            if known == PREFACE.len() || first[..known] != PREFACE[..known] {
+            let is_enough = if may_be_http2 {
+                first.len() >= GREETING
+            } else {
+                // What does not begin with a method is not waited for.
+                let is_request = first[0].is_ascii_uppercase();
+                !is_request || first.len() >= SHORT || has_end(&first[before.saturating_sub(2)..])
+            };
+            if is_enough || is_over {
                 return Ok(Some(Self { first: first.freeze(), stream }));
             }
         }
     }
+}
+
+/// Whether the headers of HTTP/1 end here: an empty line, whose return may be missing (RFC 9112, 2.2).
+fn has_end(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|end| end == b"\n\n") || bytes.windows(3).any(|end| end == b"\n\r\n")
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Opened<S> {
@@ -104,8 +125,17 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_that_was_read_is_lost() {
-        for said in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nmore"] {
-            let (mut client, server) = tokio::io::duplex(64);
+        let long = [b"GET /".repeat(SHORT), b"\r\n\r\nmore".to_vec()].concat();
+        for said in [
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            b"GET / HTTP/1.1\r\nhost",
+            b"\x16\x03",
+            b"P",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nmore",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0more",
+            &long,
+        ] {
+            let (mut client, server) = tokio::io::duplex(64 << 10);
             client.write_all(said).await.expect("there is room");
             drop(client);
             let opened = Opened::read(server).await.expect("it lives");
@@ -122,11 +152,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_version_may_come_in_pieces() {
-        let (mut client, server) = tokio::io::duplex(1);
-        let said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-        let (written, opened) = tokio::join!(client.write_all(said), Opened::read(server));
-        written.expect("it is read");
-        assert_eq!(opened.expect("it lives").expect("it is whole").first, &said[..]);
+    async fn a_beginning_may_come_in_pieces() {
+        for said in [
+            &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"[..],
+            b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            b"GET / HTTP/1.1\nhost: x\n\n",
+        ] {
+            let (mut client, server) = tokio::io::duplex(1);
+            let (written, opened) = tokio::join!(client.write_all(said), Opened::read(server));
+            written.expect("it is read");
+            assert_eq!(opened.expect("it lives").expect("it is whole").first, said);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_beginning_is_waited_for_and_nonsense_is_not() {
+        for (said, is_waited_for) in [
+            (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], true),
+            (b"GET / HTTP/1.1\r\nhost: x\r\n", true),
+            (b"\x16\x03\x01", false),
+        ] {
+            let (mut client, server) = tokio::io::duplex(64);
+            client.write_all(said).await.expect("there is room");
+            let opened = tokio::time::timeout(std::time::Duration::from_secs(1), Opened::read(server)).await;
+            assert_eq!(opened.is_err(), is_waited_for, "{said:?}");
+        }
     }
 }

@@ -125,13 +125,18 @@ pin_project! {
     pub(super) struct Giving {
         #[pin]
         inner: Body,
+        // Of a piece that was too large.
         rest: Bytes,
+        // What comes after the first piece, if it was there at once: the answer of a call that is no
+        // stream is then all with us, and holds nothing of the service's while its client takes it.
+        ahead: Option<Option<Result<Frame<Bytes>, Status>>>,
+        looked: bool,
     }
 }
 
 impl Giving {
     pub(super) fn new(inner: Body) -> Self {
-        Self { inner, rest: Bytes::new() }
+        Self { inner, rest: Bytes::new(), ahead: None, looked: false }
     }
 }
 
@@ -143,17 +148,25 @@ impl HttpBody for Giving {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let this = self.project();
-        let mut polled = if this.rest.is_empty() {
-            this.inner.poll_frame(context)
-        } else {
+        let mut this = self.project();
+        let mut polled = if !this.rest.is_empty() {
             Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.rest)))))
+        } else if let Some(ahead) = this.ahead.take() {
+            Poll::Ready(ahead)
+        } else {
+            this.inner.as_mut().poll_frame(context)
         };
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(data) = frame.data_mut()
-            && data.len() > PIECE
         {
-            *this.rest = data.split_off(PIECE);
+            if data.len() > PIECE {
+                *this.rest = data.split_off(PIECE);
+            }
+            if !std::mem::replace(this.looked, true)
+                && let Poll::Ready(next) = this.inner.poll_frame(context)
+            {
+                *this.ahead = Some(next);
+            }
         }
         // Over HTTP/1 nobody asks: there the connection is all that can stand still.
         let _ = GIVEN.try_with(|cell| {
@@ -167,11 +180,17 @@ impl HttpBody for Giving {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.inner.is_end_stream()
+        self.rest.is_empty()
+            && match &self.ahead {
+                Some(next) => next.is_none(),
+                None => self.inner.is_end_stream(),
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (mut hint, rest) = (self.inner.size_hint(), self.rest.len() as u64);
+        let ahead = self.ahead.as_ref().and_then(|next| next.as_ref()?.as_ref().ok()?.data_ref());
+        let rest = (self.rest.len() + ahead.map_or(0, Bytes::len)) as u64;
+        let mut hint = self.inner.size_hint();
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + rest);
         }
@@ -201,6 +220,31 @@ mod tests {
         }
         assert_eq!((lengths, all), (vec![PIECE, PIECE, PIECE, 7], large.to_vec()));
         assert!(body.is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_stream_is_fetched_at_once() {
+        let trailers = http::HeaderMap::from_iter([(http::header::TE, http::HeaderValue::from_static("x"))]);
+        let data = || Ok::<_, Status>(Frame::data(Bytes::from_static(b"x")));
+        let frames = [data(), Ok(Frame::trailers(trailers.clone()))];
+        let mut body = Giving::new(Body::new(StreamBody::new(futures::stream::iter(frames))));
+        assert!(body.frame().await.expect("there is one").expect("no error").is_data());
+        assert!(!body.is_end_stream(), "there are trailers");
+        let last = body.frame().await.expect("there is one").expect("no error");
+        assert_eq!(last.into_trailers().expect("trailers"), trailers);
+        assert!(body.frame().await.is_none());
+
+        // A second message of a stream is fetched too, and none after it.
+        let (say, said) = tokio::sync::mpsc::channel(8);
+        for _ in 0..4 {
+            say.send(data()).await.expect("there is room");
+        }
+        let mut body =
+            Giving::new(Body::new(StreamBody::new(tokio_stream::wrappers::ReceiverStream::new(said))));
+        for left in [2, 2, 1, 0] {
+            body.frame().await.expect("there is one").expect("no error");
+            assert_eq!(say.max_capacity() - say.capacity(), left);
+        }
     }
 
     fn task<F: Future<Output = ()>>(task: F, stalls: &Stalls) -> StreamTask<F> {
@@ -234,7 +278,7 @@ mod tests {
             &stalls,
         )
         .await;
-        assert_eq!(began.elapsed(), Duration::from_hours(3) + Duration::from_secs(2 * 59));
+        assert_eq!(began.elapsed(), Duration::from_hours(3) + Duration::from_secs(59));
 
         assert_eq!(stalls.0.load(Ordering::Relaxed), 0);
 
