@@ -37,7 +37,7 @@ async fn streams_whose_client_gives_no_room_are_let_go_with_their_connection() {
         }));
         program.while_somebody_works(evil).await;
     }
-    assert_eq!(program.cut("takes_nothing").await, 2 * 3);
+    assert!(program.cut("takes_nothing").await >= 2 * 3);
     program.is_unhurt().await;
 }
 
