@@ -84,12 +84,12 @@ async fn a_method_that_appears_is_served_and_a_service_that_goes_ends_no_call() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_down_is_unavailable_at_once_and_comes_back() {
-    let (mut world, server) = (World::new(), Server::start(Tells::Nothing).await);
+    let (mut world, mut server) = (World::new(), Server::start(Tells::Nothing).await);
     let file = world.file("echo.binpb", &descriptors());
     world.add("theirs", UpstreamOptions { descriptors: file, ..server.options() });
     world.served("theirs", methods()).await;
     world.call("", "Echo", "{}").await.ok();
-    let address = server.stop().await;
+    server.down().await;
 
     let end = Instant::now() + PATIENCE;
     loop {
@@ -103,7 +103,7 @@ async fn a_server_that_is_down_is_unavailable_at_once_and_comes_back() {
         }
         assert!(Instant::now() < end, "its connections are never given up");
     }
-    let server = Server::start_at(address, Tells::Nothing).await;
+    server.up();
     while world.call("", "Echo", "{}").await.status != 200 {
         assert!(Instant::now() < end, "it is back, and nobody notices");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -114,14 +114,13 @@ async fn a_server_that_is_down_is_unavailable_at_once_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_later_is_found_then() {
-    let server = Server::start(Tells::V1).await;
-    let options = server.options();
-    let address = server.stop().await;
+    let mut server = Server::start(Tells::V1).await;
+    server.down().await;
     let mut world = World::new();
-    world.add("theirs", options);
+    world.add("theirs", server.options());
     let problem = world.problem("theirs").await;
     assert!(problem.starts_with("it cannot be asked by reflection: "), "{problem}");
-    let server = Server::start_at(address, Tells::V1).await;
+    server.up();
     world.served("theirs", methods()).await;
     world.until(|routes| routes.problems.is_empty()).await;
     server.stop().await;

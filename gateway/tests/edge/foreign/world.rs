@@ -18,7 +18,11 @@ use hyper_util::{
 };
 use prost::Message;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
-use tokio::{net::TcpListener, sync::mpsc, time::Instant};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::mpsc,
+    time::Instant,
+};
 use tonic::{Status, body::Body};
 use tower::ServiceExt;
 use weft_gateway::{Gateway, GatewayOptions, Keeper, UpstreamAccess, UpstreamOptions, Upstreams};
@@ -194,26 +198,31 @@ pub(crate) enum Tells {
     Nothing,
 }
 
-/// A server with the echo service on a port of its own.
+/// A server with the echo service on a port of its own, which stays its own while it is down.
 pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    echo: Echo,
     tells: Tells,
+    /// Ends with it, or when it goes down.
     lifecycle: Lifecycle,
+    /// Has the port while it is down: who connects is refused.
+    held: Option<TcpSocket>,
 }
 
 impl Server {
     pub(crate) async fn start(tells: Tells) -> Self {
-        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), tells).await
-    }
-
-    pub(crate) async fn start_at(address: SocketAddr, tells: Tells) -> Self {
-        let listener = TcpListener::bind(address).await.expect("the port is free");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (echo, events) = Echo::new(pool());
-        let lifecycle = Lifecycle::new();
-        let life = lifecycle.clone();
-        lifecycle.spawn_future(async move {
+        let server = Self { address, events, echo, tells, lifecycle: Lifecycle::new(), held: None };
+        server.serve(listener);
+        server
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let (echo, tells, life) = (self.echo.clone(), self.tells, self.lifecycle.clone());
+        self.lifecycle.spawn_future(async move {
             loop {
                 let (socket, _) = listener.accept().await.expect("it listens");
                 let echo = echo.clone();
@@ -227,7 +236,22 @@ impl Server {
                 });
             }
         });
-        Self { address, events, tells, lifecycle }
+    }
+
+    /// Ends every connection, and lets nobody in.
+    pub(crate) async fn down(&mut self) {
+        self.lifecycle.shut_down(Duration::ZERO).await;
+        let socket = TcpSocket::new_v4().expect("there are sockets");
+        socket.set_reuseaddr(true).expect("it is new");
+        socket.bind(self.address).expect("the port was ours a moment ago");
+        self.held = Some(socket);
+    }
+
+    /// Lets everybody in again.
+    pub(crate) fn up(&mut self) {
+        self.lifecycle = Lifecycle::new();
+        let socket = self.held.take().expect("it is down");
+        self.serve(socket.listen(64).expect("the port is ours"));
     }
 
     pub(crate) fn options(&self) -> UpstreamOptions {
@@ -245,9 +269,8 @@ impl Server {
     }
 
     /// Ends it, and every connection to it.
-    pub(crate) async fn stop(self) -> SocketAddr {
+    pub(crate) async fn stop(self) {
         self.lifecycle.shut_down(Duration::ZERO).await;
-        self.address
     }
 }
 
