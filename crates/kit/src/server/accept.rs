@@ -1,6 +1,6 @@
 //! Connections: taking them in, bounding them, and letting them go in order.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use http::{Request, Response, header};
 use hyper::body::Incoming;
@@ -106,10 +106,11 @@ impl Listener {
                 lifecycle: lifecycle.clone(),
                 cuts: self.cuts.clone(),
             };
-            lifecycle.spawn_future(async move {
+            // Boxed, because a task has room for what it runs more than once.
+            lifecycle.spawn_future(Box::pin(async move {
                 connection.run(socket, address).await;
                 drop(place);
-            });
+            }));
         }
     }
 }
@@ -152,7 +153,8 @@ impl Connection {
                 Err(_) => self.cuts.count("handshake", address),
             },
             Some(tls) => {
-                let opened = async { Opened::read(tls.acceptor.accept(socket).await?).await };
+                // A handshake is large, and soon over: its room is not kept for the connection's life.
+                let opened = Box::pin(async { Opened::read(tls.acceptor.accept(socket).await?).await });
                 match timeout_at(end, opened).await {
                     Ok(Ok(Some(opened))) => Box::pin(self.serve(opened, end, address)).await,
                     Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS connection came about"),
@@ -195,9 +197,8 @@ impl Connection {
             }
             response.map(Giving::new)
         });
-        let connection =
-            builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
-        tokio::pin!(connection);
+        let service = TowerToHyperService::new(service);
+        let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
             () = tokio::time::sleep(self.age) => None,
