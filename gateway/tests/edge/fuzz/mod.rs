@@ -1,14 +1,14 @@
 //! Random input, from outside: whatever is sent, nothing panics, nothing is our own fault, and what was
 //! understood comes back as it went in.
 //!
-//! Each target is a function of bytes. Here a few hundred random ones are tried at every run; for hours,
-//! and with what was found kept: `PROPTEST_CASES=1000000 cargo nextest run --release -p weft-gateway fuzz`.
-//! Any other engine can drive the same functions.
+//! Each target is a function of bytes. Here the same few hundred are tried at every run; others, and for
+//! hours: `PROPTEST_RNG_SEED=7 PROPTEST_CASES=1000000 cargo nextest run --release -p weft-gateway fuzz`. Any
+//! other engine can drive the same functions.
 
 mod entropy;
 mod targets;
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
 
 pub(crate) use self::entropy::{Entropy, message};
 use self::targets::Fixture;
@@ -19,7 +19,11 @@ fn fuzz(most: usize, target: &impl AsyncFn(&Fixture, &[u8])) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
     let fixture = runtime.block_on(async { Fixture::new() });
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    // A run is the same as the one before, unless another is asked for: luck has no place in CI.
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(1);
+    }
     proptest::test_runner::TestRunner::new(config)
         .run(&vec(any::<u8>(), 0..most), |bytes| {
             runtime.block_on(target(&fixture, &bytes));
