@@ -57,7 +57,7 @@ async fn floods_are_cut_off() {
     for why in ["ping", "settings", "data", "window_update", "priority"] {
         assert!(program.cut(why).await >= AT_ONCE as u64, "{why}");
     }
-    program.is_unhurt().await;
+    program.ends_unhurt().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,7 +89,7 @@ async fn headers_without_end_are_cut_off() {
         );
     };
     program.while_somebody_works(evil).await;
-    program.is_unhurt().await;
+    program.ends_unhurt().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,7 +127,7 @@ async fn headers_over_the_limits_are_refused_by_name() {
             wire::read_until(&mut from, kind::HEADERS, SOON).await.expect("it is answered");
         }
     }
-    program.is_unhurt().await;
+    program.ends_unhurt().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,7 +155,7 @@ async fn frames_that_break_the_protocol_end_their_connection_and_no_other() {
         let line = wire::dial(&address).await;
         program.while_somebody_works(send(line, nonsense.to_vec())).await;
     }
-    program.is_unhurt().await;
+    program.ends_unhurt().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,5 +176,5 @@ async fn thousands_of_half_open_connections_are_let_go() {
     program.while_somebody_works(evil).await;
     assert!(program.cut("handshake").await >= HalfOpen::ALL.len() as u64 * each);
     assert!(each >= 100, "{open_files} files are too few to show anything");
-    program.is_unhurt().await;
+    program.ends_unhurt().await;
 }

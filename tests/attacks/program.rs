@@ -70,7 +70,7 @@ impl Program {
     }
 
     /// Still there, no larger, and without a fault of its own.
-    pub(crate) async fn is_unhurt(mut self) {
+    pub(crate) async fn ends_unhurt(mut self) {
         assert!(self.process.is_alive(), "{}", self.process.log());
         let (before, after) = (self.before, self.process.peak_memory());
         assert!(after <= before + MAY_GROW, "grown from {before} to {after} MiB");

@@ -38,7 +38,7 @@ async fn streams_whose_client_gives_no_room_are_let_go_with_their_connection() {
         program.while_somebody_works(evil).await;
     }
     assert!(program.cut("takes_nothing").await >= 2 * 3);
-    program.is_unhurt().await;
+    program.ends_unhurt().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,7 +56,7 @@ async fn answers_that_nobody_takes_keep_no_place() {
         wire::read_until(&mut from, kind::HEADERS, SOON).await.expect("it is answered");
     }
     program.while_somebody_works(tokio::time::sleep(Duration::from_millis(100))).await;
-    program.is_unhurt().await;
+    program.ends_unhurt().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,7 +76,7 @@ async fn a_socket_that_nobody_reads_is_closed() {
         timeout(SOON, cut).await.expect("it is closed");
     }));
     evil.await;
-    program.is_unhurt().await;
+    program.ends_unhurt().await;
 }
 
 /// Sends this and then a byte now and then; what the server says to that until it closes.
@@ -123,7 +123,7 @@ async fn bodies_that_come_a_byte_at_a_time_are_not_waited_for() {
         }
     }
     assert!(program.cut("body").await >= 2 * (AT_ONCE / 3) as u64, "by the pace of their bodies");
-    program.is_unhurt().await;
+    program.ends_unhurt().await;
 }
 
 /// An upload over gRPC that says nothing for a while is a client that has nothing to say.
@@ -139,5 +139,5 @@ async fn a_quiet_stream_of_grpc_is_left_alone() {
     assert_eq!(wire::read_to_end(&mut from, Duration::from_secs(1)).await, None);
     assert_eq!(program.cut("body").await, 0);
     drop(to);
-    program.is_unhurt().await;
+    program.ends_unhurt().await;
 }

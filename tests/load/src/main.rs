@@ -63,7 +63,7 @@ fn main() -> Result<()> {
         match arguments.scenario {
             Scenario::Attacks => attacks::measure(arguments.rounds).await,
             Scenario::Rpc => rpc::measure(arguments.rounds).await,
-            Scenario::Graph => graph::measure(arguments.rounds).await,
+            Scenario::Graph => Box::pin(graph::measure(arguments.rounds)).await,
             Scenario::Gateway => gateway::measure(arguments.rounds, &arguments.envoy).await,
             Scenario::Positions => positions::measure(arguments.rounds).await,
         }
