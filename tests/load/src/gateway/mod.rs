@@ -48,21 +48,27 @@ pub(crate) async fn measure(rounds: u32, envoy: &Path) -> Result<Report> {
             figures.push(of_round);
         }
         let name = ask.name();
-        let pairs = |ours: usize, figure: fn(&Figures) -> f64| -> Vec<(f64, f64)> {
-            figures.iter().map(|round| (figure(&round[ours]), figure(&round[2]))).collect()
+        let against = |ours: usize, figure: fn(&Figures) -> f64| {
+            let pairs: Vec<_> =
+                figures.iter().map(|round| (figure(&round[ours]), figure(&round[2]))).collect();
+            Pair::of_rounds(PEER, &pairs)
         };
-        let mut compare = |what: String, unit, pairs: Vec<(f64, f64)>, goal, better| {
-            report.compare(&what, unit, Pair::of_rounds(PEER, &pairs), goal, better);
-        };
-        let (rate, p99): (fn(&Figures) -> f64, fn(&Figures) -> f64) =
-            (|figures| figures.per_second, |figures| figures.p99_micros);
-        compare(format!("{name}, proxied"), "calls/s", pairs(0, rate), goal, Better::Higher);
-        compare(format!("{name}, proxied, p99"), "µs", pairs(0, p99), 1.0, Better::Lower);
-        compare(format!("{name}, same process"), "calls/s", pairs(1, rate), SAME_PROCESS, Better::Higher);
+        let (alone, p99, whole) = (against(0, per_second), against(0, p99_micros), against(1, per_second));
+        report.compare(&format!("{name}, proxied"), "calls/s", alone, goal, Better::Higher);
+        report.compare(&format!("{name}, proxied, p99"), "µs", p99, 1.0, Better::Lower);
+        report.compare(&format!("{name}, same process"), "calls/s", whole, SAME_PROCESS, Better::Higher);
     }
     let (ours, theirs) = edges.memory();
     let pair = Pair { value: ours, peer: PEER, peer_value: theirs, ratio: ours / theirs };
     report.beside("memory of the gateway alone, at most", "MB", pair, MEMORY, Better::Lower);
     edges.stop();
     Ok(report)
+}
+
+fn per_second(figures: &Figures) -> f64 {
+    figures.per_second
+}
+
+fn p99_micros(figures: &Figures) -> f64 {
+    figures.p99_micros
 }
