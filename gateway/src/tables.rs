@@ -8,7 +8,7 @@ use crate::{
     GatewayError, Upstreams,
     catalog::Catalog,
     foreign::{self, Foreign},
-    mcp::Tools,
+    mcp::tools::Tools,
     openapi::Document,
     rest::Router,
 };

@@ -7,7 +7,7 @@
 
 mod call;
 mod message;
-mod tools;
+pub(crate) mod tools;
 mod version;
 
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -16,9 +16,9 @@ use serde_json::{json, value::RawValue};
 use tonic::{Code, body::Body};
 use weft_kit::Problem;
 
-pub(crate) use self::tools::Tools;
 use self::{
     message::{Failure, Incoming, Query, Reply, Success},
+    tools::Tools,
     version::Era,
 };
 use crate::{accept, refusal::Refusal, shared::Shared};
