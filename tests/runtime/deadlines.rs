@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use tonic::{Code, Request};
+use bytes::Bytes;
+use futures::stream;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use tonic::{Code, Request, Status, body::Body};
 use weft_tests::{
     echo::v1::{CountRequest, MisbehaveRequest},
+    http::Http,
     runtime::{Runtime, Settings},
 };
 
@@ -57,5 +62,30 @@ async fn a_call_without_a_deadline_has_the_longest_that_is_configured() {
     let status =
         runtime.client().misbehave(with_timeout(slow, "1H")).await.expect_err("no more than configured");
     assert_eq!(status.code(), Code::DeadlineExceeded);
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_whose_request_never_comes_is_not_waited_for() {
+    let mut settings = Settings::default();
+    settings.limits.max_call_duration = Duration::from_secs(2);
+    let runtime = Runtime::start(settings).await;
+    let nothing = Body::new(StreamBody::new(stream::pending::<Result<Frame<Bytes>, Status>>()));
+    let request = http::Request::post(format!("http://{}/weft.test.v1.EchoService/Count", runtime.address))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(nothing)
+        .expect("it is a request");
+    let answer = Http::new().http2(request).await;
+    assert_eq!(answer.headers["grpc-status"], "4", "{answer:?}");
+
+    // One that has come may be answered for longer.
+    let numbers = CountRequest { to: 25, pause_ms: 100, panic_at: 0 };
+    let mut stream = runtime.client().count(numbers).await.expect("it begins").into_inner();
+    let mut count = 0;
+    while stream.message().await.expect("it goes on").is_some() {
+        count += 1;
+    }
+    assert_eq!(count, 25);
     runtime.stop().await;
 }

@@ -113,7 +113,7 @@ impl Pipeline {
         // Admission and handler run inside the deadline; a panic in them is an answer too.
         let work = call.clone().scope(self.admit(entry, request, deadline)).instrument(span.clone());
         let work = AssertUnwindSafe(work).catch_unwind();
-        let outcome = match deadline {
+        let outcome = match shared.begins_by(entry, deadline) {
             None => work.await,
             Some(at) => {
                 tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| Ok(Err(deadline_exceeded())))
@@ -186,6 +186,16 @@ impl Pipeline {
 }
 
 impl Shared {
+    /// When the answer must have begun. Answers may be streams without an end, but the one message of the
+    /// request is not waited for longer than a whole call may take.
+    fn begins_by(&self, entry: &Entry, deadline: Option<Instant>) -> Option<Instant> {
+        if entry.method.descriptor.is_client_streaming() {
+            return deadline;
+        }
+        let most = Instant::now().checked_add(self.guards.limits.max_call_duration);
+        deadline.into_iter().chain(most).min()
+    }
+
     /// Watches over the answer's body. Streams that only read can resume elsewhere, so they end
     /// when the process begins to; the others may finish.
     fn watch(
