@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use tokio::time::Instant;
 use tonic::body::Body;
@@ -93,6 +93,10 @@ async fn pass(shared: &Shared, mut request: Request<Body>) -> Response<Body> {
         answered = answered => answered,
         () = until(deadline) => return words::time_is_over().into_http(),
     };
+    // It may have been found while the service read it.
+    if let Some(Ok(status)) = (&mut faults).now_or_never() {
+        return status.into_http();
+    }
     match answered {
         Ok(mut response) => {
             metadata::remove_hop_by_hop(response.headers_mut());

@@ -171,9 +171,15 @@ impl Answers {
         Body::new(Self { inner, envelopes: Envelopes::new(limit), deadline, faults, is_done: false })
     }
 
+    /// What was found in the request.
+    fn fault(&mut self, context: &mut Context<'_>) -> Option<Status> {
+        let Poll::Ready(Ok(status)) = self.faults.poll_unpin(context) else { return None };
+        Some(status)
+    }
+
     /// What ends the answer before its service does.
     fn interruption(&mut self, context: &mut Context<'_>) -> Option<Status> {
-        if let Poll::Ready(Ok(status)) = self.faults.poll_unpin(context) {
+        if let Some(status) = self.fault(context) {
             return Some(status);
         }
         let deadline = self.deadline.as_mut()?;
@@ -198,17 +204,19 @@ impl HttpBody for Answers {
                 None => return Poll::Pending,
                 Some(status) => status,
             },
+            // Of an error of the client's making the service knows less than we do.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
+                self.is_done = true;
+                let fault = self.fault(context).map(|status| Frame::trailers(trailers(&status)));
+                return Poll::Ready(Some(Ok(fault.unwrap_or(frame))));
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 let checked = frame.data_ref().map_or(Ok(()), |data| self.envelopes.pass(data));
                 match checked {
-                    Ok(()) => {
-                        self.is_done = frame.is_trailers();
-                        return Poll::Ready(Some(Ok(frame)));
-                    }
+                    Ok(()) => return Poll::Ready(Some(Ok(frame))),
                     Err(status) => status,
                 }
             }
-            // Of an error of the client's making the service knows less than we do.
             Poll::Ready(Some(Err(status))) => self.interruption(context).unwrap_or(status),
             Poll::Ready(None) => {
                 self.is_done = true;

@@ -67,9 +67,10 @@ async fn malformed_messages_are_invalid_arguments() {
         [field(0x0a, b"projects/p/graphs/g"), field(0x12, &field(0x0a, &field(0x0a, &node)))].concat();
     call(&client, APPLY, &[], framed(0, &apply)).await.is(Code::InvalidArgument, "MALFORMED_MESSAGE", "");
 
-    // Bytes that are no message at all: nothing, half a prefix, less than was announced.
+    // Nothing at all is no message, where there must be one.
+    call(&client, CREATE, &[], vec![]).await.is(Code::Unimplemented, "ONE_MESSAGE", "");
+    // Bytes that are no message: half a prefix, less than was announced, a flag that does not exist.
     for body in [
-        vec![],
         b"\0\0".to_vec(),
         framed(0, &good)[..12].to_vec(),
         framed(7, &good),
@@ -81,7 +82,8 @@ async fn malformed_messages_are_invalid_arguments() {
     }
     // Also where no policy has to look into the message first.
     let who = "/weft.identity.v1.IdentityService/WhoAmI";
-    for body in [vec![], framed(0, b"\x0a"), framed(1, b""), framed(7, b""), framed(0, b"x")[..5].to_vec()] {
+    call(&client, who, &[], vec![]).await.is(Code::Unimplemented, "ONE_MESSAGE", "");
+    for body in [framed(0, b"\x0a"), framed(1, b""), framed(7, b""), framed(0, b"x")[..5].to_vec()] {
         call(&client, who, &[], body).await.is(Code::InvalidArgument, "MALFORMED_MESSAGE", "");
     }
     // And in the middle of a stream.

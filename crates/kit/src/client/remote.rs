@@ -14,9 +14,10 @@ use std::{
 
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::BodyExt;
 use tokio::time::Instant;
 use tonic::{
-    Status,
+    Code, Status,
     body::Body,
     transport::{Channel, Endpoint},
 };
@@ -341,7 +342,7 @@ impl Service<Request<Body>> for Pool {
             let failure = match answer {
                 Ok(response) => {
                     connection.note(false, circuit);
-                    return Ok(response.map(Body::new));
+                    return Ok(response.map(|body| Body::new(body.map_err(broke_off))));
                 }
                 Err(error) => error,
             };
@@ -374,6 +375,19 @@ fn carry_address(request: &mut Request<Body>) {
     request.headers_mut().remove("x-forwarded-for");
     if let Some(Ok(address)) = address.map(HeaderValue::try_from) {
         request.headers_mut().insert("x-forwarded-for", address);
+    }
+}
+
+/// What is told of an answer that ends without a status: its service died, or the way to it. What HTTP/2
+/// gives a reason for keeps it.
+fn broke_off(error: Status) -> Status {
+    match error.code() {
+        Code::Unknown | Code::Internal => {
+            tracing::debug!(%error, "an answer broke off");
+            Problem::unavailable("ANSWER_BROKE_OFF", "the service was lost in the middle of its answer")
+                .into()
+        }
+        _ => error,
     }
 }
 
