@@ -30,11 +30,11 @@ pub(crate) async fn first_message(
     limit: usize,
     gzip: bool,
 ) -> Result<(Option<Bytes>, Body), Status> {
-    let mut front: VecDeque<Bytes> = VecDeque::new();
+    let mut front = Front::default();
     let mut have = 0;
     let message = loop {
         if have >= PREFIX {
-            let start = joined(&mut front, PREFIX);
+            let start = front.joined(PREFIX);
             let compressed = match (start[0], gzip) {
                 (0, _) => false,
                 (1, true) => true,
@@ -48,7 +48,7 @@ pub(crate) async fn first_message(
                 return Err(too_large(limit));
             }
             if have >= PREFIX + length {
-                let message = joined(&mut front, PREFIX + length).slice(PREFIX..PREFIX + length);
+                let message = front.joined(PREFIX + length).slice(PREFIX..PREFIX + length);
                 break Some(if compressed { gunzip(&message, limit)? } else { message });
             }
         }
@@ -56,7 +56,7 @@ pub(crate) async fn first_message(
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
                     have += data.remaining();
-                    front.push_back(data);
+                    front.push(data);
                 }
                 // Trailers of a request: nobody sends them, and nobody misses them.
                 Err(_) => break None,
@@ -68,16 +68,44 @@ pub(crate) async fn first_message(
     Ok((message, Body::new(Replayed { front, rest: body })))
 }
 
-/// Makes the first piece at least `length` bytes long and returns it.
-fn joined(pieces: &mut VecDeque<Bytes>, length: usize) -> Bytes {
-    if pieces.front().is_none_or(|first| first.len() < length) {
-        let mut whole = BytesMut::new();
-        for piece in pieces.drain(..) {
-            whole.extend_from_slice(&piece);
+/// The pieces that were read. Nearly always it is one.
+#[derive(Default)]
+struct Front {
+    first: Bytes,
+    others: VecDeque<Bytes>,
+}
+
+impl Front {
+    fn push(&mut self, piece: Bytes) {
+        // An empty piece says nothing, and an empty first one says that there are no more.
+        match (piece.is_empty(), self.first.is_empty()) {
+            (true, _) => {}
+            (false, true) => self.first = piece,
+            (false, false) => self.others.push_back(piece),
         }
-        pieces.push_back(whole.freeze());
     }
-    pieces.front().cloned().unwrap_or_default()
+
+    /// Makes the first piece at least `length` bytes long, if there are so many, and returns it.
+    fn joined(&mut self, length: usize) -> Bytes {
+        if self.first.len() < length && !self.others.is_empty() {
+            let mut whole = BytesMut::from(self.first.as_ref());
+            for piece in self.others.drain(..) {
+                whole.extend_from_slice(&piece);
+            }
+            self.first = whole.freeze();
+        }
+        self.first.clone()
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let next = self.others.pop_front().unwrap_or_default();
+        let first = std::mem::replace(&mut self.first, next);
+        (!first.is_empty()).then_some(first)
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() + self.others.iter().map(Bytes::len).sum::<usize>()
+    }
 }
 
 fn gunzip(compressed: &Bytes, limit: usize) -> Result<Bytes, Status> {
@@ -95,7 +123,7 @@ fn too_large(limit: usize) -> Status {
 
 /// A body whose beginning was already read.
 struct Replayed {
-    front: VecDeque<Bytes>,
+    front: Front,
     rest: Body,
 }
 
@@ -107,19 +135,19 @@ impl HttpBody for Replayed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some(data) = self.front.pop_front() {
+        if let Some(data) = self.front.pop() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         Pin::new(&mut self.rest).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.front.is_empty() && self.rest.is_end_stream()
+        self.front.len() == 0 && self.rest.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = self.rest.size_hint();
-        let front: u64 = self.front.iter().map(|piece| piece.len() as u64).sum();
+        let front = self.front.len() as u64;
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + front);
         }
@@ -159,6 +187,17 @@ mod tests {
             assert_eq!(message.expect("there is one"), "the first");
             assert_eq!(body.collect().await.expect("no error").to_bytes(), bytes, "in pieces of {size}");
         }
+    }
+
+    #[tokio::test]
+    async fn empty_pieces_lose_nothing() {
+        let frames = [&b""[..], b"\0\0", b"", b"\0\0\x02", b"", b"", b"ab\0\0", b"", b"\0\0\x01c", b""];
+        let whole = frames.concat();
+        let frames = frames.map(|piece| Ok::<_, Status>(Frame::data(Bytes::from_static(piece))));
+        let body = Body::new(StreamBody::new(futures::stream::iter(frames)));
+        let (message, body) = first_message(body, 100, false).await.expect("well formed");
+        assert_eq!(message.expect("there is one"), "ab");
+        assert_eq!(body.collect().await.expect("no error").to_bytes(), whole);
     }
 
     #[tokio::test]

@@ -212,10 +212,13 @@ impl Shared {
         }
         let resumable = entry.method.descriptor.is_server_streaming()
             && entry.method.idempotency == weft_proto::Idempotency::NoSideEffects;
-        let draining = self.guards.lifecycle.draining_token();
         response.map(|body| {
             let watched = WatchedBody::new(body, deadline, ending, permit);
-            Body::new(if resumable { watched.until(draining.cancelled_owned().boxed()) } else { watched })
+            if !resumable {
+                return Body::new(watched);
+            }
+            let draining = self.guards.lifecycle.draining_token();
+            Body::new(watched.until(draining.cancelled_owned().boxed()))
         })
     }
 }

@@ -46,7 +46,7 @@ impl CallContext {
             .get(REQUEST_ID)
             .filter(|id| id.len() <= 128)
             .cloned()
-            .unwrap_or_else(|| hex_header(u128::from_be_bytes(ids.bytes())));
+            .unwrap_or_else(|| hex_header(ids.bytes()));
         // No secret: but no two are alike, and HPACK keeps what is sensitive out of its table, where it would
         // only drive out what comes again.
         request_id.set_sensitive(true);
@@ -104,8 +104,14 @@ impl TraceParent {
     }
 }
 
-fn hex_header(number: u128) -> HeaderValue {
-    HeaderValue::try_from(format!("{number:032x}")).expect("hexadecimal digits")
+fn hex_header(bytes: [u8; 16]) -> HeaderValue {
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        for (digit, half) in pair.iter_mut().zip([byte >> 4, byte & 0xf]) {
+            *digit = b"0123456789abcdef"[usize::from(half)];
+        }
+    }
+    HeaderValue::from_bytes(&digits).expect("hexadecimal digits")
 }
 
 #[cfg(test)]

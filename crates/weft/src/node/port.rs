@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -55,7 +56,7 @@ pub(crate) fn service(
     gateway: bool,
 ) -> Result<(HttpService, Option<Keeper>)> {
     if !gateway {
-        return Ok((HttpService::new(GrpcPort(directory.clone())), None));
+        return Ok((HttpService::new(GrpcPort(Arc::new(directory.clone()))), None));
     }
     let mut upstreams = Upstreams::new();
     for (role, service) in
@@ -85,7 +86,7 @@ pub(crate) fn service(
 
 /// A port that speaks gRPC only.
 #[derive(Clone)]
-struct GrpcPort(Directory);
+struct GrpcPort(Arc<Directory>);
 
 impl Service<Request<Body>> for GrpcPort {
     type Response = Response<Body>;
