@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tonic::{Status, metadata::MetadataMap};
-use weft_kit::Problem;
+use weft_kit::{Problem, timeout};
 
 /// Headers of REST requests that are passed on: who calls, and what joins logs and traces.
 /// Cookies are not: a page of another site could send them without the person's knowledge.
@@ -165,35 +165,11 @@ pub(crate) fn connect_timeout(headers: &HeaderMap) -> Result<Option<Duration>, S
 }
 
 fn parse_timeout(text: &str) -> Option<Duration> {
-    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let seconds = match unit {
-        "ms" => 0.001,
-        "s" | "" => 1.0,
-        "m" => 60.0,
-        _ => return None,
-    };
-    let number: f64 = number.parse().ok()?;
-    Duration::try_from_secs_f64(number * seconds).ok().filter(|timeout| *timeout <= LONGEST)
+    timeout::parse(text).filter(|timeout| *timeout <= LONGEST)
 }
 
-/// At most eight digits and a unit, as the gRPC protocol says.
 fn parse_grpc_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let number: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(number * 3600)),
-        "M" => Some(Duration::from_secs(number * 60)),
-        "S" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_millis(number)),
-        "u" => Some(Duration::from_micros(number)),
-        "n" => Some(Duration::from_nanos(number)),
-        _ => None,
-    }
-    .map(|timeout| timeout.min(LONGEST))
+    timeout::parse_grpc(text).map(|timeout| timeout.min(LONGEST))
 }
 
 /// A year: more cannot be meant, and would overflow a clock.

@@ -10,13 +10,13 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt, future::Fuse};
-use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{
     sync::oneshot,
     time::{Instant, Sleep},
 };
 use tonic::{Status, body::Body};
+use weft_kit::server::trailers;
 
 use crate::words;
 
@@ -230,16 +230,6 @@ impl HttpBody for Answers {
     fn is_end_stream(&self) -> bool {
         self.is_done
     }
-}
-
-fn trailers(status: &Status) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    // A status whose details do not fit into headers is still a status.
-    if status.add_header(&mut headers).is_err() {
-        headers.clear();
-        headers.insert(Status::GRPC_STATUS, i32::from(status.code()).into());
-    }
-    headers
 }
 
 #[cfg(test)]

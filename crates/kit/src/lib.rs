@@ -26,6 +26,7 @@ pub mod paging;
 mod peer;
 mod problem;
 pub mod server;
+pub mod timeout;
 
 pub use call::{Call, Messages};
 pub use caller::{Caller, CallerKind, MESH_PROJECT, Role, project_of};

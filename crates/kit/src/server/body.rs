@@ -75,14 +75,15 @@ fn draining() -> Status {
         .into()
 }
 
-fn trailers(status: &Status) -> Frame<Bytes> {
+/// The trailers with which a call ends in `status`.
+pub fn trailers(status: &Status) -> HeaderMap {
     let mut headers = HeaderMap::new();
     // A status whose details do not fit into headers is still a status.
     if status.add_header(&mut headers).is_err() {
         headers.clear();
         headers.insert(Status::GRPC_STATUS, i32::from(status.code()).into());
     }
-    Frame::trailers(headers)
+    headers
 }
 
 impl HttpBody for WatchedBody {
@@ -109,10 +110,10 @@ impl HttpBody for WatchedBody {
             },
             Ok(Poll::Ready(Some(Err(status)))) => {
                 let code = status.code();
-                (Some(Ok(trailers(&status))), code)
+                (Some(Ok(Frame::trailers(trailers(&status)))), code)
             }
             Ok(Poll::Ready(None)) => (None, Code::Ok),
-            Err(_) => (Some(Ok(trailers(&panicked()))), Code::Internal),
+            Err(_) => (Some(Ok(Frame::trailers(trailers(&panicked())))), Code::Internal),
             Ok(Poll::Pending) => {
                 let late =
                     this.deadline.as_pin_mut().is_some_and(|deadline| deadline.poll(context).is_ready());
@@ -123,7 +124,7 @@ impl HttpBody for WatchedBody {
                     (_, true) => draining(),
                     _ => return Poll::Pending,
                 };
-                (Some(Ok(trailers(&status))), status.code())
+                (Some(Ok(Frame::trailers(trailers(&status)))), status.code())
             }
         };
         *this.ended = true;

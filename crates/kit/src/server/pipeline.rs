@@ -37,6 +37,7 @@ use crate::{
     call::Deadline,
     config::LimitOptions,
     metrics::{MethodMeter, Metrics},
+    timeout,
 };
 
 /// What guards the calls of a process; shared by all its services. Cheap to clone.
@@ -267,39 +268,7 @@ fn log_refusal(span: &tracing::Span, status: &Status) {
 /// When the client gives up: what it says in `grpc-timeout`, and for a call that is not a stream
 /// never more than `most`.
 fn deadline(headers: &HeaderMap, streaming: bool, most: Duration) -> Option<Instant> {
-    let asked = headers.get("grpc-timeout").and_then(|value| parse_timeout(value.to_str().ok()?));
+    let asked = headers.get("grpc-timeout").and_then(|value| timeout::parse_grpc(value.to_str().ok()?));
     let timeout = if streaming { asked } else { Some(asked.map_or(most, |asked| asked.min(most))) };
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
-}
-
-/// `grpc-timeout` of the gRPC protocol: at most eight digits and a unit.
-fn parse_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let number: u64 = digits.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_hours(number),
-        "M" => Duration::from_mins(number),
-        "S" => Duration::from_secs(number),
-        "m" => Duration::from_millis(number),
-        "u" => Duration::from_micros(number),
-        "n" => Duration::from_nanos(number),
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_timeouts_as_grpc_writes_them() {
-        assert_eq!(parse_timeout("300m"), Some(Duration::from_millis(300)));
-        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_hours(99_999_999)));
-        for bad in ["", "m", "1", "123456789S", "-1S", "1.5S", "1ms", "é"] {
-            assert_eq!(parse_timeout(bad), None, "{bad}");
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use futures::{Stream, StreamExt, stream};
 use hyper::body::Bytes;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines, Stdin, stdin};
@@ -194,16 +194,7 @@ fn path(method: &str) -> Result<String, Status> {
 }
 
 fn duration(text: &str) -> Result<Duration> {
-    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let seconds = match unit {
-        "ms" => 0.001,
-        "s" | "" => 1.0,
-        "m" => 60.0,
-        _ => bail!("must be a time such as 300ms, 2.5s or 1m"),
-    };
-    let number: f64 = number.parse().context("must be a time such as 300ms, 2.5s or 1m")?;
-    Duration::try_from_secs_f64(number * seconds).context("is no time that can be waited")
+    weft_kit::timeout::parse(text).context("must be a time such as 300ms, 2.5s or 1m")
 }
 
 #[cfg(test)]
