@@ -7,7 +7,7 @@ import uuid
 import grpc
 import pytest
 from conftest import Client
-from mesh import Mesh
+from mesh import ROOT, Mesh
 from shapes import apply, edge, node
 from test_import import EDGES, bring_in
 from test_layouts import frames, watch as watch_layout
@@ -86,6 +86,35 @@ def test_the_journey_works_across_processes(processes):
     # Nothing is lost, nothing comes twice, and the layout has the newcomers.
     assert revisions(watch(client, graph, after=2), 2) == [(3, ["d"]), (4, ["e"])]
     assert next(frame for frame in frames(watch_layout(client, layout.name)) if frame.count == 5)
+
+
+def test_a_page_of_the_console_survives_a_process(processes, tmp_path):
+    key = processes["identity"].key
+    client = Client(processes["gateway"].target, key)
+    request = graph_service_pb2.CreateGraphRequest(parent="projects/default", graph_id="page", graph=graph_pb2.Graph())
+    bring_in(client, client.graphs.CreateGraph(request, timeout=20).name, [("edges.tsv", EDGES)])
+    (tmp_path / "key").write_text(key)
+    seen = {"WEFT_URL": processes["gateway"].url, "WEFT_KEY_FILE": str(tmp_path / "key"), "WEFT_SHOTS": str(tmp_path)}
+    with subprocess.Popen(
+        ["node", "outage.mjs", "page"],
+        cwd=ROOT / "tests/browser",
+        env={**os.environ, **seen},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as page:
+        try:
+            assert page.stdout.readline() == "open\n"
+            processes["graph"].kill()
+            page.stdin.write("it is dead\n")
+            assert page.stdout.readline() == "lost\n"
+            processes["graph"].start()
+            page.stdin.write("it is back\n")
+            assert page.stdout.readline() == "done\n"
+            assert page.wait(60) == 0
+        finally:
+            page.kill()
 
 
 def apply_when_back(client, graph, *changes):
