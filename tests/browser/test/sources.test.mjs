@@ -105,7 +105,7 @@ test("a refresh that somebody else began is followed, and survives leaving the p
 
 test("a refresh that takes long tells how far it is, and is ended by hand", async () => {
   const id = await makeGraph(fresh("ended"));
-  const lines = Array.from({ length: 1_500_000 }, (_, i) => `n${i}\tn${(i * 7) % 1_000_003}`);
+  const lines = Array.from({ length: 4_000_000 }, (_, i) => `n${i}\tn${(i * 7) % 1_000_003}`);
   const book = notebook({ "big.tsv": lines.join("\n") });
   await source(id, "edges", { path: book.path, include: [] });
   const page = await open(browser);
