@@ -97,7 +97,7 @@ lint-dependencies: ## Licences, bans and sources of every dependency
 
 lint-deploy: ## The container file and the files that deploy it
 	hadolint deploy/Containerfile
-	python -c 'import sys, yaml; [list(yaml.safe_load_all(open(path))) for path in sys.argv[1:]]' deploy/*.yaml
+	python -c 'import sys, yaml; [list(yaml.safe_load_all(open(path))) for path in sys.argv[1:]]' deploy/*.yaml deploy/*/*.yaml
 
 lint-scripts: ## Shell and Python syntax
 	@for script in .ci/run tools/setup tools/with-servers tools/check-breaking; do bash -n $$script || exit 1; done

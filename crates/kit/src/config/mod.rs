@@ -1,6 +1,7 @@
 //! Configuration: one typed tree; defaults, then a TOML file, then the environment, then flags.
 //! A key that nobody knows is an error.
 
+mod network;
 mod options;
 mod secret;
 
@@ -12,8 +13,10 @@ use figment::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use network::{Network, NetworkError};
 pub use options::{
-    ClientOptions, ConnectionOptions, LimitOptions, LogFormat, ObserveOptions, RateOptions, Rates, TlsOptions,
+    ClientOptions, ConnectionOptions, ForwardedHeader, LimitOptions, LogFormat, ObserveOptions, RateOptions,
+    Rates, TlsOptions,
 };
 pub use secret::Secret;
 

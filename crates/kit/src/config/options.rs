@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::Network;
+
 /// How connections are treated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -42,10 +44,24 @@ pub struct ConnectionOptions {
     /// How long calls may go on after that, and after the process was told to end.
     #[serde(with = "humantime_serde")]
     pub drain_grace: Duration,
-    /// Whether `x-forwarded-for` is believed. Only behind a proxy that sets it.
-    pub trust_forwarded: bool,
+    /// Proxies in front, by address or network (`["10.0.0.0/8", "::1"]`): what they say of where a request
+    /// came from is believed. None by default: then whoever connects is the client.
+    pub trusted_proxies: Vec<Network>,
+    /// The header in which those proxies say it: "x-forwarded-for", with the scheme in `x-forwarded-proto`,
+    /// or "forwarded" (RFC 7239). They must write it themselves; the other one is not looked at.
+    pub forwarded_header: ForwardedHeader,
     /// TLS. Without files the port speaks plain text, and whatever is in front of it TLS.
     pub tls: TlsOptions,
+}
+
+/// How proxies in front tell where a request came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `x-forwarded-for` and `x-forwarded-proto`, as most write them.
+    XForwardedFor,
+    /// `forwarded`, as RFC 7239 has it.
+    Forwarded,
 }
 
 /// TLS of a port.
@@ -59,8 +75,8 @@ pub struct TlsOptions {
     /// How often the files are looked at: new connections get a new certificate without a restart.
     #[serde(with = "humantime_serde")]
     pub reload_interval: Duration,
-    /// For how long browsers are told to reach this host over TLS only (HSTS). Not told if zero:
-    /// they keep it, also when the certificate is gone.
+    /// For how long browsers are told to reach this host over TLS only (HSTS), when they reach it so: here,
+    /// or at a trusted proxy. Not told if zero: they keep it, also when the certificate is gone.
     #[serde(with = "humantime_serde")]
     pub hsts_max_age: Duration,
 }
@@ -97,7 +113,8 @@ impl Default for ConnectionOptions {
             keep_alive_timeout: Duration::from_secs(20),
             max_age: Duration::from_hours(1),
             drain_grace: Duration::from_secs(10),
-            trust_forwarded: false,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
             tls: TlsOptions::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use http::{Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -23,8 +23,9 @@ use super::{
     guarded::Guarded,
     opened::Opened,
     paced::paced,
+    proxies::{self, Origin},
     stalled::{Giving, Stalls, StreamTasks},
-    tls::Tls,
+    tls::{self, Tls},
 };
 use crate::{Ids, Lifecycle, config::ConnectionOptions, metrics::Metrics};
 
@@ -76,6 +77,7 @@ impl Listener {
     /// grace period is over.
     pub async fn serve(self, service: HttpService, ids: Ids, lifecycle: Lifecycle) {
         let places = Arc::new(Semaphore::new(self.options.max_connections));
+        let strict_transport = tls::strict_transport(&self.options.tls);
         let options = Arc::new(self.options);
         if let Some(tls) = &self.tls {
             tls.watch(&lifecycle);
@@ -102,6 +104,7 @@ impl Listener {
                 service: service.clone(),
                 options: Arc::clone(&options),
                 tls: self.tls.clone(),
+                strict_transport: strict_transport.clone(),
                 age: jittered(options.max_age, &ids),
                 lifecycle: lifecycle.clone(),
                 cuts: self.cuts.clone(),
@@ -133,6 +136,7 @@ struct Connection {
     service: HttpService,
     options: Arc<ConnectionOptions>,
     tls: Option<Tls>,
+    strict_transport: Option<HeaderValue>,
     age: Duration,
     lifecycle: Lifecycle,
     cuts: Cuts,
@@ -184,18 +188,23 @@ impl Connection {
         }
         let builder = http_builder(options, tasks);
         let body_timeout = options.body_timeout;
-        let trust_forwarded = self.options.trust_forwarded;
-        let strict_transport = self.tls.and_then(|tls| tls.strict_transport);
-        let service = self.service.map_request(move |mut request: Request<Incoming>| {
-            let address = if trust_forwarded { forwarded(&request).unwrap_or(address) } else { address };
-            request.extensions_mut().insert(PeerAddress(address));
-            paced(request, body_timeout, address, &cuts)
-        });
-        let service = service.map_response(move |mut response: Response<Body>| {
-            if let Some(value) = &strict_transport {
-                response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value.clone());
+        let connected = Origin { address, is_secure: self.tls.is_some() };
+        let (strict_transport, service) = (self.strict_transport, self.service);
+        let told = Arc::clone(&self.options);
+        let service = tower::service_fn(move |mut request: Request<Incoming>| {
+            let origin = proxies::origin(request.headers(), connected, &told);
+            request.extensions_mut().insert(PeerAddress(origin.address));
+            let (request, unread) = paced(request, body_timeout, address, &cuts);
+            let answer = service.clone().oneshot(request);
+            let strict_transport = strict_transport.clone().filter(|_| origin.is_secure);
+            async move {
+                let mut response = answer.await?;
+                unread.throw_away().await;
+                if let Some(value) = strict_transport {
+                    response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+                }
+                Ok::<_, Infallible>(response.map(Giving::new))
             }
-            response.map(Giving::new)
         });
         let service = TowerToHyperService::new(service);
         let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
@@ -239,13 +248,6 @@ fn http_builder(options: &ConnectionOptions, tasks: StreamTasks) -> auto::Builde
         .initial_connection_window_size(4 * 1024 * 1024)
         .max_send_buf_size(512 * 1024);
     builder
-}
-
-/// The first address of `x-forwarded-for`.
-fn forwarded<B>(request: &Request<B>) -> Option<SocketAddr> {
-    let header = request.headers().get("x-forwarded-for")?.to_str().ok()?;
-    let address = header.split(',').next()?.trim().parse().ok()?;
-    Some(SocketAddr::new(address, 0))
 }
 
 /// A tenth more or less, so that connections that began together do not end together.

@@ -24,6 +24,7 @@ mod opened;
 mod paced;
 mod patience;
 mod pipeline;
+mod proxies;
 mod rate;
 mod reflection;
 mod stalled;

@@ -1,9 +1,10 @@
-//! Bodies of requests that come a byte at a time, or not at all.
+//! Bodies of requests that come a byte at a time, or not at all, or that nobody reads to their end.
 
 use std::{
     future::Future,
     net::SocketAddr,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -11,6 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
@@ -22,21 +24,102 @@ use crate::Problem;
 /// Bytes that a second of waiting must bring, once the time that is given in advance is used up.
 const PER_SECOND: u32 = 1024;
 
+/// Most bytes of a body that are read only to be thrown away: those of a refusal's request.
+const THROWN_AWAY: u64 = 16 * 1024 * 1024;
+
+/// How long that may take.
+const THROWN_AWAY_FOR: Duration = Duration::from_secs(5);
+
 /// The request with a body that is not waited for longer than `limit`, where that is due: streams may
-/// be silent for as long as their client lives.
+/// be silent for as long as their client lives. And what will be left of that body.
 pub(super) fn paced(
     request: Request<Incoming>,
     limit: Duration,
     address: SocketAddr,
     cuts: &Cuts,
-) -> Request<Body> {
+) -> (Request<Body>, Unread) {
     if request.body().is_end_stream() || may_be_a_stream(request.headers()) {
-        return request.map(Body::new);
+        return (request.map(Body::new), Unread::default());
     }
-    request.map(|inner| {
+    let unread = Unread::default();
+    // Who waits for leave to send has sent nothing yet, and will not if the answer says no.
+    let waits_for_leave = request.headers().contains_key(header::EXPECT);
+    let request = request.map(|inner| {
         let (cuts, left) = (cuts.clone(), limit);
-        Body::new(Paced { inner, limit, left, since: None, timer: None, address, cuts })
-    })
+        let paced = Box::pin(Paced { inner, limit, left, since: None, timer: None, address, cuts });
+        Body::new(Lent { body: Some(paced), is_unsent: waits_for_leave, unread: unread.clone() })
+    });
+    (request, unread)
+}
+
+/// What a handler has left of a request's body.
+///
+/// An answer that comes before its request has ended, and then an end of the connection, reaches hardly
+/// anybody: proxies and most clients write first and read then, and find a broken connection. So the rest is
+/// read before the answer is sent, as far as that is not too much.
+#[derive(Clone, Default)]
+pub(super) struct Unread(Arc<Mutex<Option<PacedBody>>>);
+
+type PacedBody = Pin<Box<Paced<Incoming>>>;
+
+impl Unread {
+    /// Reads the rest and throws it away. A body that is still being read is not this one's.
+    pub(super) async fn throw_away(self) {
+        let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut rest) = rest.filter(|rest| rest.size_hint().lower() <= THROWN_AWAY) else { return };
+        let read = async {
+            let mut length = 0;
+            while let Some(Ok(frame)) = rest.frame().await {
+                length += frame.data_ref().map_or(0, Bytes::len) as u64;
+                if length > THROWN_AWAY {
+                    return;
+                }
+            }
+        };
+        // Too slow, or too long: the answer goes out all the same.
+        drop(tokio::time::timeout(THROWN_AWAY_FOR, read).await);
+    }
+}
+
+/// A body that goes back when whoever reads it has enough of it.
+struct Lent {
+    body: Option<PacedBody>,
+    is_unsent: bool,
+    unread: Unread,
+}
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.is_unsent = false;
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let polled = body.as_mut().poll_frame(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.body = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take().filter(|body| !self.is_unsent && !body.is_end_stream()) {
+            *self.unread.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
+    }
 }
 
 /// Whether the protocol has calls whose messages come one by one. The time of their other calls is

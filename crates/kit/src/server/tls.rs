@@ -23,8 +23,6 @@ use crate::{Lifecycle, TaskKind, config::TlsOptions};
 #[derive(Clone)]
 pub(super) struct Tls {
     pub(super) acceptor: TlsAcceptor,
-    /// `strict-transport-security`, where browsers shall be told.
-    pub(super) strict_transport: Option<HeaderValue>,
     certificate: Arc<Certificate>,
 }
 
@@ -55,10 +53,7 @@ impl Tls {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // Clients that come back need no new key exchange. A ticket is good for twelve hours at most.
         config.ticketer = ring::Ticketer::new().map_err(io::Error::other)?;
-        let seconds = options.hsts_max_age.as_secs();
-        let strict_transport =
-            (seconds > 0).then(|| HeaderValue::try_from(format!("max-age={seconds}")).expect("digits"));
-        Ok(Some(Self { acceptor: TlsAcceptor::from(Arc::new(config)), strict_transport, certificate }))
+        Ok(Some(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate }))
     }
 
     /// Looks at the files again and again, until the process ends.
@@ -76,6 +71,12 @@ impl Tls {
             }
         });
     }
+}
+
+/// `strict-transport-security`, where browsers shall be told.
+pub(super) fn strict_transport(options: &TlsOptions) -> Option<HeaderValue> {
+    let seconds = options.hsts_max_age.as_secs();
+    (seconds > 0).then(|| HeaderValue::try_from(format!("max-age={seconds}")).expect("digits"))
 }
 
 /// The certificate that new connections get.
