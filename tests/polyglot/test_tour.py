@@ -1,6 +1,8 @@
-"""The README's tour works word for word: its shell blocks are run in order, in one shell."""
+"""The README's tour works word for word: its shell blocks, and each line of its table, are run in order, in one shell."""
 
+import json
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -18,6 +20,11 @@ def blocks():
     """The tour's shell blocks."""
     tour = (ROOT / "README.md").read_text().split("## A tour", 1)[1].split("\n## ", 1)[0]
     return re.findall(r"^```sh\n(.*?)^```", tour, re.MULTILINE | re.DOTALL)
+
+
+def table():
+    """Protocols and commands of the tour's table."""
+    return re.findall(r"^\| ([^|]+) \| `(.+)` \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
 @pytest.fixture
@@ -60,7 +67,12 @@ def demo(checkout):
 
 def test_the_tour_works_word_for_word(checkout, demo):
     found = blocks()
-    assert len(found) >= 6
+    lines = table()
+    assert len(found) >= 7 and len(lines) >= 11
+    # The table stands below the block that sets its variables.
+    place = next(number for number, block in enumerate(found) if block.startswith("A="))
+    rows = "\n".join(f"echo '### row {number}'\n{command}" for number, (_, command) in enumerate(lines))
+    found[place] += f"{rows}\n"
     script = "set -e\n" + "\n".join(f"echo '### block {number}'\n{block}" for number, block in enumerate(found))
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("WEFT_", "MAKE", "MFLAGS"))}
     done = subprocess.run(
@@ -71,5 +83,14 @@ def test_the_tour_works_word_for_word(checkout, demo):
     assert "debian" in said[1] and "63,436" in said[1] and "python3-numpy" in said[1]
     assert "weft.graph.v1.GraphService" in said[2] and '"found": true' in said[2] and "ca-certificates" in said[2]
     assert '"revision":"1"' in said[3].replace(" ", "") and "upsertNode" in said[3] and "Two threads" in said[3]
-    assert "written as revision" in said[4] and "and seen as revision" in said[4]
-    assert "#ticket=" in said[5]
+    assert "written as revision" in said[5] and "and seen as revision" in said[5]
+    assert "#ticket=" in said[6]
+    rows = dict(zip((protocol for protocol, _ in lines), said[place].split("### row ")[1:], strict=True))
+    for protocol, heard in rows.items():
+        if protocol.startswith(("a stream", "the same as server-sent")):
+            # Where the graph is now, and then its time is over.
+            assert "caughtUpRevision" in heard and "DEADLINE_EXCEEDED" in heard, (protocol, heard)
+        elif protocol.startswith("OpenAPI"):
+            assert json.loads(pathlib.Path("/tmp/openapi.json").read_text())["openapi"].startswith("3.1")
+        else:
+            assert "projects/default/graphs/debian" in heard and re.search(r'"?nodeCount"?: ?"63436"', heard), (protocol, heard)
