@@ -5,12 +5,14 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createRouterTransport, type Interceptor } from "@connectrpc/connect";
 import { type Layout, LayoutSchema, LayoutState } from "../src/gen/weft/compute/v1/layout_pb";
 import { LayoutService } from "../src/gen/weft/compute/v1/layout_service_pb";
+import { GatewayService } from "../src/gen/weft/gateway/v1/gateway_service_pb";
 import { type Graph, GraphSchema, type Node, NodeSchema } from "../src/gen/weft/graph/v1/graph_pb";
 import { GraphService } from "../src/gen/weft/graph/v1/graph_service_pb";
 import { SourceService } from "../src/gen/weft/graph/v1/source_service_pb";
 import { type ApiKey, ApiKeySchema, Role } from "../src/gen/weft/identity/v1/identity_pb";
 import { IdentityService } from "../src/gen/weft/identity/v1/identity_service_pb";
 import type { Mesh } from "../src/rpc/mesh";
+import { demoRoutes } from "./routes";
 import { demoSources } from "./sources";
 import { type DemoGraph, demoFrame, demoGraph, TYPES } from "./graph";
 
@@ -170,6 +172,7 @@ export function createMesh(interceptors: Interceptor[]): Mesh {
           return made;
         },
       });
+      service(GatewayService, demoRoutes(mode));
       service(GraphService, {
         async listGraphs() {
           if (mode === "loading") await wait(1e9);

@@ -16,6 +16,7 @@ const settingsPages = () => import("../settings/pages");
 const SettingsLayout = lazyRouteComponent(settingsPages, "SettingsLayout");
 const GeneralPage = lazyRouteComponent(settingsPages, "GeneralPage");
 const ApiKeysPage = lazyRouteComponent(settingsPages, "ApiKeysPage");
+const RoutesPage = lazyRouteComponent(settingsPages, "RoutesPage");
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
@@ -75,8 +76,10 @@ const apiKeys = createRoute({
   }),
 });
 
+const routes = createRoute({ getParentRoute: () => settings, path: "/routes", component: RoutesPage });
+
 export const router = createRouter({
-  routeTree: root.addChildren([home, graphs, graph, settings.addChildren([general, apiKeys])]),
+  routeTree: root.addChildren([home, graphs, graph, settings.addChildren([general, apiKeys, routes])]),
   defaultPreload: "intent",
   defaultPendingComponent: Loading,
   defaultErrorComponent: Broken,
