@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 from mesh import ROOT
-from test_upstreams import CHAT, PRICE, SUM, WATCH, configured, served, shop, until  # noqa: F401
 from rest import Rest
+from test_upstreams import CHAT, PRICE, SUM, WATCH, Configured, served, shop, until
 
 HERE = ROOT / "tests/polyglot/cpp"
 # Compiling on a busy machine.
@@ -34,14 +34,21 @@ def client(tmp_path_factory):
     return folder / "client"
 
 
-def test_all_kinds_of_call_errors_deadlines_and_cancel(client, configured):  # noqa: F811
+@pytest.fixture
+def mesh(tmp_path):
+    """A mesh that has the shop behind it from its start."""
     with shop([PRICE, WATCH, SUM, CHAT]) as running:
+        configured = Configured(tmp_path)
         configured.serve(running)
+        configured.start()
         until(lambda: len(served(Rest(configured, configured.key))) == 4)
-        done = subprocess.run(
-            [client, configured.target, configured.key], capture_output=True, text=True, timeout=PATIENCE
-        )
-        assert done.returncode == 0, done.stderr
+        yield configured
+        assert configured.stop() == 0, configured.log.read_text()[-4000:]
+
+
+def test_all_kinds_of_call_errors_deadlines_and_cancel(client, mesh):
+    done = subprocess.run([client, mesh.target, mesh.key], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
     stranger, *heard = done.stdout.splitlines()
     # What the gateway says itself has its details, what the service says its own words.
     assert stranger.startswith("stranger 16 ") and "domain=weft.dev" in stranger and "reason=" in stranger
