@@ -83,16 +83,23 @@ async fn serve(server: &Made, client: &Made, lifecycle: &Lifecycle) -> u16 {
     port
 }
 
-/// The code that a call over `tls` ends with.
-async fn call(port: u16, tls: &ClientTls, lifecycle: &Lifecycle) -> Result<Code, String> {
+fn remote(port: u16, tls: &ClientTls, lifecycle: &Lifecycle) -> Result<Remote, String> {
     let address = format!("https://localhost:{port}");
     let options = ClientOptions::default();
-    let remote = Remote::open(&address, tls, &options, Ids::system(), lifecycle, Circuit::Breaks)?;
+    Remote::open(&address, tls, &options, Ids::system(), lifecycle, Circuit::Breaks)
+}
+
+/// The code that a call over `tls` ends with.
+async fn call(port: u16, tls: &ClientTls, lifecycle: &Lifecycle) -> Result<Code, String> {
+    Ok(call_over(&remote(port, tls, lifecycle)?).await)
+}
+
+async fn call_over(remote: &Remote) -> Code {
     let request = Request::post("/a.B/C").body(Body::empty()).expect("well formed");
     let answer = remote.peer(Arc::new(Methods::default())).oneshot(request).await.expect("an answer");
     let code = Status::from_header_map(answer.headers()).expect("a status").code();
     answer.into_body().collect().await.expect("no error");
-    Ok(code)
+    code
 }
 
 #[tokio::test]
@@ -114,6 +121,28 @@ async fn both_sides_show_who_they_are() {
     let silent = ClientTls { ca_file: file("server.crt"), ..ClientTls::default() };
     assert_eq!(call(port, &silent, &lifecycle).await, Ok(Code::Unavailable));
     drop(other);
+    lifecycle.shut_down(std::time::Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn new_files_count_with_the_next_connection() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [server, client, _] = ["server", "client", "own"].map(|name| Made::new(folder.path(), name));
+    let lifecycle = Lifecycle::new();
+    let port = serve(&server, &client, &lifecycle).await;
+    let file = |name: &str| folder.path().join(name);
+    let tls = ClientTls {
+        ca_file: file("server.crt"),
+        certificate_file: file("own.crt"),
+        key_file: file("own.key"),
+    };
+    let remote = remote(port, &tls, &lifecycle).expect("good files");
+    assert_eq!(call_over(&remote).await, Code::Unavailable, "it is not whom the service trusts");
+    // Half of a renewal changes nothing.
+    std::fs::copy(file("client.crt"), file("own.crt")).expect("the folder is ours");
+    assert_eq!(call_over(&remote).await, Code::Unavailable);
+    std::fs::copy(file("client.key"), file("own.key")).expect("the folder is ours");
+    assert_eq!(call_over(&remote).await, Code::AlreadyExists);
     lifecycle.shut_down(std::time::Duration::ZERO).await;
 }
 

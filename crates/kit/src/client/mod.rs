@@ -6,9 +6,14 @@
 //! deadline. [`Stranger`] is a service that is no part of the mesh: it gets no credential of ours.
 
 mod client_tls;
+mod connection;
+mod dial;
+mod exchange;
+mod health;
 mod kept;
 mod outgoing;
 mod peers;
+mod pool;
 mod remote;
 mod retry;
 mod stranger;

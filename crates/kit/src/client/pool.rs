@@ -1,0 +1,355 @@
+//! The connections to one service: some to each address that its name has, and which one a call takes.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, PoisonError, RwLock, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response, header::USER_AGENT};
+use tokio::time::Instant;
+use tonic::{Status, body::Body};
+use tower::Service;
+
+use super::{
+    connection::{Busy, Connection},
+    dial::Dial,
+    exchange::{Failure, exchange},
+    health::FIRST_EJECTION,
+    remote::Circuit,
+    retry::Shunned,
+    unseen::Unseen,
+};
+use crate::{
+    BoxError, Lifecycle, Problem, TaskKind, config::ClientOptions, server::PeerAddress,
+    server::deadline_exceeded, timeout,
+};
+
+/// What we say of ourselves where the caller says nothing.
+const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("weft/", env!("CARGO_PKG_VERSION")));
+
+/// The connections to one service. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Pool(Arc<Inner>);
+
+struct Inner {
+    dial: Arc<Dial>,
+    /// Connections to each address.
+    width: usize,
+    circuit: Circuit,
+    lifecycle: Lifecycle,
+    connections: RwLock<Vec<Arc<Connection>>>,
+    /// Those that are equally busy take turns.
+    turn: AtomicUsize,
+}
+
+impl Pool {
+    /// Begins to look up the name.
+    pub(super) fn open(dial: Dial, options: &ClientOptions, lifecycle: &Lifecycle, circuit: Circuit) -> Self {
+        let target = dial.target();
+        let pool = Self::of(&[None], dial, options, lifecycle, circuit);
+        resolve(Arc::downgrade(&pool.0), target, options.resolve_interval, lifecycle);
+        pool
+    }
+
+    /// Connections to these addresses.
+    fn of(
+        addresses: &[Option<SocketAddr>],
+        dial: Dial,
+        options: &ClientOptions,
+        lifecycle: &Lifecycle,
+        circuit: Circuit,
+    ) -> Self {
+        let inner = Inner {
+            dial: Arc::new(dial),
+            width: options.connections.max(1),
+            circuit,
+            lifecycle: lifecycle.clone(),
+            connections: RwLock::default(),
+            turn: AtomicUsize::new(0),
+        };
+        inner.set(addresses);
+        Self(Arc::new(inner))
+    }
+
+    /// How many connections calls are sent over now, and how many there are in all.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let connections = self.0.connections.read().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let healthy = connections.iter().filter(|connection| connection.health.ejection(now).is_none());
+        (healthy.count(), connections.len())
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pool").field("authority", &self.0.dial.authority).finish_non_exhaustive()
+    }
+}
+
+/// Looks the name up now and again, for as long as there is a use for the connections.
+fn resolve(pool: Weak<Inner>, target: (String, u16), interval: Duration, lifecycle: &Lifecycle) {
+    lifecycle.spawn("resolve", TaskKind::Background, move |life| {
+        let (pool, target) = (pool.clone(), target.clone());
+        async move {
+            loop {
+                if let Ok(found) = tokio::net::lookup_host(&target).await {
+                    let mut found: Vec<_> = found.map(Some).collect();
+                    found.sort();
+                    found.dedup();
+                    let Some(pool) = pool.upgrade() else { return Ok(()) };
+                    if !found.is_empty() {
+                        pool.set(&found);
+                    }
+                }
+                if pool.strong_count() == 0 {
+                    return Ok(());
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(interval) => {}
+                    () = life.draining() => return Ok::<_, std::convert::Infallible>(()),
+                }
+            }
+        }
+    });
+}
+
+impl Inner {
+    /// Makes the connections those of `addresses`; what is there already stays.
+    fn set(&self, addresses: &[Option<SocketAddr>]) {
+        let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
+        let mut wanted = Vec::new();
+        for address in addresses {
+            let kept: Vec<_> =
+                connections.iter().filter(|connection| connection.address == *address).cloned().collect();
+            let missing = self.width.saturating_sub(kept.len());
+            wanted.extend(kept);
+            let new = || Arc::new(Connection::new(Arc::clone(&self.dial), *address));
+            wanted.extend((0..missing).map(|_| new()));
+        }
+        *connections = wanted;
+    }
+
+    /// The least busy connection that is not left alone, and to none of the addresses that were `tried`; if
+    /// all are, the least busy one anyway, or how long it is until one may be tried.
+    fn pick(&self, tried: &[Option<SocketAddr>]) -> Result<(Arc<Connection>, Busy), Refused> {
+        let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let from = self.turn.fetch_add(1, Ordering::Relaxed) % connections.len().max(1);
+        let in_turn = || {
+            let all = connections[from..].iter().chain(&connections[..from]);
+            all.filter(|connection| !tried.contains(&connection.address))
+        };
+        let busy = |connection: &&Arc<Connection>| connection.load();
+        let healthy =
+            in_turn().filter(|connection| connection.health.ejection(now).is_none()).min_by_key(busy);
+        let picked = match (healthy, self.circuit) {
+            (Some(healthy), _) => healthy,
+            (None, Circuit::Absent) => in_turn().min_by_key(busy).ok_or(Refused::NoAddress)?,
+            (None, Circuit::Breaks) => {
+                let pauses = in_turn().filter_map(|connection| connection.health.ejection(now));
+                return Err(pauses.min().map_or(Refused::NoAddress, Refused::For));
+            }
+        };
+        Ok((Arc::clone(picked), picked.busy()))
+    }
+
+    /// Calls over whichever connection there is. What cannot be connected costs the call nothing, if there is
+    /// another address: it has not begun.
+    async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Failed> {
+        let mut tried = Vec::new();
+        let mut unreached = None;
+        let (connection, busy, sender) = loop {
+            let (connection, busy) = match self.pick(&tried) {
+                Ok(picked) => picked,
+                Err(refused) => return Err(unreached.map_or(Failed::Refused(refused), Failed::Unreached)),
+            };
+            match connection.sender(&self.lifecycle).await {
+                Ok(sender) => break (connection, busy, sender),
+                Err(error) => {
+                    connection.health.failed(self.circuit);
+                    tried.push(connection.address);
+                    unreached = Some(error);
+                }
+            }
+        };
+        let (head, body) = request.into_parts();
+        match exchange(sender, head, body, busy, &self.lifecycle).await {
+            Ok(response) => {
+                connection.health.succeeded();
+                Ok(response)
+            }
+            // The way has nothing to do with it.
+            Err(Failure::Request(status)) => Ok(status.into_http()),
+            Err(Failure::Unsent(error)) => Err(Failed::Lost(error, Some(Unseen::Closing))),
+            Err(Failure::Way(error)) => {
+                let unseen = Unseen::of(&error);
+                match unseen {
+                    Some(_) => connection.health.succeeded(),
+                    None => connection.health.failed(self.circuit),
+                }
+                Err(Failed::Lost(error, unseen))
+            }
+        }
+    }
+
+    fn answer(&self, failed: Failed) -> Response<Body> {
+        let unreachable = || match self.circuit {
+            Circuit::Absent => unreachable_peer(),
+            Circuit::Breaks => unreachable_peer().retry_after(FIRST_EJECTION),
+        };
+        match failed {
+            Failed::Refused(refused) => refused.into_response(),
+            Failed::Unreached(error) => {
+                tracing::debug!(%error, "a peer could not be reached");
+                Status::from(unreachable()).into_http()
+            }
+            // It is a connection that failed, or that its server let go in order: it passes by itself.
+            Failed::Lost(error, unseen) => {
+                tracing::debug!(%error, ?unseen, "a peer was lost");
+                let mut answer = Status::from(unreachable()).into_http();
+                if let Some(unseen) = unseen {
+                    answer.extensions_mut().insert(unseen);
+                }
+                answer
+            }
+        }
+    }
+}
+
+/// Why a call has no answer.
+enum Failed {
+    /// It was not even tried.
+    Refused(Refused),
+    /// There is no connection.
+    Unreached(Arc<io::Error>),
+    /// The connection took it, and gave no answer.
+    Lost(h2::Error, Option<Unseen>),
+}
+
+/// Why a call is not even tried.
+enum Refused {
+    NoAddress,
+    /// All connections are left alone, for so long.
+    For(Duration),
+}
+
+impl Refused {
+    fn into_response(self) -> Response<Body> {
+        let problem = match self {
+            Self::NoAddress => Problem::unavailable("NO_ADDRESS", "the service has no address"),
+            Self::For(pause) => unreachable_peer().retry_after(pause),
+        };
+        let mut response = Status::from(problem).into_http();
+        response.extensions_mut().insert(Shunned);
+        response
+    }
+}
+
+fn unreachable_peer() -> Problem {
+    Problem::unavailable("PEER_UNREACHABLE", "the service could not be reached")
+}
+
+impl Service<Request<Body>> for Pool {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        carry_address(&mut request);
+        let inner = Arc::clone(&self.0);
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = inner.dial.uri(path);
+        request.headers_mut().entry(USER_AGENT).or_insert(OURSELVES);
+        Box::pin(async move {
+            let asked = request.headers().get("grpc-timeout");
+            let deadline = asked
+                .and_then(|value| timeout::parse_grpc(value.to_str().ok()?))
+                .and_then(|timeout| Instant::now().checked_add(timeout));
+            let called = inner.call(request);
+            let answered = match deadline {
+                None => called.await,
+                Some(deadline) => match tokio::time::timeout_at(deadline, called).await {
+                    Ok(answered) => answered,
+                    Err(_) => return Ok(deadline_exceeded().into_http()),
+                },
+            };
+            Ok(match answered {
+                Ok(response) => response,
+                Err(failed) => inner.answer(failed),
+            })
+        })
+    }
+}
+
+/// Tells the service where the request came from, if it came from outside. What a client said of
+/// itself is replaced.
+fn carry_address(request: &mut Request<Body>) {
+    let address = request.extensions().get::<PeerAddress>().map(|address| address.0.ip().to_string());
+    request.headers_mut().remove("x-forwarded-for");
+    if let Some(Ok(address)) = address.map(HeaderValue::try_from) {
+        request.headers_mut().insert("x-forwarded-for", address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tonic::Code;
+    use tower::ServiceExt;
+
+    use super::{super::client_tls::ClientTls, *};
+
+    /// A service that answers every call with ALREADY_EXISTS.
+    async fn serve(lifecycle: &Lifecycle) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let life = lifecycle.clone();
+        lifecycle.spawn_future(async move {
+            loop {
+                let (socket, _) = listener.accept().await.expect("it listens");
+                life.spawn_future(async move {
+                    let mut connection = h2::server::handshake(socket).await.expect("a client of HTTP/2");
+                    while let Some(Ok((_, mut respond))) = connection.accept().await {
+                        let answer = Status::already_exists("here").into_http();
+                        respond.send_response(answer, true).expect("the client waits");
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn an_address_where_nobody_is_costs_no_call() {
+        let lifecycle = Lifecycle::new();
+        let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let dead = nobody.local_addr().expect("it is bound");
+        drop(nobody);
+        let alive = serve(&lifecycle).await;
+        let options = ClientOptions::default();
+        for (addresses, expected) in
+            [(vec![Some(dead), Some(alive)], Code::AlreadyExists), (vec![Some(dead)], Code::Unavailable)]
+        {
+            let dial = Dial::new("http://a.b:1", &ClientTls::default(), &options).expect("an address");
+            let pool = Pool::of(&addresses, dial, &options, &lifecycle, Circuit::Absent);
+            for _ in 0..10 {
+                let request = Request::post("/a.B/C").body(Body::empty()).expect("well formed");
+                let answer = pool.clone().oneshot(request).await.expect("an answer");
+                let status = Status::from_header_map(answer.headers()).expect("a status");
+                assert_eq!(status.code(), expected);
+            }
+        }
+        lifecycle.shut_down(Duration::ZERO).await;
+    }
+}
