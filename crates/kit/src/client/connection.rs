@@ -33,7 +33,8 @@ pub(super) struct Connection {
     dial: Arc<Dial>,
     /// Where to; `None` before the name was resolved: then it is looked up with each attempt.
     pub(super) address: Option<SocketAddr>,
-    pub(super) health: Health,
+    /// Of its address.
+    pub(super) health: Arc<Health>,
     state: Mutex<State>,
     load: Arc<Load>,
 }
@@ -78,8 +79,8 @@ enum Way {
 type Attempt = Result<SendRequest<Bytes>, Arc<io::Error>>;
 
 impl Connection {
-    pub(super) fn new(dial: Arc<Dial>, address: Option<SocketAddr>) -> Self {
-        Self { dial, address, health: Health::default(), state: Mutex::default(), load: Arc::default() }
+    pub(super) fn new(dial: Arc<Dial>, address: Option<SocketAddr>, health: Arc<Health>) -> Self {
+        Self { dial, address, health, state: Mutex::default(), load: Arc::default() }
     }
 
     /// How many calls it has.

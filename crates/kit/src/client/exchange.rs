@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, client::SendRequest};
 use http::{
-    HeaderMap, HeaderName, Request, Response, Version,
+    HeaderMap, HeaderName, Request, Response, StatusCode, Version,
     header::{CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE},
     request::Parts,
 };
@@ -21,7 +21,7 @@ use http_body::{Body as HttpBody, Frame};
 use tokio::sync::oneshot;
 use tonic::{Code, Status, body::Body};
 
-use super::connection::Busy;
+use super::{connection::Busy, health::Verdict};
 use crate::{Lifecycle, Problem};
 
 /// Headers of HTTP/1 that HTTP/2 must not carry; it has the host in another place.
@@ -44,12 +44,14 @@ pub(super) enum Failure {
     Request(Status),
 }
 
-/// Sends a request and waits for the head of its answer. `busy` lives as long as the call.
+/// Sends a request and waits for the head of its answer. `busy` lives as long as the call, and `verdict` is
+/// told how it was answered.
 pub(super) async fn exchange(
     mut sender: SendRequest<Bytes>,
     mut head: Parts,
     body: Body,
     busy: Busy,
+    verdict: Verdict,
     lifecycle: &Lifecycle,
 ) -> Result<Response<Body>, Failure> {
     head.version = Version::HTTP_2;
@@ -81,13 +83,26 @@ pub(super) async fn exchange(
         }
         (Err(error), _) => return Err(Failure::Way(error)),
     };
-    Ok(response.map(|answer| {
-        if answer.is_end_stream() {
-            Body::empty()
-        } else {
-            Body::new(Answer { stream: answer, state: AnswerState::Data, _upload: upload, _busy: busy })
+    let early = refuses(response.headers(), response.status());
+    if let Some(refused) = early {
+        verdict.answered(refused);
+    }
+    let verdict = early.is_none().then_some(verdict);
+    Ok(response.map(|stream| {
+        if stream.is_end_stream() {
+            return Body::empty();
         }
+        Body::new(Answer { stream, state: AnswerState::Data, verdict, _upload: upload, _busy: busy })
     }))
+}
+
+/// Whether an answer says UNAVAILABLE; `None` if it does not say yet how it ends.
+fn refuses(headers: &HeaderMap, status: StatusCode) -> Option<bool> {
+    match headers.get(Status::GRPC_STATUS) {
+        Some(code) => Some(Code::from_bytes(code.as_bytes()) == Code::Unavailable),
+        // What stands before the service says it in HTTP's words.
+        None => status.is_server_error().then_some(true),
+    }
 }
 
 /// A request on its way out.
@@ -189,6 +204,8 @@ fn reason(error: &(dyn Error + 'static)) -> Reason {
 struct Answer {
     stream: RecvStream,
     state: AnswerState,
+    /// Who is told how it ends.
+    verdict: Option<Verdict>,
     _upload: Option<Uploading>,
     _busy: Busy,
 }
@@ -247,6 +264,10 @@ impl HttpBody for Answer {
         }
         let trailers: Result<Option<HeaderMap>, h2::Error> = ready!(self.stream.poll_trailers(context));
         self.state = AnswerState::Done;
+        if let (Some(verdict), Ok(trailers)) = (self.verdict.take(), &trailers) {
+            let end = trailers.as_ref().and_then(|trailers| refuses(trailers, StatusCode::OK));
+            verdict.answered(end.unwrap_or_default());
+        }
         Poll::Ready(match trailers {
             Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
             Err(error) => self.failed(error),

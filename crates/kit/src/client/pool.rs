@@ -21,7 +21,7 @@ use super::{
     connection::{Busy, Connection},
     dial::Dial,
     exchange::{Failure, exchange},
-    health::FIRST_EJECTION,
+    health::{FIRST_EJECTION, Siblings, Verdict},
     remote::Circuit,
     retry::Shunned,
     unseen::Unseen,
@@ -45,6 +45,7 @@ struct Inner {
     circuit: Circuit,
     lifecycle: Lifecycle,
     connections: RwLock<Vec<Arc<Connection>>>,
+    siblings: Arc<Siblings>,
     /// Those that are equally busy take turns.
     turn: AtomicUsize,
 }
@@ -72,6 +73,7 @@ impl Pool {
             circuit,
             lifecycle: lifecycle.clone(),
             connections: RwLock::default(),
+            siblings: Arc::default(),
             turn: AtomicUsize::new(0),
         };
         inner.set(addresses);
@@ -124,15 +126,18 @@ impl Inner {
     /// Makes the connections those of `addresses`; what is there already stays.
     fn set(&self, addresses: &[Option<SocketAddr>]) {
         let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
-        let mut wanted = Vec::new();
+        let (mut wanted, mut healths) = (Vec::new(), Vec::new());
         for address in addresses {
             let kept: Vec<_> =
                 connections.iter().filter(|connection| connection.address == *address).cloned().collect();
+            let health = kept.first().map_or_else(Arc::default, |kept| Arc::clone(&kept.health));
             let missing = self.width.saturating_sub(kept.len());
+            let new = || Arc::new(Connection::new(Arc::clone(&self.dial), *address, Arc::clone(&health)));
             wanted.extend(kept);
-            let new = || Arc::new(Connection::new(Arc::clone(&self.dial), *address));
             wanted.extend((0..missing).map(|_| new()));
+            healths.push(health);
         }
+        self.siblings.set(healths);
         *connections = wanted;
     }
 
@@ -180,7 +185,8 @@ impl Inner {
             }
         };
         let (head, body) = request.into_parts();
-        match exchange(sender, head, body, busy, &self.lifecycle).await {
+        let verdict = Verdict::new(&self.siblings, &connection.health);
+        match exchange(sender, head, body, busy, verdict, &self.lifecycle).await {
             Ok(response) => {
                 connection.health.succeeded();
                 Ok(response)
@@ -310,8 +316,8 @@ mod tests {
 
     use super::{super::client_tls::ClientTls, *};
 
-    /// A service that answers every call with ALREADY_EXISTS.
-    async fn serve(lifecycle: &Lifecycle) -> SocketAddr {
+    /// A service that answers every call with `code`.
+    async fn serve(code: Code, lifecycle: &Lifecycle) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let life = lifecycle.clone();
@@ -321,7 +327,7 @@ mod tests {
                 life.spawn_future(async move {
                     let mut connection = h2::server::handshake(socket).await.expect("a client of HTTP/2");
                     while let Some(Ok((_, mut respond))) = connection.accept().await {
-                        let answer = Status::already_exists("here").into_http();
+                        let answer = Status::new(code, "here").into_http();
                         respond.send_response(answer, true).expect("the client waits");
                     }
                 });
@@ -336,7 +342,7 @@ mod tests {
         let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let dead = nobody.local_addr().expect("it is bound");
         drop(nobody);
-        let alive = serve(&lifecycle).await;
+        let alive = serve(Code::AlreadyExists, &lifecycle).await;
         let options = ClientOptions::default();
         for (addresses, expected) in
             [(vec![Some(dead), Some(alive)], Code::AlreadyExists), (vec![Some(dead)], Code::Unavailable)]
@@ -344,12 +350,35 @@ mod tests {
             let dial = Dial::new("http://a.b:1", &ClientTls::default(), &options).expect("an address");
             let pool = Pool::of(&addresses, dial, &options, &lifecycle, Circuit::Absent);
             for _ in 0..10 {
-                let request = Request::post("/a.B/C").body(Body::empty()).expect("well formed");
-                let answer = pool.clone().oneshot(request).await.expect("an answer");
-                let status = Status::from_header_map(answer.headers()).expect("a status");
-                assert_eq!(status.code(), expected);
+                assert_eq!(call(&pool).await, expected);
             }
         }
         lifecycle.shut_down(Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    async fn who_only_refuses_is_asked_no_more_while_another_answers() {
+        let lifecycle = Lifecycle::new();
+        let bad = serve(Code::Unavailable, &lifecycle).await;
+        let good = serve(Code::AlreadyExists, &lifecycle).await;
+        let options = ClientOptions::default();
+        let dial = Dial::new("http://a.b:1", &ClientTls::default(), &options).expect("an address");
+        let pool = Pool::of(&[Some(bad), Some(good)], dial, &options, &lifecycle, Circuit::Absent);
+        let mut refused = 0;
+        // By turns they would be half of all.
+        while pool.connections().0 == 4 {
+            refused += usize::from(call(&pool).await == Code::Unavailable);
+        }
+        assert_eq!((refused, pool.connections()), (5, (2, 4)));
+        for _ in 0..20 {
+            assert_eq!(call(&pool).await, Code::AlreadyExists);
+        }
+        lifecycle.shut_down(Duration::ZERO).await;
+    }
+
+    async fn call(pool: &Pool) -> Code {
+        let request = Request::post("/a.B/C").body(Body::empty()).expect("well formed");
+        let answer = pool.clone().oneshot(request).await.expect("an answer");
+        Status::from_header_map(answer.headers()).expect("a status").code()
     }
 }
