@@ -27,6 +27,7 @@ mod peer;
 mod problem;
 pub mod server;
 pub mod timeout;
+mod together;
 
 pub use call::{Call, Messages};
 pub use caller::{Caller, CallerKind, MESH_PROJECT, Role, project_of};

@@ -2,10 +2,9 @@
 //! its own.
 
 use std::{
-    future::{Future, poll_fn},
     io,
     net::SocketAddr,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -22,7 +21,7 @@ use super::{
     dial::{Dial, Driven},
     health::Health,
 };
-use crate::Lifecycle;
+use crate::{Lifecycle, together::together};
 
 /// How often a connection is asked whether it still lives, and how long it has for the answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -225,22 +224,6 @@ impl Task {
             idle.await;
         }
     }
-}
-
-/// Drives a connection so that what comes at the same time is written at the same time. Whoever wakes it is a
-/// task that has begun a call, and there may be more of them: they go first, and one write to the socket does
-/// for all.
-fn together(mut driven: Driven) -> impl Future<Output = Result<(), h2::Error>> {
-    let mut has_waited = false;
-    poll_fn(move |context: &mut Context<'_>| {
-        has_waited = !has_waited;
-        if has_waited {
-            // At the end of the queue of those that can run.
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Pin::new(&mut driven).poll(context)
-    })
 }
 
 /// Waits until the other side does not answer to a PING.

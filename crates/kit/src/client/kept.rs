@@ -23,17 +23,26 @@ impl Kept {
     /// # Errors
     /// What the client's side of the call says.
     pub(super) async fn read(mut body: Body) -> Result<Self, Status> {
-        let mut kept = BytesMut::new();
+        // Nearly always it comes in one piece, which need not be copied.
+        let (mut first, mut kept) = (Bytes::new(), BytesMut::new());
         while let Some(frame) = body.frame().await {
             // gRPC has no trailers of requests.
             let Ok(data) = frame?.into_data() else { continue };
-            kept.extend_from_slice(&data);
-            if kept.len() > LARGEST {
-                let first = stream::once(std::future::ready(Ok(Frame::data(kept.freeze()))));
-                return Ok(Self::TooLarge(Body::new(StreamBody::new(first.chain(BodyStream::new(body))))));
+            if first.is_empty() {
+                first = data;
+            } else {
+                if kept.is_empty() {
+                    kept.extend_from_slice(&first);
+                }
+                kept.extend_from_slice(&data);
+            }
+            if first.len().max(kept.len()) > LARGEST {
+                let all = if kept.is_empty() { first } else { kept.freeze() };
+                let all = stream::once(std::future::ready(Ok(Frame::data(all))));
+                return Ok(Self::TooLarge(Body::new(StreamBody::new(all.chain(BodyStream::new(body))))));
             }
         }
-        Ok(Self::Whole(kept.freeze()))
+        Ok(Self::Whole(if kept.is_empty() { first } else { kept.freeze() }))
     }
 }
 

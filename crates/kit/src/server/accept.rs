@@ -27,7 +27,7 @@ use super::{
     stalled::{Giving, Stalls, StreamTasks},
     tls::{self, Tls},
 };
-use crate::{Ids, Lifecycle, config::ConnectionOptions, metrics::Metrics};
+use crate::{Ids, Lifecycle, config::ConnectionOptions, metrics::Metrics, together::together};
 
 /// What a port serves: anything that answers every HTTP request, if only with an error.
 pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -208,8 +208,10 @@ impl Connection {
         });
         let service = TowerToHyperService::new(service);
         let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let running =
+            async { if is_http2 { together(connection.as_mut()).await } else { connection.as_mut().await } };
         let ended = tokio::select! {
-            ended = connection.as_mut() => Some(ended),
+            ended = running => Some(ended),
             () = tokio::time::sleep(self.age) => None,
             () = self.lifecycle.draining() => None,
         };
