@@ -64,6 +64,7 @@ impl Foreign {
             remote.peer(Arc::clone(&methods)),
             name,
             options.max_calls,
+            options.max_calls_per_second,
             options.forward_credential,
         );
         let mut guards = guards.clone();

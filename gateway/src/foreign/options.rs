@@ -38,6 +38,8 @@ pub struct UpstreamOptions {
     pub mcp: bool,
     /// Most calls and streams at once. One more is refused with RESOURCE_EXHAUSTED.
     pub max_calls: usize,
+    /// Most calls and streams that begin in a second; 0 for any number. One more is refused in the same way.
+    pub max_calls_per_second: u32,
     /// How long a call that is not a stream may take at most.
     #[serde(with = "humantime_serde")]
     pub max_call_duration: Duration,
@@ -59,6 +61,7 @@ impl Default for UpstreamOptions {
             forward_credential: false,
             mcp: false,
             max_calls: 256,
+            max_calls_per_second: 0,
             max_call_duration: Duration::from_secs(30),
             connections: 2,
         }

@@ -2,18 +2,20 @@
 //! much it gets at once.
 
 use std::{
+    num::NonZeroU32,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures::future::BoxFuture;
+use governor::{DefaultDirectRateLimiter, Quota, clock::Clock};
 use http::{
     HeaderMap, HeaderName, Request, Response,
     header::{AUTHORIZATION, COOKIE, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY},
 };
 use http_body_util::BodyExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Status, body::Body};
 use tower::Service;
 
@@ -29,29 +31,54 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub struct Stranger {
     peer: Peer,
     name: Arc<str>,
-    places: Arc<Semaphore>,
-    max_calls: usize,
+    bounds: Arc<Bounds>,
     forward_credential: bool,
 }
 
+/// How much it gets.
+struct Bounds {
+    places: Arc<Semaphore>,
+    max_calls: usize,
+    rate: Option<(NonZeroU32, DefaultDirectRateLimiter)>,
+}
+
 impl Stranger {
-    /// Calls `peer`, which people know as `name`, with at most `max_calls` calls and streams at once. The
-    /// caller's credential is passed on only where `forward_credential` says so.
-    pub fn peer(peer: Peer, name: &str, max_calls: usize, forward_credential: bool) -> Peer {
+    /// Calls `peer`, which people know as `name`, with at most `max_calls` calls and streams at once, and no more
+    /// than `per_second` of them begun in a second (any number, if 0). The caller's credential is passed on only
+    /// where `forward_credential` says so.
+    pub fn peer(peer: Peer, name: &str, max_calls: usize, per_second: u32, forward_credential: bool) -> Peer {
         let places = Arc::new(Semaphore::new(max_calls.min(Semaphore::MAX_PERMITS)));
-        Peer::new(Self { peer, name: Arc::from(name), places, max_calls, forward_credential })
+        let rate = NonZeroU32::new(per_second)
+            .map(|most| (most, DefaultDirectRateLimiter::direct(Quota::per_second(most))));
+        let bounds = Arc::new(Bounds { places, max_calls, rate });
+        Peer::new(Self { peer, name: Arc::from(name), bounds, forward_credential })
     }
 
-    fn full(&self) -> Status {
-        Problem::resource_exhausted(
-            "UPSTREAM_FULL",
-            format!("{} has as many calls at once as it is given", self.name),
-        )
-        .quota(format!("upstreams/{}", self.name), format!("at most {} calls at once", self.max_calls))
-        .with("upstream", &self.name)
-        .with("limit", self.max_calls)
-        .retry_after(PAUSE)
-        .into()
+    /// A place for one more call.
+    fn admit(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let Bounds { places, max_calls, rate } = &*self.bounds;
+        let place = Arc::clone(places).try_acquire_owned().map_err(|_| {
+            self.full(
+                "has as many calls at once as it is given",
+                &format!("at most {max_calls} calls at once"),
+            )
+            .with("limit", max_calls)
+            .retry_after(PAUSE)
+        })?;
+        let Some((most, rate)) = rate else { return Ok(place) };
+        rate.check().map_err(|early| {
+            let limit = format!("at most {most} calls a second");
+            self.full("has had as many calls in a second as it is given", &limit)
+                .with("limit", most)
+                .retry_after(early.wait_time_from(rate.clock().now()))
+        })?;
+        Ok(place)
+    }
+
+    fn full(&self, why: &str, limit: &str) -> Problem {
+        Problem::resource_exhausted("UPSTREAM_FULL", format!("{} {why}", self.name))
+            .quota(format!("upstreams/{}", self.name), limit.to_owned())
+            .with("upstream", &self.name)
     }
 }
 
@@ -65,8 +92,9 @@ impl Service<Request<Body>> for Stranger {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Box::pin(std::future::ready(Ok(self.full().into_http())));
+        let place = match self.admit() {
+            Ok(place) => place,
+            Err(full) => return Box::pin(std::future::ready(Ok(full.into_http()))),
         };
         let headers = request.headers_mut();
         headers.remove(COOKIE);
@@ -115,12 +143,17 @@ mod tests {
 
     use http_body_util::Full;
     use tonic::Code;
+    use tonic_types::StatusExt;
     use tower::{ServiceExt, service_fn};
 
     use super::*;
 
     /// What a service behind it hears, and a peer to it.
-    fn stranger(max_calls: usize, forward_credential: bool) -> (Peer, Arc<Mutex<Vec<HeaderMap>>>) {
+    fn stranger(
+        max_calls: usize,
+        per_second: u32,
+        forward_credential: bool,
+    ) -> (Peer, Arc<Mutex<Vec<HeaderMap>>>) {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ears = Arc::clone(&heard);
         let service = service_fn(move |request: Request<Body>| {
@@ -133,7 +166,7 @@ mod tests {
                 .expect("well formed");
             std::future::ready(Ok::<_, std::convert::Infallible>(answer))
         });
-        (Stranger::peer(Peer::new(service), "theirs", max_calls, forward_credential), heard)
+        (Stranger::peer(Peer::new(service), "theirs", max_calls, per_second, forward_credential), heard)
     }
 
     fn request() -> Request<Body> {
@@ -148,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn it_learns_no_credential_and_cannot_speak_for_us() {
         for (forward, credentials) in [(false, 0), (true, 1)] {
-            let (peer, heard) = stranger(1, forward);
+            let (peer, heard) = stranger(1, 0, forward);
             let answer = peer.oneshot(request()).await.expect("it answers");
             assert_eq!(answer.headers().keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-theirs"]);
             let heard = heard.lock().expect("not poisoned");
@@ -160,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn its_places_are_counted_until_an_answer_is_let_go() {
-        let (peer, _) = stranger(1, false);
+        let (peer, _) = stranger(1, 0, false);
         let first = peer.clone().oneshot(request()).await.expect("it answers");
         let full = peer.clone().oneshot(request()).await.expect("a refusal is an answer");
         let status = Status::from_header_map(full.headers()).expect("a refusal");
@@ -168,5 +201,20 @@ mod tests {
         drop(first);
         let again = peer.oneshot(request()).await.expect("it answers");
         assert!(Status::from_header_map(again.headers()).is_none());
+    }
+
+    #[tokio::test]
+    async fn no_more_calls_are_begun_in_a_second_than_it_is_given() {
+        let (peer, heard) = stranger(1_000, 3, false);
+        let mut refused = None;
+        // It would take half a minute for all of them to be let through.
+        for _ in 0..100 {
+            let answer = peer.clone().oneshot(request()).await.expect("a refusal is an answer");
+            refused = Status::from_header_map(answer.headers()).or(refused);
+        }
+        let refused = refused.expect("one is too much");
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert!(refused.get_details_retry_info().is_some_and(|retry| retry.retry_delay.is_some()));
+        assert!(heard.lock().expect("not poisoned").len() >= 3, "the first are let through");
     }
 }
