@@ -21,6 +21,8 @@ use crate::config::ClientOptions;
 /// What a stream and what a connection may send before we have read it, in bytes.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Most bytes of the headers of an answer.
+const HEADERS: u32 = 16 * 1024;
 /// Streams before the server has said how many it takes. It would refuse those beyond.
 const FIRST_STREAMS: usize = 100;
 
@@ -109,6 +111,7 @@ impl Dial {
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_max_send_streams(FIRST_STREAMS)
+            .max_header_list_size(HEADERS)
             .enable_push(false)
             .handshake(wire)
             .await
