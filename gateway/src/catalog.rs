@@ -7,13 +7,14 @@ use std::{
 
 use http::uri::PathAndQuery;
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
+use tokio_util::sync::CancellationToken;
 use weft_kit::Peer;
 use weft_proto::{
     Idempotency, Method, Methods,
     weft::options::v1::{Access, Exposure, MethodPolicy, StreamCursor},
 };
 
-use crate::{GatewayError, Upstreams, foreign::Foreign, upstream};
+use crate::{GatewayError, Upstreams, draining, foreign::Foreign, upstream};
 
 /// A method that can be called from the edge, with all that a call needs resolved.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Entry {
     pub(crate) is_repeatable: bool,
     /// How a client goes on with its stream after it broke off.
     pub(crate) cursor: Option<StreamCursor>,
+    /// Where a message of its stream says that the next one may take its place; empty if none does.
+    pub(crate) latest: Vec<u32>,
     /// Whether AI agents are offered it.
     pub(crate) is_tool: bool,
     /// The least that a caller must be.
@@ -45,8 +48,16 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    fn new(method: &Method, peer: &Peer, foreign: Option<&Arc<Foreign>>) -> Self {
+    fn new(
+        method: &Method,
+        peer: &Peer,
+        foreign: Option<&Arc<Foreign>>,
+        lifetime: &CancellationToken,
+    ) -> Self {
         let (policy, descriptor) = (method.policy.as_ref(), method.descriptor.clone());
+        let can_begin_anew =
+            descriptor.is_server_streaming() && method.idempotency == Idempotency::NoSideEffects;
+        let peer = if can_begin_anew { draining::ending(peer, lifetime) } else { peer.clone() };
         let access = policy.map_or(Access::Public, MethodPolicy::access);
         Self {
             path: PathAndQuery::try_from(method.path.as_str()).expect("protobuf names are URL-safe"),
@@ -57,13 +68,14 @@ impl Entry {
             has_side_effects: method.idempotency != Idempotency::NoSideEffects,
             is_repeatable: method.is_retryable(),
             cursor: method.cursor.clone(),
+            latest: method.latest_path.clone(),
             is_tool: policy.is_some_and(|policy| policy.mcp_tool) && !method.is_streaming(),
             access,
             public: access == Access::Public,
             foreign: foreign.map(Arc::clone),
-            peer: peer.clone(),
-            caller: upstream::caller(peer, descriptor.is_client_streaming()),
+            caller: upstream::caller(&peer, descriptor.is_client_streaming()),
             descriptor,
+            peer,
         }
     }
 }
@@ -79,11 +91,13 @@ pub(crate) struct Catalog {
 
 impl Catalog {
     /// Joins contracts and services. A method which its policy keeps inside the mesh is left
-    /// out, and so is unknown in every protocol.
+    /// out, and so is unknown in every protocol. Streams that can be begun anew end when `draining` is
+    /// cancelled.
     pub(crate) fn new(
         upstreams: Upstreams,
         pool: &DescriptorPool,
         foreign: &[Arc<Foreign>],
+        draining: &CancellationToken,
     ) -> Result<Self, GatewayError> {
         let policies = Methods::from_pool(pool).map_err(GatewayError::Policy)?;
         let mut methods = HashMap::new();
@@ -92,11 +106,11 @@ impl Catalog {
             if method.policy.as_ref().is_some_and(|policy| policy.exposure() != Exposure::Edge) {
                 continue;
             }
-            methods.insert(method.path.clone(), Arc::new(Entry::new(method, peer, None)));
+            methods.insert(method.path.clone(), Arc::new(Entry::new(method, peer, None, draining)));
         }
         for foreign in foreign {
             for method in foreign.methods.iter() {
-                let entry = Entry::new(method, &foreign.peer, Some(foreign));
+                let entry = Entry::new(method, &foreign.peer, Some(foreign), draining);
                 methods.insert(method.path.clone(), Arc::new(entry));
             }
         }

@@ -10,7 +10,7 @@
 //!    `mcp` and `ws` translate.
 //! 3. `json` turns messages into canonical proto3 JSON and back, within bounds.
 //! 4. `call` calls the service, in this process or elsewhere; `catalog` knows which method it is,
-//!    and `upstream` who answers.
+//!    and `upstream` who answers. `draining` ends streams when the gateway does.
 //! 5. `schema` says what messages look like, for `openapi` and `mcp`.
 //! 6. `foreign` keeps services that weft was not built with; `tables` is all that follows from contracts, in
 //!    one piece that is replaced when one comes or goes.
@@ -38,6 +38,7 @@ mod connect;
 mod console;
 mod cors;
 mod docs;
+mod draining;
 mod error;
 mod foreign;
 mod grpc;

@@ -42,11 +42,19 @@ pub struct WebSocketOptions {
     /// How often the server pings.
     #[serde(with = "humantime_serde")]
     pub ping_interval: Duration,
-    /// A socket from which nothing was heard for so long is closed.
+    /// A socket from which nothing was heard for so long is closed, and one that takes nothing of what is
+    /// said to it.
     #[serde(with = "humantime_serde")]
     pub answer_timeout: Duration,
-    /// Bytes that wait to be written to one socket; calls with more to say wait for their turn.
+    /// Bytes that wait to be written to one socket, in each of its two lanes; calls with more to say wait
+    /// for their turn. Of a session so many bytes that its client has not acknowledged are kept besides.
     pub send_queue_bytes: usize,
+    /// How long a session waits for its client to come back. Its calls go on meanwhile.
+    #[serde(with = "humantime_serde")]
+    pub resume_window: Duration,
+    /// Most sessions that wait for their clients; one caller may have a sixteenth of them. A client for which
+    /// there is no place begins anew.
+    pub max_waiting_sessions: usize,
     /// Bytes that wait for one call's service to read them. When they are this many, the socket
     /// is not read until there is room: TCP makes the client wait.
     pub call_queue_bytes: usize,
@@ -80,6 +88,8 @@ impl Default for WebSocketOptions {
             ping_interval: Duration::from_secs(20),
             answer_timeout: Duration::from_secs(40),
             send_queue_bytes: 1 << 20,
+            resume_window: Duration::from_secs(60),
+            max_waiting_sessions: 256,
             call_queue_bytes: 1 << 20,
             receive_queue_bytes: 8 << 20,
             stall_timeout: Duration::from_secs(15),

@@ -14,7 +14,7 @@ use http::{Request, Response, header};
 use prost_reflect::DescriptorPool;
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
-use weft_kit::{BoxError, Lifecycle, Peer, Problem, config::ClientOptions, server::Guards};
+use weft_kit::{BoxError, Ids, Lifecycle, Peer, Problem, config::ClientOptions, server::Guards};
 
 use crate::{
     GatewayError, GatewayOptions, Keeper, Upstreams, accept, connect, console, cors::Origins, docs, grpc,
@@ -45,9 +45,11 @@ impl Gateway {
         pool: DescriptorPool,
         lifecycle: Lifecycle,
     ) -> Result<Self, GatewayError> {
-        let tables = Tables::new(&upstreams, &pool, &options.title, &[])?;
+        let tables = Tables::new(&upstreams, &pool, &options.title, &[], &lifecycle.draining_token())?;
         let origins = Origins::new(&options.allowed_origins);
-        let shared = Shared { tables: ArcSwap::from_pointee(tables), options, origins, pool, lifecycle };
+        let sessions = Arc::new(ws::Sessions::new(Ids::system(), options.websocket.max_waiting_sessions));
+        let tables = ArcSwap::from_pointee(tables);
+        let shared = Shared { tables, options, origins, pool, lifecycle, sessions };
         let docs = Arc::new(docs::Page::new());
         Ok(Self { shared: Arc::new(shared), own: upstreams, docs, sides: Arc::default() })
     }

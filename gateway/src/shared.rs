@@ -1,10 +1,12 @@
 //! What every protocol looks at.
 
+use std::sync::Arc;
+
 use arc_swap::ArcSwap;
 use prost_reflect::DescriptorPool;
 use weft_kit::Lifecycle;
 
-use crate::{GatewayOptions, cors::Origins, tables::Tables};
+use crate::{GatewayOptions, cors::Origins, tables::Tables, ws::Sessions};
 
 /// The methods, the settings and the life of a gateway.
 #[derive(Debug)]
@@ -17,4 +19,6 @@ pub(crate) struct Shared {
     /// The contracts of the mesh itself: errors are written with them.
     pub(crate) pool: DescriptorPool,
     pub(crate) lifecycle: Lifecycle,
+    /// WebSockets whose clients may come back.
+    pub(crate) sessions: Arc<Sessions>,
 }

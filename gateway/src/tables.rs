@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     GatewayError, Upstreams,
@@ -32,8 +33,9 @@ impl Tables {
         pool: &DescriptorPool,
         title: &str,
         foreign: &[Arc<Foreign>],
+        draining: &CancellationToken,
     ) -> Result<Self, GatewayError> {
-        let catalog = Catalog::new(upstreams.clone(), pool, foreign)?;
+        let catalog = Catalog::new(upstreams.clone(), pool, foreign, draining)?;
         let router = Router::new(&catalog)?;
         foreign::check_paths(&router)?;
         let tools = Tools::new(&catalog)?;

@@ -22,7 +22,7 @@ use crate::words;
 
 /// Where envelopes begin and end in bytes that pass: a byte of flags, four of length, a message.
 #[derive(Debug)]
-struct Envelopes {
+pub(crate) struct Envelopes {
     limit: usize,
     /// The bytes of a prefix that were seen, and how many they are.
     prefix: [u8; 5],
@@ -33,12 +33,12 @@ struct Envelopes {
 }
 
 impl Envelopes {
-    fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit, prefix: [0; 5], seen: 0, rest: 0, count: 0 }
     }
 
     /// Looks at the next bytes.
-    fn pass(&mut self, mut bytes: &[u8]) -> Result<(), Status> {
+    pub(crate) fn pass(&mut self, mut bytes: &[u8]) -> Result<(), Status> {
         while !bytes.is_empty() {
             let inside = self.rest.min(bytes.len());
             self.rest -= inside;
@@ -63,7 +63,8 @@ impl Envelopes {
         Ok(())
     }
 
-    fn is_between(&self) -> bool {
+    /// Whether no message has begun and is not yet whole.
+    pub(crate) fn is_between(&self) -> bool {
         self.seen == 0 && self.rest == 0
     }
 }

@@ -1,5 +1,7 @@
 //! What every protocol refuses in the same words.
 
+use std::time::Duration;
+
 use tonic::{Code, Status};
 use weft_kit::Problem;
 
@@ -25,6 +27,12 @@ pub(crate) fn too_large(limit: usize) -> Status {
 pub(crate) fn time_is_over() -> Status {
     let text = "the call's deadline passed before it was done";
     Problem::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", text).into()
+}
+
+/// This process is about to end: to whoever begins something, and to streams that can be begun anew.
+pub(crate) fn draining() -> Status {
+    let text = "this server is about to stop; connect again";
+    Problem::unavailable("DRAINING", text).retry_after(Duration::from_millis(100)).into()
 }
 
 /// What is no message, or no envelope around one.

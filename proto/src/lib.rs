@@ -19,7 +19,7 @@ use prost_reflect::DescriptorPool;
 
 pub use method::{Idempotency, Method, Methods};
 pub use validate::{Validate, Violation, Violations};
-pub use wire::{is_well_formed, string_at};
+pub use wire::{bool_at, is_well_formed, string_at};
 
 /// The encoded `google.protobuf.FileDescriptorSet` of all contracts, options included.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

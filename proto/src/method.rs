@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
 
-use crate::generated::weft::options::v1::{MethodPolicy, StreamCursor};
+use crate::generated::weft::options::v1::{MethodPolicy, StreamCursor, StreamLatest};
 
 /// Whether a call may be repeated (`google.protobuf.MethodOptions.idempotency_level`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,9 @@ pub struct Method {
     pub idempotency: Idempotency,
     /// How a client goes on with a server stream after it broke off.
     pub cursor: Option<StreamCursor>,
+    /// Field numbers that lead to the bool of a response which says that the next message may take its
+    /// place; empty if none.
+    pub latest_path: Vec<u32>,
 }
 
 impl Method {
@@ -95,10 +98,17 @@ fn read(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Method, S
         .map_err(|error| format!("{path}: its policy cannot be read: {error}"))?;
     let cursor = option(pool, &options, "weft.options.v1.cursor")
         .map_err(|error| format!("{path}: its cursor cannot be read: {error}"))?;
+    let latest: Option<StreamLatest> = option(pool, &options, "weft.options.v1.latest")
+        .map_err(|error| format!("{path}: what is latest cannot be read: {error}"))?;
+    let numbers = |message: MessageDescriptor, field: &str| {
+        field_numbers(message, field).ok_or_else(|| format!("{path}: {field} is not among its fields"))
+    };
     let resource_path = match &policy {
-        Some(policy) => {
-            field_numbers(&descriptor, &policy.resource_field).map_err(|error| format!("{path}: {error}"))?
-        }
+        Some(policy) => numbers(descriptor.input(), &policy.resource_field)?,
+        None => Vec::new(),
+    };
+    let latest_path = match &latest {
+        Some(latest) => numbers(descriptor.output(), &latest.field)?,
         None => Vec::new(),
     };
     let idempotency =
@@ -107,7 +117,7 @@ fn read(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Method, S
             Some(2) => Idempotency::Idempotent,
             _ => Idempotency::Unknown,
         };
-    Ok(Method { path, descriptor, policy, resource_path, idempotency, cursor })
+    Ok(Method { path, descriptor, policy, resource_path, idempotency, cursor, latest_path })
 }
 
 /// An option of a method, where it has it.
@@ -123,18 +133,15 @@ fn option<T: Message + Default>(
     encoded.map(|bytes| T::decode(bytes.as_slice())).transpose()
 }
 
-fn field_numbers(descriptor: &MethodDescriptor, path: &str) -> Result<Vec<u32>, String> {
-    let mut message = Some(descriptor.input());
+fn field_numbers(message: MessageDescriptor, path: &str) -> Option<Vec<u32>> {
+    let mut message = Some(message);
     let mut numbers = Vec::new();
     for part in path.split('.').filter(|part| !part.is_empty()) {
-        let field = message
-            .as_ref()
-            .and_then(|message| message.get_field_by_name(part))
-            .ok_or_else(|| format!("resource_field {path} is not in its request"))?;
+        let field = message.as_ref()?.get_field_by_name(part)?;
         numbers.push(field.number());
         message = field.kind().as_message().cloned();
     }
-    Ok(numbers)
+    Some(numbers)
 }
 
 #[cfg(test)]
@@ -164,6 +171,16 @@ mod tests {
         assert_eq!(cursor.positions[0].complete_field, "changes.last_part");
         let other = methods().get("/weft.graph.v1.GraphService/GetGraph").expect("it is in the contract");
         assert!(other.cursor.is_none());
+    }
+
+    #[test]
+    fn reads_which_messages_are_the_latest() {
+        for method in ["WatchPositions", "AttachLayout"] {
+            let method = methods().get(&format!("/weft.compute.v1.LayoutService/{method}"));
+            assert_eq!(method.expect("it is in the contract").latest_path, [1, 4]);
+        }
+        let other = methods().get("/weft.graph.v1.GraphService/WatchGraph").expect("it is in the contract");
+        assert!(other.latest_path.is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Reading one string out of an encoded message without decoding the rest.
+//! Reading one field out of an encoded message without decoding the rest.
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
@@ -11,6 +11,27 @@ pub fn string_at<'a>(mut message: &'a [u8], path: &[u32]) -> Option<&'a str> {
         message = last_field(message, number)?;
     }
     std::str::from_utf8(last_field(message, last)?).ok()
+}
+
+/// Whether the bool at `path` of an encoded message is true; false where the message does not have it or
+/// is not well formed, and for an empty path. As cheap as [`string_at`].
+pub fn bool_at(mut message: &[u8], path: &[u32]) -> bool {
+    let Some((&last, parents)) = path.split_last() else { return false };
+    for &number in parents {
+        let Some(inside) = last_field(message, number) else { return false };
+        message = inside;
+    }
+    let mut is_true = false;
+    while !message.is_empty() {
+        let Ok((number, wire_type)) = decode_key(&mut message) else { return false };
+        if number == last && wire_type == WireType::Varint {
+            let Ok(value) = decode_varint(&mut message) else { return false };
+            is_true = value != 0;
+        } else if skip_field(wire_type, number, &mut message, DecodeContext::default()).is_err() {
+            return false;
+        }
+    }
+    is_true
 }
 
 fn last_field(message: &[u8], wanted: u32) -> Option<&[u8]> {
@@ -46,7 +67,7 @@ pub fn is_well_formed(message: &[u8]) -> bool {
 mod tests {
     use prost::Message;
 
-    use super::{is_well_formed, string_at};
+    use super::{bool_at, is_well_formed, string_at};
     use crate::weft::graph::v1::{Graph, UpdateGraphRequest};
 
     fn request() -> Vec<u8> {
@@ -78,6 +99,20 @@ mod tests {
             .encode_to_vec(),
         );
         assert_eq!(string_at(&twice, &[1, 1]), Some("projects/q/graphs/g"));
+    }
+
+    #[test]
+    fn reads_a_nested_bool() {
+        // 1: { 2: bytes, 4: true }, and the same with false after it.
+        let message = b"\x0a\x06\x12\x02xx\x20\x01";
+        assert!(bool_at(message, &[1, 4]));
+        assert!(!bool_at(b"\x0a\x04\x20\x01\x20\x00", &[1, 4]));
+        for path in [&[][..], &[1], &[1, 2], &[1, 3], &[4], &[2, 4]] {
+            assert!(!bool_at(message, path), "{path:?}");
+        }
+        for cut in 0..message.len() {
+            assert!(!bool_at(&message[..cut], &[1, 4]), "cut at {cut}");
+        }
     }
 
     #[test]

@@ -224,7 +224,9 @@ impl Inner {
             }
         }
         let foreign: Vec<_> = serving.iter().map(|serving| Arc::clone(&serving.foreign)).collect();
-        let tables = Tables::new(&self.own, &self.shared.pool, &self.shared.options.title, &foreign)?;
+        let shared = &self.shared;
+        let draining = shared.lifecycle.draining_token();
+        let tables = Tables::new(&self.own, &shared.pool, &shared.options.title, &foreign, &draining)?;
         self.shared.tables.store(Arc::new(tables));
         state.serving = serving;
         Ok(())

@@ -50,7 +50,7 @@ impl Call {
         };
         let last = frame::status(self.protocol, self.number, &status, &self.pool);
         // Where the socket is gone nobody waits for the status.
-        let _ = self.outbox.send(last).await;
+        let _ = self.outbox.send(self.number, last).await;
     }
 
     async fn answer(
@@ -69,6 +69,7 @@ impl Call {
                 Ok(None) => return Ok(Ok(())),
                 Err(status) => return Ok(Err(status)),
             };
+            let may_be_replaced = weft_proto::bool_at(&message, &self.entry.latest);
             let framed = match self.protocol {
                 Protocol::Proto => frame::message(self.protocol, self.number, &message),
                 Protocol::Json => match json::encode(&self.entry.output, message) {
@@ -76,7 +77,11 @@ impl Call {
                     Err(status) => return Ok(Err(status)),
                 },
             };
-            self.outbox.send(framed).await?;
+            if may_be_replaced {
+                self.outbox.send_latest(self.number, framed).await?;
+            } else {
+                self.outbox.send(self.number, framed).await?;
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     socket::{Settings, Socket},
     wire,
 };
-use crate::{metadata, refusal::Refusal, shared::Shared};
+use crate::{metadata, refusal::Refusal, shared::Shared, words};
 
 /// Answers a request for the WebSocket, and runs the socket that it becomes.
 pub(crate) fn handle(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
@@ -31,7 +31,7 @@ fn accept(shared: &Arc<Shared>, mut request: Request<Body>) -> Result<Response<B
         return Err(problem.into());
     }
     if shared.lifecycle.is_draining() {
-        return Err(Problem::unavailable("DRAINING", "this server is about to stop").into());
+        return Err(words::draining().into());
     }
     let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(|| {
         Refusal::from(Problem::internal("NO_UPGRADE", "this server cannot turn connections into WebSockets"))

@@ -1,16 +1,19 @@
 //! WebSocket: every method of all four kinds, many calls on one socket, as `docs/websocket.md`
 //! says.
 //!
-//! `handshake` lets a socket in; `socket` reads it and starts calls; `call` runs one; `outbox`
-//! is where all of them write; `frame` is how messages look in the two sub-protocols, and `wire` what
-//! carries them.
+//! `handshake` lets a socket in; `sign_in` asks who it is; `socket` reads it and starts calls; `call` runs one;
+//! `outbox` is where all of them write; `session` finds the socket's task for a client that comes back;
+//! `frame` is how messages look in the two sub-protocols, and `wire` what carries them.
 
 mod call;
 mod frame;
 mod handshake;
 mod numbers;
 mod outbox;
+mod session;
+mod sign_in;
 mod socket;
 mod wire;
 
 pub(crate) use handshake::handle;
+pub(crate) use session::Sessions;

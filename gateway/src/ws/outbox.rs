@@ -1,24 +1,61 @@
-//! What waits to be written to a socket: bounded in bytes, in the order in which it was said.
+//! What waits to be written to a socket, in two lanes, and what was written and may have to be said again.
+//!
+//! *Ordered*: everything, in the order in which it was said, and nothing is left out. *Latest*: messages that only
+//! say how things are now; of each call the newest one waits, and goes when nothing ordered does.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, VecDeque},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use bytes::Bytes;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_tungstenite::tungstenite::Message;
+
+/// What a message costs besides its bytes.
+const OVERHEAD: usize = 64;
 
 /// Where the calls of a socket write. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Outbox {
-    queue: mpsc::UnboundedSender<Queued>,
-    /// Free bytes. First come, first served, so that no call starves another.
-    room: Arc<Semaphore>,
+pub(super) struct Outbox(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    queues: Mutex<Queues>,
+    wake: Notify,
+    /// Free bytes of the lanes. First come, first served, so that no call starves another.
+    ordered_room: Arc<Semaphore>,
+    latest_room: Arc<Semaphore>,
     capacity: u32,
 }
 
-/// A message, and its bytes' place in the queue, which is free once it is written.
+#[derive(Debug, Default)]
+struct Queues {
+    ordered: VecDeque<Queued>,
+    /// The newest of each call.
+    latest: HashMap<u64, Queued>,
+    replay: Option<Replay>,
+    finished: bool,
+}
+
+/// A message, and its bytes' place in its lane, which is free once it is written.
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) message: Message,
     pub(super) place: Option<OwnedSemaphorePermit>,
+    /// Whether it counts among those that the client acknowledges.
+    numbered: bool,
+}
+
+/// The last messages of a session, until the client has acknowledged them.
+#[derive(Debug)]
+struct Replay {
+    /// Messages that were taken to be written, since the session began.
+    taken: u64,
+    kept: VecDeque<Message>,
+    bytes: usize,
+    capacity: usize,
 }
 
 /// The socket is gone.
@@ -26,29 +63,282 @@ pub(super) struct Queued {
 pub(super) struct Gone;
 
 impl Outbox {
-    /// An outbox of so many bytes, and what the writer reads.
-    pub(super) fn new(capacity: usize) -> (Self, mpsc::UnboundedReceiver<Queued>) {
+    /// An outbox whose two lanes have room for so many bytes each.
+    pub(super) fn new(capacity: usize) -> Self {
         let capacity = u32::try_from(capacity.max(1)).unwrap_or(u32::MAX);
-        let (queue, queued) = mpsc::unbounded_channel();
-        // The queue itself needs no bound: nothing gets in without room, and a message always
-        // takes some.
-        (Self { queue, room: Arc::new(Semaphore::new(capacity as usize)), capacity }, queued)
+        let room = || Arc::new(Semaphore::new(capacity as usize));
+        Self(Arc::new(Inner {
+            queues: Mutex::default(),
+            wake: Notify::new(),
+            ordered_room: room(),
+            latest_room: room(),
+            capacity,
+        }))
     }
 
-    /// Waits for room and queues a message. One that is larger than the whole outbox has it to
+    /// From now on messages are kept until they are acknowledged, at most so many bytes of them.
+    pub(super) fn keep(&self, capacity: usize) {
+        let replay = Replay { taken: 0, kept: VecDeque::new(), bytes: 0, capacity };
+        self.queues().replay = Some(replay);
+    }
+
+    /// Waits for room and queues a message of `call`. One that is larger than the whole lane has it to
     /// itself.
-    pub(super) async fn send(&self, message: Message) -> Result<(), Gone> {
-        /// What a message costs besides its bytes.
-        const OVERHEAD: usize = 64;
-        let size =
-            u32::try_from(message.len().saturating_add(OVERHEAD)).unwrap_or(u32::MAX).min(self.capacity);
-        let place = Arc::clone(&self.room).acquire_many_owned(size).await.map_err(|_| Gone)?;
-        self.queue.send(Queued { message, place: Some(place) }).map_err(|_| Gone)
+    pub(super) async fn send(&self, call: u64, message: Message) -> Result<(), Gone> {
+        let place = Some(self.place(&self.0.ordered_room, &message).await?);
+        self.push(call, Queued { message, place, numbered: true });
+        Ok(())
+    }
+
+    /// Queues a message which takes the place of the one of `call` that waits, if one does; waits for
+    /// room otherwise.
+    pub(super) async fn send_latest(&self, call: u64, message: Message) -> Result<(), Gone> {
+        // Its place is free at once.
+        drop(self.queues().latest.remove(&call));
+        let place = Some(self.place(&self.0.latest_room, &message).await?);
+        self.queues().latest.insert(call, Queued { message, place, numbered: true });
+        self.0.wake.notify_one();
+        Ok(())
+    }
+
+    async fn place(&self, room: &Arc<Semaphore>, message: &Message) -> Result<OwnedSemaphorePermit, Gone> {
+        let size = u32::try_from(message.len().saturating_add(OVERHEAD)).unwrap_or(u32::MAX);
+        Arc::clone(room).acquire_many_owned(size.min(self.0.capacity)).await.map_err(|_| Gone)
+    }
+
+    /// Queues the last word of a call without waiting for room: there are no more of them than calls.
+    pub(super) fn send_last(&self, call: u64, message: Message) {
+        self.push(call, Queued { message, place: None, numbered: true });
+    }
+
+    fn push(&self, call: u64, queued: Queued) {
+        let mut queues = self.queues();
+        // What a call says stays in the order in which it says it.
+        if let Some(before) = queues.latest.remove(&call) {
+            queues.ordered.push_back(before);
+        }
+        queues.ordered.push_back(queued);
+        drop(queues);
+        self.0.wake.notify_one();
     }
 
     /// Queues a ping, without waiting: there is at most one each interval.
     pub(super) fn ping(&self) {
-        // Where nobody reads the queue the socket is about to end.
-        let _ = self.queue.send(Queued { message: Message::Ping(bytes::Bytes::new()), place: None });
+        self.push_own(Message::Ping(Bytes::new()));
+    }
+
+    /// Queues a message of the socket itself, which the client does not acknowledge.
+    pub(super) fn push_own(&self, message: Message) {
+        self.queues().ordered.push_back(Queued { message, place: None, numbered: false });
+        self.0.wake.notify_one();
+    }
+
+    /// Leaves out what waits to be said how things are in a call that is over.
+    pub(super) fn forget(&self, call: u64) {
+        drop(self.queues().latest.remove(&call));
+    }
+
+    /// The client has the first `number` messages.
+    ///
+    /// # Errors
+    /// It cannot: so many were not sent.
+    pub(super) fn acknowledged(&self, number: u64) -> Result<(), &'static str> {
+        match &mut self.queues().replay {
+            None => Err("ack is for sessions"),
+            Some(replay) if number > replay.taken => Err("so many messages were not sent"),
+            Some(replay) => {
+                replay.forget(number);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a client which has the first `number` messages can go on: what came after them is kept.
+    pub(super) fn can_resume(&self, number: u64) -> bool {
+        let queues = self.queues();
+        queues
+            .replay
+            .as_ref()
+            .is_some_and(|replay| number <= replay.taken && number >= replay.taken - replay.kept.len() as u64)
+    }
+
+    /// Says again all that came after the first `number` messages, after `welcome`.
+    pub(super) fn resume(&self, number: u64, welcome: Message) {
+        let mut queues = self.queues();
+        let Queues { ordered, replay: Some(replay), .. } = &mut *queues else { return };
+        replay.forget(number);
+        // Pings and acknowledgements were for the connection that is gone.
+        ordered.retain(|queued| queued.numbered);
+        for message in mem::take(&mut replay.kept).into_iter().rev() {
+            ordered.push_front(Queued { message, place: None, numbered: true });
+        }
+        ordered.push_front(Queued { message: welcome, place: None, numbered: false });
+        (replay.taken, replay.bytes) = (number, 0);
+        drop(queues);
+        self.0.wake.notify_one();
+    }
+
+    /// Nothing more will be queued: [`take`](Self::take) ends when everything is taken.
+    pub(super) fn finish(&self) {
+        self.queues().finished = true;
+        self.0.ordered_room.close();
+        self.0.latest_room.close();
+        self.0.wake.notify_one();
+    }
+
+    /// What is to be written next, put into the empty `batch`: all that is ordered, or the newest of one call. False when there
+    /// is no more. Only one may wait here.
+    pub(super) async fn take(&self, batch: &mut Vec<Queued>) -> bool {
+        loop {
+            if let Some(more) = self.queues().take(batch) {
+                return more;
+            }
+            self.0.wake.notified().await;
+        }
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        // Nothing panics while it is held.
+        self.0.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queues {
+    fn take(&mut self, batch: &mut Vec<Queued>) -> Option<bool> {
+        if !self.ordered.is_empty() {
+            batch.extend(self.ordered.drain(..));
+        } else if let Some(call) = self.latest.keys().next().copied() {
+            batch.extend(self.latest.remove(&call));
+        } else {
+            return self.finished.then_some(false);
+        }
+        if let Some(replay) = &mut self.replay {
+            batch.iter().filter(|queued| queued.numbered).for_each(|queued| replay.keep(&queued.message));
+        }
+        Some(true)
+    }
+}
+
+impl Replay {
+    fn keep(&mut self, message: &Message) {
+        self.taken += 1;
+        self.bytes += message.len() + OVERHEAD;
+        self.kept.push_back(message.clone());
+        // A client that acknowledges too little can go on living, but not come back.
+        while self.bytes > self.capacity && self.drop_first() {}
+    }
+
+    fn forget(&mut self, number: u64) {
+        while self.taken - (self.kept.len() as u64) < number && self.drop_first() {}
+    }
+
+    fn drop_first(&mut self) -> bool {
+        let first = self.kept.pop_front();
+        self.bytes -= first.as_ref().map_or(0, |message| message.len() + OVERHEAD);
+        first.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn text(text: &str) -> Message {
+        Message::text(text.to_owned())
+    }
+
+    fn taken(outbox: &Outbox) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut batch = Vec::new();
+        while let Some(true) = outbox.take(&mut batch).now_or_never() {
+            all.extend(batch.drain(..).map(|queued| queued.message.to_text().expect("text").to_owned()));
+        }
+        all
+    }
+
+    async fn say(outbox: &Outbox, call: u64, words: &str) {
+        outbox.send(call, text(words)).now_or_never().expect("there is room").expect("it lives");
+    }
+
+    async fn show(outbox: &Outbox, call: u64, words: &str) {
+        outbox.send_latest(call, text(words)).now_or_never().expect("there is room").expect("it lives");
+    }
+
+    #[tokio::test]
+    async fn the_latest_wins_and_what_is_ordered_goes_first() {
+        let outbox = Outbox::new(1_000);
+        for frame in 0..100 {
+            show(&outbox, 1, &format!("frame {frame}")).await;
+        }
+        say(&outbox, 2, "a").await;
+        say(&outbox, 2, "b").await;
+        assert_eq!(taken(&outbox), ["a", "b", "frame 99"]);
+    }
+
+    #[tokio::test]
+    async fn what_one_call_says_stays_in_order() {
+        let outbox = Outbox::new(1_000);
+        show(&outbox, 1, "old frame").await;
+        say(&outbox, 1, "other nodes").await;
+        show(&outbox, 1, "frame 1").await;
+        show(&outbox, 1, "frame 2").await;
+        outbox.send_last(1, text("the end"));
+        show(&outbox, 3, "of a call that is given up").await;
+        outbox.forget(3);
+        assert_eq!(taken(&outbox), ["old frame", "other nodes", "frame 2", "the end"]);
+    }
+
+    #[tokio::test]
+    async fn each_lane_has_room_of_its_own() {
+        let outbox = Outbox::new(100);
+        say(&outbox, 1, "a").await;
+        assert!(outbox.send(2, text("b")).now_or_never().is_none(), "no room");
+        show(&outbox, 1, "c").await;
+        show(&outbox, 1, "d").await;
+        assert!(outbox.send_latest(2, text("e")).now_or_never().is_none(), "no room");
+        assert_eq!(taken(&outbox), ["a", "d"]);
+        say(&outbox, 2, "b").await;
+        outbox.finish();
+        assert_eq!(outbox.send(3, text("x")).await, Err(Gone));
+        assert_eq!(taken(&outbox), ["b"]);
+        assert!(!outbox.take(&mut Vec::new()).await, "there is no more");
+    }
+
+    #[tokio::test]
+    async fn what_was_not_acknowledged_is_said_again() {
+        let outbox = Outbox::new(10_000);
+        outbox.keep(10_000);
+        for word in ["a", "b", "c", "d"] {
+            say(&outbox, 1, word).await;
+        }
+        outbox.ping();
+        assert_eq!(taken(&outbox), ["a", "b", "c", "d", ""]);
+        outbox.acknowledged(1).expect("it was sent");
+        assert!(outbox.acknowledged(5).is_err());
+        assert!(outbox.can_resume(1) && outbox.can_resume(4));
+        assert!(!outbox.can_resume(0) && !outbox.can_resume(5));
+        outbox.ping();
+        show(&outbox, 1, "frame").await;
+        say(&outbox, 2, "e").await;
+        outbox.resume(2, text("welcome"));
+        assert_eq!(taken(&outbox), ["welcome", "c", "d", "e", "frame"]);
+        assert!(outbox.can_resume(2) && outbox.can_resume(6) && !outbox.can_resume(7));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_not_kept() {
+        let outbox = Outbox::new(10_000);
+        outbox.keep(3 * (OVERHEAD + 1));
+        for word in ["a", "b", "c", "d"] {
+            say(&outbox, 1, word).await;
+        }
+        taken(&outbox);
+        assert!(!outbox.can_resume(0), "a is gone");
+        assert!(outbox.can_resume(1));
+        say(&outbox, 1, &"x".repeat(1_000)).await;
+        taken(&outbox);
+        assert!(!outbox.can_resume(4) && outbox.can_resume(5), "it is larger than all that is kept");
     }
 }

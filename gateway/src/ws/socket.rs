@@ -1,28 +1,27 @@
-//! One socket: reads what its client says, starts and feeds calls, and closes in order.
+//! One socket: reads what its client says, starts and feeds calls, and closes in order. With a session it goes on
+//! while its client is away.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, mem, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, stream::SplitSink};
 use http::{Extensions, HeaderMap};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     sync::{Semaphore, mpsc},
     task::{AbortHandle, Id, JoinError, JoinSet},
     time::{Instant, Interval, MissedTickBehavior, timeout},
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{self, Message, protocol::frame::coding::CloseCode},
-};
+use tokio_tungstenite::tungstenite::{self, Message, protocol::frame::coding::CloseCode};
 use tonic::{Status, metadata::MetadataMap};
 use weft_kit::Problem;
 
 use super::{
     call::{Call, Received},
-    frame::{self, Open, Protocol, Said},
+    frame::{self, Heard, Hello, Open, Protocol, Said, Welcome},
     numbers::{NumberError, Numbers},
     outbox::{Outbox, Queued},
+    session::{Connection, Return, Session},
+    sign_in::{NOT_SIGNED_IN, SignedIn, sign_in},
     wire::{self, CLOSING, End},
 };
 use crate::{
@@ -34,12 +33,25 @@ use crate::{
     words,
 };
 
+/// The close code for a client that takes nothing of what is said to it. Of a session nothing is lost.
+const TOO_SLOW: CloseCode = CloseCode::Library(4008);
+/// The close code of a connection whose session goes on over another one.
+const MOVED: CloseCode = CloseCode::Library(4009);
+/// A client of a session is told how many of its messages have arrived when it is so many more.
+const ACK_EVERY: u64 = 16;
+
 /// What the handshake told.
 pub(super) struct Settings {
     pub(super) protocol: Protocol,
     /// Metadata that calls have unless they say otherwise.
     pub(super) metadata: HeaderMap,
     pub(super) extensions: Extensions,
+}
+
+impl Settings {
+    fn none(protocol: Protocol) -> Self {
+        Self { protocol, metadata: HeaderMap::new(), extensions: Extensions::new() }
+    }
 }
 
 /// A socket and its calls.
@@ -53,6 +65,40 @@ pub(super) struct Socket {
     numbers: Numbers,
     /// Bytes that may wait for all services together.
     room: Arc<Semaphore>,
+    outbox: Outbox,
+    session: Option<Session>,
+    /// How many messages of the session's client have arrived, and how many of them it was told of.
+    heard: u64,
+    told: u64,
+}
+
+/// Why a connection is over, or goes elsewhere.
+enum Turn {
+    /// As any socket's.
+    End(End),
+    /// It takes nothing, or says nothing. A session waits for its client.
+    Lost(CloseCode, &'static str),
+    /// The session's client is back on another one.
+    Moved(Box<Return>),
+    /// It is that of a client which comes back to its session.
+    Back(Box<Back>),
+}
+
+/// A client that comes back to its session.
+struct Back {
+    hello: Hello,
+    signed_in: SignedIn,
+}
+
+impl From<End> for Turn {
+    fn from(end: End) -> Self {
+        Self::End(end)
+    }
+}
+
+/// The client broke the protocol.
+fn broken(reason: &'static str) -> End {
+    End::Close(CloseCode::Protocol, reason)
 }
 
 /// A call as the reader sees it.
@@ -76,7 +122,9 @@ impl Running {
 
 impl Socket {
     pub(super) fn new(shared: Arc<Shared>, settings: Settings) -> Self {
-        let room = Arc::new(Semaphore::new(permits(shared.options.websocket.receive_queue_bytes)));
+        let options = &shared.options.websocket;
+        let room = Arc::new(Semaphore::new(permits(options.receive_queue_bytes)));
+        let outbox = Outbox::new(options.send_queue_bytes);
         Self {
             shared,
             settings,
@@ -85,6 +133,10 @@ impl Socket {
             numbers_of_tasks: HashMap::new(),
             numbers: Numbers::default(),
             room,
+            outbox,
+            session: None,
+            heard: 0,
+            told: 0,
         }
     }
 
@@ -92,27 +144,137 @@ impl Socket {
         &self.shared.options.websocket
     }
 
-    /// Runs until either side ends; then its calls are cancelled.
-    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, stream: WebSocketStream<S>) {
-        let (mut sink, mut source) = stream.split();
-        let (outbox, queued) = Outbox::new(self.options().send_queue_bytes);
-        let mut writer = Box::pin(write(&mut sink, queued, self.options().answer_timeout));
-        let end = tokio::select! {
-            end = self.read(&mut source, &outbox) => end,
-            () = &mut writer => End::Gone,
-        };
-        self.tasks.shutdown().await;
-        if let End::Close(code, reason) = end {
-            tracing::debug!(code = u16::from(code), reason, "a WebSocket is closed");
-            // What was said before is written first; nobody says more.
-            drop(outbox);
-            let _ = timeout(CLOSING, &mut writer).await;
-            drop(writer);
-            wire::farewell(&mut sink, &mut source, code, reason).await;
+    /// Runs until the client is gone for good, or either side ends; then its calls are cancelled.
+    pub(super) async fn run(mut self, connection: Connection) {
+        let mut next = Some(connection);
+        while let Some(connection) = next {
+            let (turn, connection) = Box::pin(self.connected(connection)).await;
+            next = match turn {
+                Turn::End(End::Gone) | Turn::Lost(..) => {
+                    drop(connection);
+                    Box::pin(self.without_connection()).await
+                }
+                Turn::End(End::Close(..)) => None,
+                Turn::Moved(back) => {
+                    self.part_with(connection);
+                    Some(self.welcome_back(*back).await)
+                }
+                Turn::Back(back) => self.go_back(*back, connection),
+            };
         }
+        self.tasks.shutdown().await;
     }
 
-    async fn read<T>(&mut self, source: &mut T, outbox: &Outbox) -> End
+    /// Serves one connection. A close is said before it returns.
+    async fn connected(&mut self, connection: Connection) -> (Turn, Connection) {
+        let (mut sink, mut source) = connection.split();
+        let outbox = self.outbox.clone();
+        let mut writer = Box::pin(write(&mut sink, &outbox, self.options().answer_timeout));
+        let turn = tokio::select! {
+            turn = self.read(&mut source) => turn,
+            turn = &mut writer => turn,
+        };
+        match turn {
+            Turn::End(End::Close(code, reason)) => {
+                tracing::debug!(code = u16::from(code), reason, "a WebSocket is closed");
+                self.tasks.shutdown().await;
+                // What was said before is written first; nobody says more.
+                outbox.finish();
+                let _ = timeout(CLOSING, &mut writer).await;
+                drop(writer);
+                wire::farewell(&mut sink, &mut source, code, reason).await;
+            }
+            Turn::Lost(code, reason) => {
+                tracing::debug!(code = u16::from(code), reason, "a WebSocket's client is lost");
+                drop(writer);
+                // Most likely it does not take this either.
+                wire::farewell(&mut sink, &mut source, code, reason).await;
+            }
+            _ => drop(writer),
+        }
+        let connection = sink.reunite(source).expect("they are halves of one");
+        (turn, connection)
+    }
+
+    /// Waits for the session's client, if there is a session and a place for it.
+    async fn without_connection(&mut self) -> Option<Connection> {
+        let lifecycle = self.shared.lifecycle.clone();
+        if lifecycle.is_draining() || !self.session.as_ref()?.may_wait() {
+            return None;
+        }
+        let mut window = pin!(tokio::time::sleep(self.shared.options.websocket.resume_window));
+        let back = loop {
+            let session = self.session.as_mut()?;
+            tokio::select! {
+                back = session.knocked() => break back,
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(&ended),
+                () = &mut window => return None,
+                () = lifecycle.draining() => return None,
+            }
+        };
+        self.session.as_ref()?.goes_on();
+        Some(self.welcome_back(*back).await)
+    }
+
+    /// The session's client is back: it gets what it has not yet, or begins anew where that is not kept.
+    async fn welcome_back(&mut self, back: Return) -> Connection {
+        let Return { connection, settings, caller, received } = back;
+        let protocol = settings.protocol;
+        self.settings = settings;
+        if self.outbox.can_resume(received) {
+            self.told = self.heard;
+            self.outbox.resume(received, self.welcome(&caller, true));
+        } else {
+            self.tasks.shutdown().await;
+            let settings = mem::replace(&mut self.settings, Settings::none(protocol));
+            *self = Self::new(Arc::clone(&self.shared), settings);
+            self.begin_session(&caller);
+        }
+        connection
+    }
+
+    /// This socket is new, and its client wants to go on with a session: it gets the connection. Where
+    /// there is no such session, this becomes one, and keeps it.
+    fn go_back(&mut self, back: Back, connection: Connection) -> Option<Connection> {
+        let Back { hello, signed_in: SignedIn { metadata, caller } } = back;
+        let none = Settings::none(self.settings.protocol);
+        let mut settings = mem::replace(&mut self.settings, none);
+        settings.metadata = metadata;
+        let returned = Box::new(Return { connection, settings, caller, received: hello.received });
+        let refused = self.shared.sessions.hand_over(&hello.session, returned).err()?;
+        self.settings = refused.settings;
+        self.begin_session(&refused.caller);
+        Some(refused.connection)
+    }
+
+    /// Closes a connection that the session no longer uses, without waiting for it.
+    fn part_with(&self, connection: Connection) {
+        self.shared.lifecycle.spawn_future(async move {
+            let (mut sink, mut source) = connection.split();
+            wire::farewell(&mut sink, &mut source, MOVED, "the session goes on elsewhere").await;
+        });
+    }
+
+    /// Begins a session, and says so.
+    fn begin_session(&mut self, caller: &Arc<str>) {
+        self.outbox.keep(self.options().send_queue_bytes);
+        self.session = Some(self.shared.sessions.begin(Arc::clone(caller), self.settings.protocol));
+        self.outbox.push_own(self.welcome(caller, false));
+    }
+
+    fn welcome(&self, caller: &str, resumed: bool) -> Message {
+        let session = self.session.as_ref();
+        let welcome = Welcome {
+            caller,
+            session: session.map(|session| session.id.as_str()),
+            resumed,
+            received: self.heard,
+            resume_seconds: session.map(|_| self.options().resume_window.as_secs()),
+        };
+        frame::welcome(self.settings.protocol, &welcome)
+    }
+
+    async fn read<T>(&mut self, source: &mut T) -> Turn
     where
         T: futures::Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
     {
@@ -122,40 +284,90 @@ impl Socket {
         let mut last_heard = Instant::now();
         loop {
             if is_draining && self.calls.is_empty() {
-                return End::Close(CloseCode::Away, "this server is about to stop");
+                return End::Close(CloseCode::Away, "this server is about to stop").into();
             }
+            let knocked = async {
+                match &mut self.session {
+                    Some(session) => session.knocked().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 message = source.next() => {
-                    let said = match message {
-                        None => return End::Gone,
-                        Some(message) => self.understand(message),
-                    };
-                    let result = match said {
-                        Ok(Some((number, said))) => self.obey(number, said, outbox).await,
-                        Ok(None) => Ok(()),
-                        Err(end) => Err(end),
-                    };
-                    if let Err(end) = result {
-                        return end;
+                    let Some(message) = message else { return End::Gone.into() };
+                    if let Err(turn) = self.hear(message).await {
+                        return turn;
                     }
                     // Not before: a service that is slow to read is no fault of the client.
                     last_heard = Instant::now();
                 }
-                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended, outbox).await,
+                back = knocked => return Turn::Moved(back),
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(&ended),
                 _ = ticks.tick() => {
                     if last_heard.elapsed() >= self.options().answer_timeout {
-                        return End::Close(CloseCode::Policy, "no answer to pings");
+                        return Turn::Lost(CloseCode::Policy, "no answer to pings");
                     }
-                    outbox.ping();
+                    self.outbox.ping();
+                    self.tell_what_arrived();
                 }
                 () = draining.cancelled(), if !is_draining => is_draining = true,
             }
         }
     }
 
+    async fn hear(&mut self, message: Result<Message, tungstenite::Error>) -> Result<(), Turn> {
+        if matches!(message, Ok(Message::Close(_))) {
+            // Who says goodbye does not come back.
+            self.session = None;
+        }
+        match self.understand(message)? {
+            None => {}
+            Some(Heard::OfCall(number, said)) => {
+                self.obey(number, said).await?;
+                self.heard += 1;
+                if self.heard - self.told >= ACK_EVERY {
+                    self.tell_what_arrived();
+                }
+            }
+            Some(Heard::Hello(json)) => self.hello(&json).await?,
+            Some(Heard::Ack(number)) => self.outbox.acknowledged(number).map_err(broken)?,
+        }
+        Ok(())
+    }
+
+    fn tell_what_arrived(&mut self) {
+        if self.session.is_some() && self.told < self.heard {
+            self.told = self.heard;
+            self.outbox.push_own(frame::ack(self.settings.protocol, self.heard));
+        }
+    }
+
+    async fn hello(&mut self, json: &[u8]) -> Result<(), Turn> {
+        let hello = Hello::read(json).map_err(broken)?;
+        let is_back = !hello.session.is_empty();
+        if (is_back || hello.resumable) && (self.session.is_some() || self.heard > 0) {
+            return Err(broken("a session begins with the first message").into());
+        }
+        let Settings { metadata, extensions, .. } = &self.settings;
+        let signed_in = sign_in(&self.shared, &hello, metadata.clone(), extensions).await?;
+        if is_back {
+            return Err(Turn::Back(Box::new(Back { hello, signed_in })));
+        }
+        let SignedIn { metadata, caller } = signed_in;
+        if self.session.as_ref().is_some_and(|session| session.caller != caller) {
+            return Err(End::Close(NOT_SIGNED_IN, "a session stays with its caller").into());
+        }
+        self.settings.metadata = metadata;
+        if hello.resumable {
+            self.begin_session(&caller);
+        } else {
+            self.outbox.push_own(self.welcome(&caller, false));
+        }
+        Ok(())
+    }
+
     /// What a WebSocket message says; `None` for one of the protocol's own.
-    fn understand(&self, message: Result<Message, tungstenite::Error>) -> Result<Option<(u64, Said)>, End> {
-        let broken = |reason| End::Close(CloseCode::Protocol, reason);
+    fn understand(&self, message: Result<Message, tungstenite::Error>) -> Result<Option<Heard>, End> {
         match (message, self.settings.protocol) {
             (Ok(Message::Binary(bytes)), Protocol::Proto) => {
                 frame::read_binary(bytes).map(Some).map_err(broken)
@@ -172,8 +384,8 @@ impl Socket {
         }
     }
 
-    async fn obey(&mut self, number: u64, said: Said, outbox: &Outbox) -> Result<(), End> {
-        let broken = |reason| Err(End::Close(CloseCode::Protocol, reason));
+    async fn obey(&mut self, number: u64, said: Said) -> Result<(), End> {
+        let broken = |reason| Err(broken(reason));
         if let Said::Open(head) = said {
             match self.numbers.take(number) {
                 Ok(()) => {}
@@ -185,8 +397,8 @@ impl Socket {
                 Ok(head) => head,
                 Err(problem) => return broken(problem),
             };
-            if let Err(status) = self.open(number, &head, outbox) {
-                self.refuse(number, &status, outbox).await;
+            if let Err(status) = self.open(number, &head) {
+                self.refuse(number, &status).await;
             }
             return Ok(());
         }
@@ -214,14 +426,14 @@ impl Socket {
         };
         if let Err(status) = result {
             self.drop_call(number);
-            self.refuse(number, &status, outbox).await;
+            self.refuse(number, &status).await;
         }
         Ok(())
     }
 
-    fn open(&mut self, number: u64, open: &Open, outbox: &Outbox) -> Result<(), Status> {
+    fn open(&mut self, number: u64, open: &Open) -> Result<(), Status> {
         if self.shared.lifecycle.is_draining() {
-            return Err(Problem::unavailable("DRAINING", "this server is about to stop").into());
+            return Err(words::draining());
         }
         if self.calls.len() >= self.options().max_calls {
             let text = format!("at most {} calls run at once on one socket", self.options().max_calls);
@@ -248,7 +460,7 @@ impl Socket {
             entry: Arc::clone(&entry),
             head,
             received,
-            outbox: outbox.clone(),
+            outbox: self.outbox.clone(),
             protocol: self.settings.protocol,
             pool: self.shared.pool.clone(),
             max_message_bytes: self.shared.options.max_message_bytes,
@@ -302,17 +514,18 @@ impl Socket {
         if let Some(call) = self.calls.remove(&number) {
             self.numbers_of_tasks.remove(&call.task.id());
             call.task.abort();
+            self.outbox.forget(number);
         }
     }
 
-    async fn refuse(&self, number: u64, status: &Status, outbox: &Outbox) {
+    async fn refuse(&self, number: u64, status: &Status) {
         let last = frame::status(self.settings.protocol, number, status, &self.shared.pool);
         // Where the socket is gone nobody waits for it.
-        let _ = outbox.send(last).await;
+        let _ = self.outbox.send(number, last).await;
     }
 
-    async fn ended(&mut self, ended: Result<(Id, ()), JoinError>, outbox: &Outbox) {
-        let id = match &ended {
+    fn ended(&mut self, ended: &Result<(Id, ()), JoinError>) {
+        let id = match ended {
             Ok((id, ())) => *id,
             Err(error) => error.id(),
         };
@@ -322,28 +535,47 @@ impl Socket {
             && error.is_panic()
         {
             tracing::error!(call = number, "a call of a WebSocket panicked");
-            self.refuse(number, &Problem::internal("PANICKED", "the gateway failed").into(), outbox).await;
+            let status = Problem::internal("PANICKED", "the gateway failed").into();
+            let last = frame::status(self.settings.protocol, number, &status, &self.shared.pool);
+            self.outbox.send_last(number, last);
         }
     }
 }
 
 /// Writes what is queued until the client is gone, or takes nothing for too long.
-async fn write<S: AsyncRead + AsyncWrite + Unpin>(
-    sink: &mut SplitSink<WebSocketStream<S>, Message>,
-    mut queued: mpsc::UnboundedReceiver<Queued>,
-    patience: Duration,
-) {
-    while let Some(Queued { message, place }) = queued.recv().await {
-        let written = async {
-            sink.feed(message).await?;
-            // Messages that are ready together travel together.
-            if queued.is_empty() { sink.flush().await } else { Ok(()) }
-        };
-        if !matches!(timeout(patience, written).await, Ok(Ok(()))) {
-            return;
+async fn write(sink: &mut SplitSink<Connection, Message>, outbox: &Outbox, patience: Duration) -> Turn {
+    let mut batch = Vec::new();
+    while outbox.take(&mut batch).await {
+        for Queued { message, place, .. } in batch.drain(..) {
+            match patiently(sink.feed(message), patience).await {
+                Ok(Ok(())) => drop(place),
+                Ok(Err(_)) => return End::Gone.into(),
+                Err(turn) => return turn,
+            }
         }
-        drop(place);
+        // Messages that are ready together travel together.
+        match patiently(sink.flush(), patience).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return End::Gone.into(),
+            Err(turn) => return turn,
+        }
+        if batch.capacity() > MOST_KEPT {
+            batch = Vec::new();
+        }
     }
+    End::Gone.into()
+}
+
+/// Room for so many messages is kept for the next ones.
+const MOST_KEPT: usize = 64;
+
+/// What comes of `work`, unless it takes too long. No timer is set for what is done at once.
+async fn patiently<W: Future>(work: W, patience: Duration) -> Result<W::Output, Turn> {
+    let mut work = pin!(work);
+    if let Poll::Ready(done) = futures::poll!(work.as_mut()) {
+        return Ok(done);
+    }
+    timeout(patience, work).await.map_err(|_| Turn::Lost(TOO_SLOW, "nothing was taken for too long"))
 }
 
 fn interval(period: Duration) -> Interval {

@@ -14,6 +14,7 @@ use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         self, Message,
+        error::ProtocolError,
         protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -49,6 +50,8 @@ pub(super) fn broken(error: &tungstenite::Error) -> End {
     match error {
         tungstenite::Error::Capacity(_) => End::Close(CloseCode::Size, "the message is too large"),
         tungstenite::Error::Utf8(_) => End::Close(CloseCode::Invalid, "text must be UTF-8"),
+        // The connection broke off, and not the protocol.
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
         tungstenite::Error::Protocol(error) => {
             tracing::debug!(%error, "a client broke the WebSocket protocol");
             End::Close(CloseCode::Protocol, "this breaks the WebSocket protocol")

@@ -22,3 +22,4 @@ mod support;
 mod upstream;
 mod websocket;
 mod websocket_bounds;
+mod websocket_sessions;

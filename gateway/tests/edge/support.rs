@@ -31,7 +31,8 @@ pub(crate) fn pool() -> DescriptorPool {
         let includes = ["tests/proto", "../proto", "../proto/vendor"].map(|folder| format!("{root}{folder}"));
         let mut compiler = protox::Compiler::new(includes).expect("the folders are there");
         compiler.include_source_info(true).include_imports(true);
-        compiler.open_files(["test/v1/echo.proto", "test/v1/shape.proto"]).expect("they are good contracts");
+        let files = ["test/v1/echo.proto", "test/v1/shape.proto", "weft/identity/v1/identity_service.proto"];
+        compiler.open_files(files).expect("they are good contracts");
         DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice())
             .expect("the compiler wrote it")
     });
@@ -51,8 +52,19 @@ impl Edge {
     }
 
     pub(crate) fn with(options: GatewayOptions) -> Self {
+        Self::serving(&["test.v1.EchoService"], options)
+    }
+
+    /// A gateway that can ask who somebody is: the bearer of `x` is `callers/x`.
+    pub(crate) fn with_identity(options: GatewayOptions) -> Self {
+        Self::serving(&["test.v1.EchoService", "weft.identity.v1.IdentityService"], options)
+    }
+
+    fn serving(services: &[&str], options: GatewayOptions) -> Self {
         let (echo, events) = Echo::new(pool());
-        let upstreams = Upstreams::new().with("test.v1.EchoService", Peer::new(echo));
+        let upstreams = services
+            .iter()
+            .fold(Upstreams::new(), |upstreams, service| upstreams.with(*service, Peer::new(echo.clone())));
         let lifecycle = Lifecycle::new();
         let gateway = Gateway::new(upstreams, options, pool(), lifecycle.clone()).expect("good contracts");
         Self { gateway, lifecycle, events }

@@ -61,9 +61,8 @@ impl Service<http::Request<Body>> for Echo {
         let echo = self.clone();
         Box::pin(async move {
             let path = request.uri().path().to_owned();
-            let name = path.strip_prefix("/test.v1.EchoService/").expect("the gateway knows its services");
-            let service =
-                echo.pool.get_service_by_name("test.v1.EchoService").expect("it is in the contract");
+            let (service, name) = path[1..].split_once('/').expect("a service and a method");
+            let service = echo.pool.get_service_by_name(service).expect("the gateway knows its services");
             let method = service.methods().find(|method| method.name() == name);
             let Some(method) = method else { return Ok(Status::unimplemented("no such method").into_http()) };
             let _ = echo.events.send(Event::Began(name.to_owned()));
@@ -119,6 +118,15 @@ impl Handler {
                 response.metadata_mut().insert("secret", "s".parse().expect("ASCII"));
                 Ok(response)
             }
+            "WhoAmI" => match metadata.get("authorization").and_then(|value| value.to_str().ok()) {
+                Some("Bearer busy") => Err(Status::unavailable("too busy to look")),
+                Some(credential) if credential.starts_with("Bearer ") => {
+                    Ok(self.once(&json!({ "name": credential.replacen("Bearer ", "callers/", 1) })))
+                }
+                _ => Err(Status::unauthenticated("who?")),
+            },
+            "IssueToken" if asked["ticket"] == "good-once" => Ok(self.once(&json!({ "token": "ada" }))),
+            "IssueToken" => Err(Status::unauthenticated("a ticket is good once")),
             "GetThing" => Ok(self.once(&json!({ "name": asked["name"], "title": asked["view"] }))),
             "DeleteThing" => Ok(self.once(&json!({}))),
             "ListNames" if asked["parent"] == "shelves/empty" => {
@@ -126,6 +134,7 @@ impl Handler {
             }
             "ListNames" => Ok(self.once(&json!({ "names": ["a", "b"], "nextPageToken": "x" }))),
             "Count" | "Download" => self.count(&asked),
+            "Progress" => Ok(self.progress(&asked)),
             "Follow" => Ok(self.follow(&asked)),
             "Fail" => Err(fail(&asked)),
             "Metadata" => {
@@ -183,6 +192,16 @@ impl Handler {
                 }
             })
             .boxed()
+    }
+
+    /// All but the last one may be replaced.
+    fn progress(&self, asked: &Value) -> Response<Answers> {
+        let (to, echo) = (asked["to"].as_i64().unwrap_or_default(), self.output.clone());
+        let messages = (1..=to).map(move |value| {
+            let json = json!({ "at": { "value": value.to_string(), "replaceable": value < to } });
+            Ok(DynamicMessage::deserialize(echo.clone(), json).expect("it fits the contract"))
+        });
+        Response::new(stream::iter(messages).boxed())
     }
 
     fn follow(&self, asked: &Value) -> Response<Answers> {

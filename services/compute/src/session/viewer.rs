@@ -142,13 +142,13 @@ impl Viewer {
         }
         let event = self.event().await;
         self.over |= event.is_err();
-        Some(event.map(|event| LayoutEvent { event: Some(event) }))
+        Some(event)
     }
 
-    async fn event(&mut self) -> Result<Event, Error> {
+    async fn event(&mut self) -> Result<LayoutEvent, Error> {
         loop {
             if let Some(event) = self.layout_event()? {
-                return Ok(event);
+                return Ok(LayoutEvent { event: Some(event), replaceable: false });
             }
             if self.draining.is_cancelled() {
                 return Err(Error::Draining);
@@ -188,7 +188,7 @@ impl Viewer {
     }
 
     /// The newest frame, if the client has not got it and it is time.
-    fn frame(&mut self, wish: &Wish) -> Result<Option<Event>, Error> {
+    fn frame(&mut self, wish: &Wish) -> Result<Option<LayoutEvent>, Error> {
         let Some(snapshot) = self.frames.borrow_and_update().clone() else { return Ok(None) };
         let columns = snapshot.columns();
         // Another wish is met at once, by a keyframe: the view must not stay what it was.
@@ -219,7 +219,7 @@ impl Viewer {
             membership: columns.membership,
             sequence: columns.sequence,
         });
-        Ok(Some(Event::Frame(frame)))
+        Ok(Some(LayoutEvent { event: Some(Event::Frame(frame)), replaceable: follows }))
     }
 
     /// Waits until there may be something to tell.

@@ -7,7 +7,7 @@ use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 use weft_compute::{
     ComputeService, Deps, Options,
-    frames::{self, Frame, FrameEncoding, Header, KEYFRAME},
+    frames::{self, Frame, FrameEncoding, Header, KEYFRAME, REGION},
 };
 use weft_kit::{Clock, Ids, Lifecycle, Peer, metrics::Metrics};
 use weft_proto::weft::compute::v1::{
@@ -162,6 +162,12 @@ impl Eyes {
                     let same = frame.header.membership == before.header.membership;
                     assert!(same || frame.header.has(KEYFRAME), "another membership comes with a keyframe");
                 }
+                let is_key = frame.header.has(KEYFRAME);
+                assert!(!is_key || !event.replaceable, "nobody may miss a keyframe");
+                assert!(
+                    is_key || event.replaceable || frame.header.has(REGION),
+                    "the newest frame is enough"
+                );
                 if let Some(ids) = &frame.ids {
                     self.ids.clone_from(ids);
                 }
