@@ -6,6 +6,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use weft_kit::config::Rates;
 use weft_tests::{
     echo::v1::ChatRequest,
     runtime::{Runtime, Settings},
@@ -73,6 +74,16 @@ async fn an_upload_that_breaks_off_never_looks_whole() {
 async fn more_connections_than_configured_are_closed_at_once() {
     let mut settings = Settings::default();
     settings.connections.max_connections = 2;
+    the_third_is_closed(settings).await;
+    let mut settings = Settings::default();
+    settings.connections.max_connections_per_address = 2;
+    the_third_is_closed(settings).await;
+    let mut settings = Settings::default();
+    settings.connections.new_connections_per_address = Rates { per_second: 1, burst: 2 };
+    the_third_is_closed(settings).await;
+}
+
+async fn the_third_is_closed(settings: Settings) {
     let runtime = Runtime::start(settings).await;
     let held = [TcpStream::connect(runtime.address).await, TcpStream::connect(runtime.address).await];
     let mut third = TcpStream::connect(runtime.address).await.expect("the system's queue takes it");

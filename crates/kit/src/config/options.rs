@@ -10,8 +10,14 @@ use super::Network;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConnectionOptions {
-    /// Most open connections; further ones are closed at once.
+    /// Most open connections, WebSockets among them; further ones are closed at once.
     pub max_connections: usize,
+    /// Most open connections of one address (of one /64 in IPv6); further ones are closed at once. Those of
+    /// `trusted_proxies` may have all: behind a proxy everybody has its address.
+    pub max_connections_per_address: usize,
+    /// How many connections one address may open anew, if it is no trusted proxy's; further ones are closed
+    /// at once.
+    pub new_connections_per_address: Rates,
     /// Most calls at once on one HTTP/2 connection.
     pub max_streams_per_connection: u32,
     /// How long a client may take to say what it wants after connecting, and for the headers of
@@ -103,6 +109,8 @@ impl Default for ConnectionOptions {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            max_connections_per_address: 5_000,
+            new_connections_per_address: Rates { per_second: 1_000, burst: 10_000 },
             max_streams_per_connection: 256,
             header_timeout: Duration::from_secs(8),
             max_header_bytes: 16 * 1024,

@@ -12,7 +12,6 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream, lookup_host},
-    sync::Semaphore,
     time::{Instant, timeout_at},
 };
 use tonic::body::Body;
@@ -23,6 +22,7 @@ use super::{
     guarded::Guarded,
     opened::Opened,
     paced::paced,
+    places::{Full, Place, Places},
     proxies::{self, Origin},
     stalled::{Giving, Stalls, StreamTasks},
     tls::{self, Tls},
@@ -76,7 +76,7 @@ impl Listener {
     /// Serves until the process begins to end, and then until all connections are closed or the
     /// grace period is over.
     pub async fn serve(self, service: HttpService, ids: Ids, lifecycle: Lifecycle) {
-        let places = Arc::new(Semaphore::new(self.options.max_connections));
+        let places = Places::new(&self.options);
         let strict_transport = tls::strict_transport(&self.options.tls);
         let options = Arc::new(self.options);
         if let Some(tls) = &self.tls {
@@ -96,9 +96,20 @@ impl Listener {
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                tracing::warn!(%address, "as many connections as are taken on at once: closed");
-                continue;
+            let place = match places.take(address.ip()) {
+                Ok(place) => place,
+                Err(Full::All) => {
+                    tracing::warn!(%address, "as many connections as are taken on at once: closed");
+                    continue;
+                }
+                Err(Full::OfAddress) => {
+                    self.cuts.count("address_connections", address);
+                    continue;
+                }
+                Err(Full::TooOften) => {
+                    self.cuts.count("address_rate", address);
+                    continue;
+                }
             };
             let connection = Connection {
                 service: service.clone(),
@@ -110,10 +121,7 @@ impl Listener {
                 cuts: self.cuts.clone(),
             };
             // Boxed, because a task has room for what it runs more than once.
-            lifecycle.spawn_future(Box::pin(async move {
-                connection.run(socket, address).await;
-                drop(place);
-            }));
+            lifecycle.spawn_future(Box::pin(connection.run(socket, address, place)));
         }
     }
 }
@@ -143,7 +151,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self, socket: TcpStream, address: SocketAddr) {
+    async fn run(self, socket: TcpStream, address: SocketAddr, place: Place) {
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%address, %error, "no delay could not be set");
         }
@@ -152,7 +160,7 @@ impl Connection {
         let end = Instant::now() + self.options.header_timeout;
         match self.tls.clone() {
             None => match timeout_at(end, Opened::read(socket)).await {
-                Ok(Ok(Some(opened))) => Box::pin(self.serve(opened, end, address)).await,
+                Ok(Ok(Some(opened))) => Box::pin(self.serve(opened, end, address, place)).await,
                 Ok(_) => {}
                 Err(_) => self.cuts.count("handshake", address),
             },
@@ -160,7 +168,7 @@ impl Connection {
                 // A handshake is large, and soon over: its room is not kept for the connection's life.
                 let opened = Box::pin(async { Opened::read(tls.acceptor.accept(socket).await?).await });
                 match timeout_at(end, opened).await {
-                    Ok(Ok(Some(opened))) => Box::pin(self.serve(opened, end, address)).await,
+                    Ok(Ok(Some(opened))) => Box::pin(self.serve(opened, end, address, place)).await,
                     Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS connection came about"),
                     Ok(Ok(None)) => {}
                     Err(_) => self.cuts.count("handshake", address),
@@ -170,7 +178,7 @@ impl Connection {
     }
 
     /// Serves what was opened; what is left of its handshake must be done by `end`.
-    async fn serve<S>(self, opened: Opened<S>, end: Instant, address: SocketAddr)
+    async fn serve<S>(self, opened: Opened<S>, end: Instant, address: SocketAddr, place: Place)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -182,7 +190,7 @@ impl Connection {
             cuts: cuts.clone(),
         };
         let is_http2 = opened.is_http2();
-        let mut stream = Guarded::http1(opened, options, address, cuts.clone());
+        let mut stream = Guarded::http1(opened, options, address, cuts.clone(), place);
         if is_http2 {
             stream = stream.speaking_http2(options, end, tasks.stalls.clone());
         }

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::{cuts::Cuts, floods::Floods, patience::Patience, stalled::Stalls};
+use super::{cuts::Cuts, floods::Floods, patience::Patience, places::Place, stalled::Stalls};
 use crate::config::ConnectionOptions;
 
 /// The connection's bytes as HTTP reads and writes them, whatever is beneath: TLS is.
@@ -29,13 +29,21 @@ pub(super) struct Guarded<S> {
     /// With a client that takes nothing, from its socket and from its streams.
     writing: Patience,
     stalls: Stalls,
+    /// Kept for as long as there are bytes to come, also those of the WebSocket that it may become.
+    _place: Place,
 }
 
 impl<S> Guarded<S> {
     /// A connection of HTTP/1.
-    pub(super) fn http1(stream: S, options: &ConnectionOptions, address: SocketAddr, cuts: Cuts) -> Self {
+    pub(super) fn http1(
+        stream: S,
+        options: &ConnectionOptions,
+        address: SocketAddr,
+        cuts: Cuts,
+        place: Place,
+    ) -> Self {
         let (writing, stalls) = (Patience::new(options.stall_timeout), Stalls::default());
-        Self { stream, address, cuts, floods: None, handshake: None, writing, stalls }
+        Self { stream, address, cuts, floods: None, handshake: None, writing, stalls, _place: place }
     }
 
     /// Makes it one of HTTP/2, whose handshake must be done by `handshake`, and whose streams tell when
@@ -177,7 +185,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     use super::*;
-    use crate::{config::Rates, metrics::Metrics};
+    use crate::{config::Rates, metrics::Metrics, server::places::Places};
 
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
@@ -194,7 +202,8 @@ mod tests {
         let cuts = Cuts::default();
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let handshake = Instant::now() + Duration::from_secs(10);
-        let server = Guarded::http1(server, &options, address, cuts.clone());
+        let place = Places::new(&options).take(address.ip()).expect("there is room");
+        let server = Guarded::http1(server, &options, address, cuts.clone(), place);
         (client, server.speaking_http2(&options, handshake, Stalls::default()), cuts)
     }
 

@@ -1,6 +1,6 @@
 //! Serving: from a socket to a handler.
 //!
-//! A request walks forward through these files: `accept` (a connection, maybe with
+//! A request walks forward through these files: `accept` (a connection that has a place in `places`, maybe with
 //! `tls`, `opened` by its first bytes and then `guarded` against `floods` of `frames`; its bodies
 //! `paced` on their way in, and not `stalled` on their way out), `pipeline` (the stages
 //! of a call, in their order), and in it `deadline`, `load`, [`Authenticator`](crate::auth),
@@ -24,6 +24,7 @@ mod opened;
 mod paced;
 mod patience;
 mod pipeline;
+mod places;
 mod proxies;
 mod rate;
 mod reflection;
