@@ -3,6 +3,7 @@
 //! late. And who may call what, for every method and every kind of caller.
 
 mod authorisation;
+mod bombs;
 mod connections;
 mod imports;
 mod json;

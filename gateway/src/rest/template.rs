@@ -194,6 +194,79 @@ mod tests {
         assert!(Template::parse("/**").is_ok());
     }
 
+    /// A template as text: what was parsed, said again.
+    fn text(template: &Template) -> String {
+        let mut text = String::new();
+        for (index, segment) in template.segments.iter().enumerate() {
+            text.push('/');
+            if let Some(variable) = template.variables.iter().find(|variable| variable.from == index) {
+                text.push_str(&format!("{{{}=", variable.field_path.join(".")));
+            }
+            match segment {
+                Segment::Literal(literal) => text.push_str(literal),
+                Segment::One => text.push('*'),
+                Segment::Rest => text.push_str("**"),
+            }
+            let end = |variable: &&Variable| variable.to.unwrap_or(template.segments.len()) == index + 1;
+            if template.variables.iter().any(|variable| end(&variable)) {
+                text.push('}');
+            }
+        }
+        if let Some(verb) = &template.verb {
+            text.push_str(&format!(":{verb}"));
+        }
+        text
+    }
+
+    #[test]
+    fn fuzz_of_templates() {
+        use proptest::{prelude::*, sample::select, test_runner::RngSeed};
+        const PIECES: [&str; 20] = [
+            "/",
+            "/",
+            "/",
+            "*",
+            "**",
+            "{",
+            "}",
+            "=",
+            ".",
+            ":",
+            "a",
+            "b",
+            "v1",
+            "{a}",
+            "{b=*}",
+            "{c.d=x/*}",
+            "%2F",
+            "é",
+            " ",
+            "-_~",
+        ];
+        let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+        if config.rng_seed == RngSeed::Random {
+            config.rng_seed = RngSeed::Fixed(1);
+        }
+        let pieces = prop::collection::vec(select(&PIECES[..]), 0..12);
+        proptest::test_runner::TestRunner::new(config)
+            .run(&pieces, |pieces| {
+                // Half of them begin as every template does.
+                let said = format!("{}{}", if pieces.len() % 2 == 0 { "/" } else { "" }, pieces.concat());
+                if let Ok(template) = Template::parse(&said) {
+                    prop_assert!(!template.segments.is_empty());
+                    for variable in &template.variables {
+                        let to = variable.to.unwrap_or(template.segments.len());
+                        prop_assert!(variable.from < to && to <= template.segments.len());
+                    }
+                    prop_assert_eq!(Template::parse(&text(&template)), Ok(template), "{}", said);
+                }
+                Ok(())
+            })
+            .unwrap_or_else(|failure| panic!("{failure}"));
+        let good = PIECES.iter().filter(|piece| Template::parse(&format!("/{piece}")).is_ok()).count();
+        assert!(good > 5, "the pieces make no templates");
+    }
+
     #[test]
     fn refuses_what_the_syntax_does_not_have() {
         for text in [

@@ -10,6 +10,7 @@ use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
+use weft_gateway::GatewayOptions;
 
 use super::entropy::{Entropy, bent, message};
 use crate::{
@@ -29,7 +30,7 @@ pub(super) struct Fixture {
 impl Fixture {
     pub(super) fn new() -> Self {
         let everything = pool().get_message_by_name("test.v1.Everything").expect("it is in the contract");
-        Self { edge: Edge::new(), everything }
+        Self { edge: Edge::with_identity(GatewayOptions::default()), everything }
     }
 
     async fn post(&self, path: &str, content_type: &str, body: impl Into<Bytes>) -> Answer {
@@ -234,12 +235,21 @@ pub(super) async fn websocket(fixture: &Fixture, bytes: &[u8]) {
         let call = entropy.below(4);
         let method = ["Chat", "Count", "Echo", "Nothing"][entropy.below(4)];
         let head = json!({ "method": format!("test.v1.EchoService/{method}"), "timeoutMs": 1_000 });
-        let kind = entropy.below(6);
+        let kind = entropy.below(8);
+        let session = ["", "x"][entropy.below(2)];
+        let hello = json!({
+            "metadata": { "authorization": "Bearer ada" },
+            "resumable": entropy.below(2) == 0,
+            "session": session,
+            "received": call,
+        });
         let message = if is_json {
             let frame = match kind {
                 0 | 1 => json!({ "call": call, "open": head }),
                 2 | 3 => json!({ "call": call, "message": { "value": entropy.byte() } }),
                 4 => json!({ "call": call, "end": true }),
+                6 => json!({ "hello": hello }),
+                7 => json!({ "ack": call }),
                 _ => json!({ "call": call, "cancel": true }),
             };
             let mut text = frame.to_string().into_bytes();
@@ -248,14 +258,17 @@ pub(super) async fn websocket(fixture: &Fixture, bytes: &[u8]) {
             }
             Message::text(String::from_utf8_lossy(&text).into_owned())
         } else {
-            let head = head.to_string();
+            let (head, hello) = (head.to_string(), hello.to_string());
             let payload: &[u8] = match kind {
                 0 | 1 => head.as_bytes(),
                 2 | 3 => b"\x08\x07",
+                6 => hello.as_bytes(),
+                7 => b"\x01",
                 _ => b"",
             };
-            let number = [1, 1, 2, 2, 3, 4][kind];
-            let mut frame = [&[call as u8, number], payload].concat();
+            let number = [1, 1, 2, 2, 3, 4, 6, 8][kind];
+            let call = if kind < 6 { call as u8 } else { 0 };
+            let mut frame = [&[call, number], payload].concat();
             if entropy.below(4) == 0 {
                 frame = bent(&frame, &mut entropy);
             }
@@ -272,7 +285,7 @@ pub(super) async fn websocket(fixture: &Fixture, bytes: &[u8]) {
             Message::Pong(_) => return,
             Message::Close(frame) => {
                 let code = u16::from(frame.expect("a code").code);
-                assert!([1002, 1003].contains(&code), "{code}");
+                assert!([1002, 1003, 4001].contains(&code), "{code}");
                 return;
             }
             _ => {}
