@@ -48,6 +48,7 @@ impl Program {
         let mut process = Process::up(&folder.path().join("data"))
             .set("SERVER__STALL_TIMEOUT", STALL_TIMEOUT)
             .set("SERVER__MAX_CONNECTIONS", "12000")
+            .set("SERVER__MAX_CONNECTIONS_PER_ADDRESS", "12000")
             .set("LIMITS__MAX_STREAMS", "12000");
         process.start();
         let client = process.client();

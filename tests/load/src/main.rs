@@ -15,6 +15,7 @@ mod positions;
 mod report;
 mod rpc;
 mod shown;
+mod sockets;
 
 use std::path::PathBuf;
 
@@ -51,6 +52,8 @@ enum Scenario {
     Gateway,
     /// Positions of 100,000 nodes to 1, 10 and 100 viewers: rate, size, time from step to socket.
     Positions,
+    /// 10,000 WebSockets: memory of idle ones, and a change stream to all of them.
+    Sockets,
 }
 
 fn main() -> Result<()> {
@@ -66,6 +69,7 @@ fn main() -> Result<()> {
             Scenario::Graph => Box::pin(graph::measure(arguments.rounds)).await,
             Scenario::Gateway => gateway::measure(arguments.rounds, &arguments.envoy).await,
             Scenario::Positions => positions::measure(arguments.rounds).await,
+            Scenario::Sockets => sockets::measure(arguments.rounds).await,
         }
     })?;
     report.print(arguments.json)?;
