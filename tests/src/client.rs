@@ -7,6 +7,7 @@ use tonic::{
     service::{Interceptor, interceptor::InterceptedService},
     transport::{Channel, Endpoint},
 };
+use weft_kit::BoxError;
 use weft_proto::weft::{
     compute::v1::layout_service_client::LayoutServiceClient,
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
@@ -115,6 +116,19 @@ impl Client {
         headers: &[(&str, &str)],
         body: impl Into<bytes::Bytes>,
     ) -> Answer {
+        self.try_rest(line, headers, body).await.expect("the server answers")
+    }
+
+    /// The same, where no answer may come.
+    ///
+    /// # Errors
+    /// What the connection ended with.
+    pub async fn try_rest(
+        &self,
+        line: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<bytes::Bytes>,
+    ) -> Result<Answer, BoxError> {
         let body = body.into();
         let (method, path) = line.split_once(' ').expect("METHOD path");
         let mut request = http::Request::builder().method(method).uri(format!("{}{path}", self.url));
@@ -131,7 +145,9 @@ impl Client {
             request = request.header(*name, *value);
         }
         self.http
-            .http1(request.body(tonic::body::Body::new(http_body_util::Full::from(body))).expect("a request"))
+            .try_http1(
+                request.body(tonic::body::Body::new(http_body_util::Full::from(body))).expect("a request"),
+            )
             .await
     }
 
@@ -142,6 +158,26 @@ impl Client {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Result<Answer, Status> {
+        let answer = self.try_grpc(path, headers, body).await.expect("the server answers");
+        let status =
+            Status::from_header_map(&answer.trailers).or_else(|| Status::from_header_map(&answer.headers));
+        match status {
+            Some(status) if status.code() == tonic::Code::Ok => Ok(answer),
+            Some(status) => Err(status),
+            None => panic!("an answer without a status: {answer:?}"),
+        }
+    }
+
+    /// The same, whatever the answer is, and where none may come.
+    ///
+    /// # Errors
+    /// What the connection ended with.
+    pub async fn try_grpc(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Answer, BoxError> {
         let mut request = http::Request::builder().method("POST").uri(format!("{}{path}", self.url));
         let bearer = self.bearer();
         let ours = [
@@ -158,14 +194,7 @@ impl Client {
             request = request.header(*name, *value);
         }
         let body = tonic::body::Body::new(http_body_util::Full::from(body));
-        let answer = self.http.http2(request.body(body).expect("a request")).await;
-        let status =
-            Status::from_header_map(&answer.trailers).or_else(|| Status::from_header_map(&answer.headers));
-        match status {
-            Some(status) if status.code() == tonic::Code::Ok => Ok(answer),
-            Some(status) => Err(status),
-            None => panic!("an answer without a status: {answer:?}"),
-        }
+        self.http.try_http2(request.body(body).expect("a request")).await
     }
 
     /// A WebSocket with messages in JSON.

@@ -9,6 +9,7 @@ use hyper_util::{
 };
 use serde_json::Value;
 use tonic::body::Body;
+use weft_kit::BoxError;
 
 /// A client without opinions.
 #[derive(Clone, Debug)]
@@ -43,14 +44,28 @@ impl Http {
 
     /// Over HTTP/1.1.
     pub async fn http1(&self, request: Request<Body>) -> Answer {
-        let response = self.one.request(request).await.expect("the server answers");
-        Answer::read(response.map(Body::new)).await
+        self.try_http1(request).await.expect("the server answers")
+    }
+
+    /// Over HTTP/1.1, where no answer may come.
+    ///
+    /// # Errors
+    /// What the connection ended with, before the answer was whole.
+    pub async fn try_http1(&self, request: Request<Body>) -> Result<Answer, BoxError> {
+        Answer::read(self.one.request(request).await?.map(Body::new)).await
     }
 
     /// Over HTTP/2.
     pub async fn http2(&self, request: Request<Body>) -> Answer {
-        let response = self.two.request(request).await.expect("the server answers");
-        Answer::read(response.map(Body::new)).await
+        self.try_http2(request).await.expect("the server answers")
+    }
+
+    /// Over HTTP/2, where no answer may come.
+    ///
+    /// # Errors
+    /// What the connection ended with, before the answer was whole.
+    pub async fn try_http2(&self, request: Request<Body>) -> Result<Answer, BoxError> {
+        Answer::read(self.two.request(request).await?.map(Body::new)).await
     }
 }
 
@@ -61,11 +76,11 @@ impl Default for Http {
 }
 
 impl Answer {
-    async fn read(response: http::Response<Body>) -> Self {
+    async fn read(response: http::Response<Body>) -> Result<Self, BoxError> {
         let (parts, body) = response.into_parts();
-        let whole = body.collect().await.expect("the answer is whole");
+        let whole = body.collect().await?;
         let trailers = whole.trailers().cloned().unwrap_or_default();
-        Self { status: parts.status.as_u16(), headers: parts.headers, body: whole.to_bytes(), trailers }
+        Ok(Self { status: parts.status.as_u16(), headers: parts.headers, body: whole.to_bytes(), trailers })
     }
 
     /// The body as text.
