@@ -200,7 +200,7 @@ mod tests {
         for (index, segment) in template.segments.iter().enumerate() {
             text.push('/');
             if let Some(variable) = template.variables.iter().find(|variable| variable.from == index) {
-                text.push_str(&format!("{{{}=", variable.field_path.join(".")));
+                text.extend(["{", &variable.field_path.join("."), "="]);
             }
             match segment {
                 Segment::Literal(literal) => text.push_str(literal),
@@ -213,7 +213,7 @@ mod tests {
             }
         }
         if let Some(verb) = &template.verb {
-            text.push_str(&format!(":{verb}"));
+            text.extend([":", verb]);
         }
         text
     }

@@ -258,34 +258,34 @@ mod tests {
         all
     }
 
-    async fn say(outbox: &Outbox, call: u64, words: &str) {
+    fn say(outbox: &Outbox, call: u64, words: &str) {
         outbox.send(call, text(words)).now_or_never().expect("there is room").expect("it lives");
     }
 
-    async fn show(outbox: &Outbox, call: u64, words: &str) {
+    fn show(outbox: &Outbox, call: u64, words: &str) {
         outbox.send_latest(call, text(words)).now_or_never().expect("there is room").expect("it lives");
     }
 
-    #[tokio::test]
-    async fn the_latest_wins_and_what_is_ordered_goes_first() {
+    #[test]
+    fn the_latest_wins_and_what_is_ordered_goes_first() {
         let outbox = Outbox::new(1_000);
         for frame in 0..100 {
-            show(&outbox, 1, &format!("frame {frame}")).await;
+            show(&outbox, 1, &format!("frame {frame}"));
         }
-        say(&outbox, 2, "a").await;
-        say(&outbox, 2, "b").await;
+        say(&outbox, 2, "a");
+        say(&outbox, 2, "b");
         assert_eq!(taken(&outbox), ["a", "b", "frame 99"]);
     }
 
-    #[tokio::test]
-    async fn what_one_call_says_stays_in_order() {
+    #[test]
+    fn what_one_call_says_stays_in_order() {
         let outbox = Outbox::new(1_000);
-        show(&outbox, 1, "old frame").await;
-        say(&outbox, 1, "other nodes").await;
-        show(&outbox, 1, "frame 1").await;
-        show(&outbox, 1, "frame 2").await;
+        show(&outbox, 1, "old frame");
+        say(&outbox, 1, "other nodes");
+        show(&outbox, 1, "frame 1");
+        show(&outbox, 1, "frame 2");
         outbox.send_last(1, text("the end"));
-        show(&outbox, 3, "of a call that is given up").await;
+        show(&outbox, 3, "of a call that is given up");
         outbox.forget(3);
         assert_eq!(taken(&outbox), ["old frame", "other nodes", "frame 2", "the end"]);
     }
@@ -293,25 +293,25 @@ mod tests {
     #[tokio::test]
     async fn each_lane_has_room_of_its_own() {
         let outbox = Outbox::new(100);
-        say(&outbox, 1, "a").await;
+        say(&outbox, 1, "a");
         assert!(outbox.send(2, text("b")).now_or_never().is_none(), "no room");
-        show(&outbox, 1, "c").await;
-        show(&outbox, 1, "d").await;
+        show(&outbox, 1, "c");
+        show(&outbox, 1, "d");
         assert!(outbox.send_latest(2, text("e")).now_or_never().is_none(), "no room");
         assert_eq!(taken(&outbox), ["a", "d"]);
-        say(&outbox, 2, "b").await;
+        say(&outbox, 2, "b");
         outbox.finish();
         assert_eq!(outbox.send(3, text("x")).await, Err(Gone));
         assert_eq!(taken(&outbox), ["b"]);
         assert!(!outbox.take(&mut Vec::new()).await, "there is no more");
     }
 
-    #[tokio::test]
-    async fn what_was_not_acknowledged_is_said_again() {
+    #[test]
+    fn what_was_not_acknowledged_is_said_again() {
         let outbox = Outbox::new(10_000);
         outbox.keep(10_000);
         for word in ["a", "b", "c", "d"] {
-            say(&outbox, 1, word).await;
+            say(&outbox, 1, word);
         }
         outbox.ping();
         assert_eq!(taken(&outbox), ["a", "b", "c", "d", ""]);
@@ -320,24 +320,24 @@ mod tests {
         assert!(outbox.can_resume(1) && outbox.can_resume(4));
         assert!(!outbox.can_resume(0) && !outbox.can_resume(5));
         outbox.ping();
-        show(&outbox, 1, "frame").await;
-        say(&outbox, 2, "e").await;
+        show(&outbox, 1, "frame");
+        say(&outbox, 2, "e");
         outbox.resume(2, text("welcome"));
         assert_eq!(taken(&outbox), ["welcome", "c", "d", "e", "frame"]);
         assert!(outbox.can_resume(2) && outbox.can_resume(6) && !outbox.can_resume(7));
     }
 
-    #[tokio::test]
-    async fn what_does_not_fit_is_not_kept() {
+    #[test]
+    fn what_does_not_fit_is_not_kept() {
         let outbox = Outbox::new(10_000);
         outbox.keep(3 * (OVERHEAD + 1));
         for word in ["a", "b", "c", "d"] {
-            say(&outbox, 1, word).await;
+            say(&outbox, 1, word);
         }
         taken(&outbox);
         assert!(!outbox.can_resume(0), "a is gone");
         assert!(outbox.can_resume(1));
-        say(&outbox, 1, &"x".repeat(1_000)).await;
+        say(&outbox, 1, &"x".repeat(1_000));
         taken(&outbox);
         assert!(!outbox.can_resume(4) && outbox.can_resume(5), "it is larger than all that is kept");
     }
