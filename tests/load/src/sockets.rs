@@ -121,9 +121,9 @@ impl Line {
     }
 
     async fn say(&mut self, message: &[u8]) -> Result<()> {
-        // A mask of zeros changes nothing.
+        // Masked, with 16 bits of length; a mask of zeros changes nothing.
         let length = u16::try_from(message.len())?.to_be_bytes();
-        let frame = [&[0x82, 0x80 | 126], &length[..], &[0; 4], message].concat();
+        let frame = [&[0x82, 0xfe], &length[..], &[0; 4], message].concat();
         Ok(self.stream.write_all(&frame).await?)
     }
 
