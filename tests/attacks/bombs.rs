@@ -29,13 +29,10 @@ fn gzip_bomb() -> Vec<u8> {
 
 /// What a protocol answers, in one text: status, headers, body, trailers.
 fn said(answer: &Answer) -> String {
-    let headers = [&answer.headers, &answer.trailers].map(|headers| {
-        headers
-            .iter()
-            .map(|(name, value)| format!("{name}:{}\n", value.to_str().unwrap_or("?")))
-            .collect::<String>()
-    });
-    format!("{}\n{}\n{}", answer.status, headers.concat(), String::from_utf8_lossy(&answer.body))
+    let headers = answer.headers.iter().chain(&answer.trailers);
+    let headers: Vec<_> =
+        headers.map(|(name, value)| format!("{name}:{}", value.to_str().unwrap_or("?"))).collect();
+    format!("{}\n{}\n{}", answer.status, headers.join("\n"), String::from_utf8_lossy(&answer.body))
 }
 
 /// How a message is sent in one protocol, and how that refuses one.
