@@ -12,10 +12,13 @@ use std::time::Instant;
 
 use weft_kernels::{Dim, Params, Simulation};
 
+#[path = "support/file.rs"]
+mod file;
 #[path = "../tests/layout/graphs.rs"]
 mod graphs;
 
-use graphs::{Graph, link, preferential};
+use file::read;
+use graphs::{Graph, preferential};
 
 struct Options {
     nodes: u32,
@@ -109,17 +112,4 @@ fn options() -> Result<Options, Box<dyn std::error::Error>> {
         }
     }
     Ok(options)
-}
-
-fn read(text: &str) -> Result<Graph, Box<dyn std::error::Error>> {
-    let mut edges = Vec::new();
-    let mut last = 0;
-    for line in text.lines() {
-        let mut columns = line.split('\t');
-        let mut number = || columns.next().ok_or("a line without a tab").map(str::trim);
-        let edge = link(number()?.parse()?, number()?.parse()?);
-        last = last.max(edge.source).max(edge.target);
-        edges.push(edge);
-    }
-    Ok(Graph { nodes: (0..=last).collect(), edges })
 }

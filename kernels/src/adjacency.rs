@@ -18,7 +18,7 @@ pub struct Edge {
 
 /// Largest weight of a pair of nodes, parallel edges added up. More than this would only cost
 /// single-precision digits elsewhere.
-const MAX_WEIGHT: f32 = 1e6;
+pub(crate) const MAX_WEIGHT: f32 = 1e6;
 
 /// Symmetric compressed rows: both ends of an edge list each other, so that the springs of a
 /// node can be summed by one thread, in one order, without atomics.

@@ -1,4 +1,4 @@
-//! The numbers of weft: graph layout on every core, without I/O, clocks or async.
+//! The numbers of weft: graph layout and analytics on every core, without I/O, clocks or async.
 //!
 //! # Promise
 //! - **Live**: a [`Simulation`] is driven tick by tick; the graph, the parameters and single
@@ -10,7 +10,7 @@
 //! - **Ends by itself**: a layout reports when it has settled, and then costs nothing until
 //!   something wakes it.
 //!
-//! # Layout
+//! # Files
 //! ```text
 //! params.rs        the knobs, their ranges, defaults
 //! membership.rs    external ids and dense slots
@@ -19,6 +19,7 @@
 //! scene.rs         what a tick is given
 //! simulation/      state between ticks: sync, pins, heat, sleep
 //! cpu/             one tick on the processor: repulsion by mesh or tree, springs, gravity
+//! analytics/       what is computed of a whole graph, once: components, ranks, communities
 //! ```
 //! Another device gets its own folder beside `cpu/`, takes the same `Scene`, and must pass the
 //! same tests; `cpu/` stays the reference.
@@ -44,6 +45,7 @@
 //! ```
 
 mod adjacency;
+pub mod analytics;
 mod cpu;
 mod error;
 mod membership;

@@ -4,7 +4,7 @@ use crate::{Dim, Point};
 
 /// Mixes `seed` and `name` into 64 well-spread bits (the finaliser of Steele, Lea and Flood's
 /// SplitMix64, 2014).
-fn mix(seed: u64, name: u64) -> u64 {
+pub(crate) fn mix(seed: u64, name: u64) -> u64 {
     let mut bits = seed.wrapping_add(name.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

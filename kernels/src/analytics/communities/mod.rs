@@ -1,0 +1,175 @@
+//! Communities: parts with more edges inside than chance would put there.
+//!
+//! ```text
+//! level.rs     a graph of which each node stands for a part of the one before
+//! moving.rs    nodes move to where they gain most
+//! refining.rs  what moved together is put together anew, so that no community falls apart
+//! ```
+
+mod level;
+mod moving;
+mod refining;
+
+use super::network::{Along, Network};
+use super::{AnalysisError, Observer, ask, check};
+use level::Level;
+
+/// How communities are looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommunityParams {
+    /// By which method. Default [`Method::Leiden`].
+    pub method: Method,
+    /// Above 1 makes more and smaller communities, below 1 fewer and larger ones (Reichardt and Bornholdt, 2006); from 0
+    /// to 1e6. Default 1.
+    pub resolution: f64,
+    /// Whole passes at most, each beginning with the communities of the one before; from 1 to 100. Ends earlier when one
+    /// gains nothing. Default 2.
+    pub passes: u32,
+}
+
+impl Default for CommunityParams {
+    fn default() -> Self {
+        Self { method: Method::Leiden, resolution: 1.0, passes: 2 }
+    }
+}
+
+/// A method of looking for communities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Blondel, Guillaume, Lambiotte and Lefebvre, 2008. A community can consist of parts that have nothing to do
+    /// with each other.
+    Louvain,
+    /// Traag, Waltman and van Eck: From Louvain to Leiden, 2019. Every community is connected. Refines greedily (as
+    /// GVE-Leiden: Sahu, 2023), so that there is nothing random in it.
+    Leiden,
+}
+
+/// A partition of the nodes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Communities {
+    /// For each node, the smallest slot of its community: its name.
+    pub labels: Vec<u32>,
+    /// Number of communities.
+    pub count: usize,
+    /// Its modularity at the resolution that was asked for.
+    pub modularity: f64,
+}
+
+/// Looks for the partition of greatest modularity (Newman and Girvan, 2004). Edges have no direction here, parallel
+/// ones add up, loops do not count.
+///
+/// # Errors
+/// Parameters out of range; cancelled.
+pub fn communities(
+    network: &Network,
+    params: &CommunityParams,
+    observer: &dyn Observer,
+) -> Result<Communities, AnalysisError> {
+    check("resolution", params.resolution, 0.0, 1e6)?;
+    check("passes", f64::from(params.passes), 1.0, 100.0)?;
+    let ground = Level::ground(network.rows(Along::Both));
+    let mut labels: Vec<u32> = (0..network.nodes() as u32).collect();
+    let mut best = f64::NEG_INFINITY;
+    for pass in 0..params.passes {
+        let told = |part: f64| ask(observer, (f64::from(pass) + part) / f64::from(params.passes));
+        labels = climb(&ground, labels, params, &told)?;
+        let reached = quality(&ground, &labels, params.resolution);
+        if reached <= best + 1e-9 {
+            best = best.max(reached);
+            break;
+        }
+        best = reached;
+    }
+    let (labels, count) = named(&labels);
+    Ok(Communities { labels, count, modularity: if best.is_finite() { best } else { 0.0 } })
+}
+
+/// Modularity of the partition that gives every node the label of its slot; 0 for a graph without edges.
+///
+/// # Errors
+/// Another number of labels than nodes; a resolution out of range.
+pub fn modularity(network: &Network, labels: &[u32], resolution: f64) -> Result<f64, AnalysisError> {
+    check("resolution", resolution, 0.0, 1e6)?;
+    if labels.len() != network.nodes() {
+        return Err(AnalysisError::Length { given: labels.len(), nodes: network.nodes() });
+    }
+    let (labels, _) = named(labels);
+    Ok(quality(&Level::ground(network.rows(Along::Both)), &labels, resolution))
+}
+
+/// One pass: levels of ever fewer nodes until none of them moves.
+fn climb(
+    ground: &Level<'_>,
+    mut labels: Vec<u32>,
+    params: &CommunityParams,
+    told: &dyn Fn(f64) -> Result<(), AnalysisError>,
+) -> Result<Vec<u32>, AnalysisError> {
+    /// Part of the work that the lower levels are, roughly: each costs about half of the one below.
+    fn done(depth: i32) -> f64 {
+        1.0 - 0.5_f64.powi(depth)
+    }
+    // For each node of the ground, the node of today's level that it is part of.
+    let mut place: Vec<u32> = (0..labels.len() as u32).collect();
+    let mut raised: Option<Level<'static>> = None;
+    let mut depth = 0;
+    loop {
+        told(done(depth))?;
+        let level = raised.as_ref().unwrap_or(ground);
+        moving::settle(level, &mut labels, params.resolution, &|| told(done(depth)))?;
+        let parts = match params.method {
+            Method::Louvain => labels.clone(),
+            Method::Leiden => refining::refine(level, &labels, params.resolution),
+        };
+        let (next, of_part) = level.raise(&parts);
+        if next.nodes() == level.nodes() {
+            return Ok(place.iter().map(|node| labels[*node as usize]).collect());
+        }
+        // A node of the next level is where the nodes that it stands for are.
+        let mut above = vec![0; next.nodes()];
+        for (node, part) in of_part.iter().enumerate() {
+            above[*part as usize] = labels[node];
+        }
+        for node in &mut place {
+            *node = of_part[*node as usize];
+        }
+        labels = dense(&above);
+        raised = Some(next);
+        depth += 1;
+    }
+}
+
+/// The same partition with its smallest slots as names, and how many parts it has.
+fn named(labels: &[u32]) -> (Vec<u32>, usize) {
+    let mut names = std::collections::HashMap::new();
+    let named =
+        labels.iter().enumerate().map(|(slot, label)| *names.entry(*label).or_insert(slot as u32)).collect();
+    (named, names.len())
+}
+
+/// The same partition with the numbers from 0 in the order in which they are met: below the number of nodes.
+fn dense(labels: &[u32]) -> Vec<u32> {
+    let mut numbers = std::collections::HashMap::new();
+    labels
+        .iter()
+        .map(|label| {
+            let next = numbers.len() as u32;
+            *numbers.entry(*label).or_insert(next)
+        })
+        .collect()
+}
+
+/// Modularity of a partition whose labels are below the number of nodes.
+fn quality(level: &Level<'_>, labels: &[u32], resolution: f64) -> f64 {
+    if level.total <= 0.0 {
+        return 0.0;
+    }
+    let mut inside = 0.0;
+    let mut strengths = vec![0.0; level.nodes()];
+    for node in 0..level.nodes() {
+        strengths[labels[node] as usize] += level.strengths[node];
+        let same = |entry: &(u32, f32)| labels[entry.0 as usize] == labels[node];
+        inside += level.entries(node).filter(same).map(|entry| f64::from(entry.1)).sum::<f64>();
+    }
+    let expected: f64 = strengths.iter().map(|strength| (strength / level.total).powi(2)).sum();
+    inside / level.total - resolution * expected
+}
