@@ -4,8 +4,8 @@ pub mod change;
 pub mod filter;
 pub mod limits;
 pub mod memory;
-pub mod order;
-pub mod page;
 pub mod properties;
 pub mod query;
 pub mod search;
+
+pub(crate) use weft_kit::{cursor as page, order};

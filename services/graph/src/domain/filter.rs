@@ -2,7 +2,8 @@
 
 use weft_proto::weft::graph::v1::{Graph, GraphKind};
 
-use super::{Found, Kind, Record, Schema};
+pub use weft_kit::filter::{Filter, FilterError, Found, Kind, Record, Schema, wildcard};
+
 use crate::domain::{
     memory::{EdgeParts, Memory, NodeRef},
     properties::{Properties, Property},
@@ -149,6 +150,26 @@ fn visit_all<'a>(mut texts: impl Iterator<Item = &'a str>, test: &mut dyn FnMut(
 }
 
 fn visit_property(encoded: &[u8], path: &[String], test: &mut dyn FnMut(Found<'_>) -> bool) -> bool {
-    let found: Option<Property<'_>> = Properties(encoded).at(path);
-    found.is_some_and(|property| test(Found::Property(property)))
+    match Properties(encoded).at(path) {
+        None => false,
+        Some(Property::List(list)) => {
+            test(Found::There) || list.iter().any(|element| visit_value(element, true, test))
+        }
+        Some(Property::Object(object)) => {
+            test(Found::There) || object.iter().any(|(name, _)| test(Found::Member(name)))
+        }
+        Some(value) => visit_value(value, false, test),
+    }
+}
+
+/// Shows a value alone; lists and objects inside of lists are not looked into.
+fn visit_value(value: Property<'_>, in_list: bool, test: &mut dyn FnMut(Found<'_>) -> bool) -> bool {
+    match value {
+        Property::Text(text) if in_list => test(Found::Element(text)),
+        Property::Text(text) => test(Found::Text(text)),
+        Property::Number(number) => test(Found::Number(number)),
+        Property::Bool(truth) => test(Found::Bool(truth)),
+        Property::Null => test(Found::Null),
+        Property::List(_) | Property::Object(_) => false,
+    }
 }

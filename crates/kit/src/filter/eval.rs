@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use super::lexer::Operator;
-use crate::domain::properties::Property;
 
 /// A filter whose fields are known.
 #[derive(Clone, Debug)]
@@ -91,17 +90,24 @@ impl Pattern {
     }
 }
 
-/// What a record shows of a field.
+/// What a record shows of a field. Of a list it shows each element, of an object each name, and before them
+/// that it is there at all.
 #[derive(Clone, Copy, Debug)]
 pub enum Found<'a> {
+    /// It is there, and there is nothing in it to compare with: a list or an object, before what it holds.
+    There,
     /// A text.
     Text(&'a str),
     /// One element of a list of texts.
     Element(&'a str),
     /// A number, or microseconds since 1970.
     Number(f64),
-    /// A property of an object.
-    Property(Property<'a>),
+    /// True or false.
+    Bool(bool),
+    /// JSON's null.
+    Null,
+    /// A name in an object.
+    Member(&'a str),
 }
 
 /// What can be filtered.
@@ -138,33 +144,21 @@ fn matches_test(test: &Test, record: &dyn Record) -> bool {
 }
 
 fn compare(operator: Operator, value: &Value, found: Found<'_>) -> bool {
+    let equality = matches!(operator, Operator::Equal | Operator::Has);
     match found {
         _ if matches!(value, Value::Anything) => true,
+        Found::There => false,
         // An element is had or not had as a whole.
         Found::Element(text) if operator == Operator::Has => compare_text(Operator::Equal, value, text),
         Found::Text(text) | Found::Element(text) => compare_text(operator, value, text),
         Found::Number(number) => compare_number(operator, value, number),
-        Found::Property(property) => compare_property(operator, value, property),
-    }
-}
-
-fn compare_property(operator: Operator, value: &Value, property: Property<'_>) -> bool {
-    let equality = matches!(operator, Operator::Equal | Operator::Has);
-    match property {
-        Property::Text(text) => compare_text(operator, value, text),
-        Property::Number(number) => compare_number(operator, value, number),
-        Property::Bool(truth) => {
+        Found::Bool(truth) => {
             equality && matches!(value, Value::AnyKind { truth: Some(wanted), .. } if *wanted == truth)
         }
-        Property::Null => equality && matches!(value, Value::AnyKind { null: true, .. }),
-        Property::List(list) => list.iter().any(|element| match element {
-            Property::List(_) | Property::Object(_) => false,
-            element if operator == Operator::Has => compare_property(Operator::Equal, value, element),
-            element => compare_property(operator, value, element),
-        }),
-        Property::Object(object) => match value {
-            Value::Text(pattern) | Value::AnyKind { text: pattern, .. } if operator == Operator::Has => {
-                object.iter().any(|(name, _)| pattern.equals(name))
+        Found::Null => equality && matches!(value, Value::AnyKind { null: true, .. }),
+        Found::Member(name) => match value {
+            Value::Text(pattern) | Value::AnyKind { text: pattern, .. } => {
+                operator == Operator::Has && pattern.equals(name)
             }
             _ => false,
         },

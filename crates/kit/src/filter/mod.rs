@@ -1,4 +1,4 @@
-//! Which elements does a filter match? The filter language of AIP-160, for nodes, edges and graphs.
+//! Which elements does a filter match? The filter language of AIP-160, for whatever is listed.
 //!
 //! ```text
 //! type = "package" AND properties.section = "libs" AND degree > 10
@@ -19,13 +19,11 @@
 
 mod check;
 mod eval;
-mod fields;
 mod lexer;
 mod parser;
 
 pub use check::{Filter, Kind, Schema};
 pub use eval::{Found, Record, wildcard};
-pub use fields::{EDGE, EdgeRecord, GRAPH, GraphRecord, NODE, NodeRecord};
 
 /// A filter that cannot be read.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
