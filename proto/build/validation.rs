@@ -180,7 +180,7 @@ fn value_checks(rules: &mut Rules, kind: &Kind, value: &str) -> Result<String> {
                     &mut bytes,
                     "bytes",
                     &format!("{value}.len()"),
-                    &[("min_len", "<"), ("max_len", ">")],
+                    &[("len", "!="), ("min_len", "<"), ("max_len", ">")],
                     "bytes",
                     &mut code,
                 )?;
@@ -273,7 +273,11 @@ fn length_checks(
 ) -> Result<()> {
     for (rule, operator) in limits {
         if let Some(limit) = rules.take_u64(rule) {
-            let text = if *operator == "<" { "at least" } else { "at most" };
+            let text = match *operator {
+                "<" => "at least",
+                ">" => "at most",
+                _ => "exactly",
+            };
             writeln!(
                 code,
                 "if ({length} as u64) {operator} {limit} {{ violations.add(\"{family}.{rule}\", \"must have {text} {limit} {unit}\"); }}"

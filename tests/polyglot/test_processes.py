@@ -44,7 +44,7 @@ def processes(tmp_path, database):
     (tmp_path / "objects").mkdir()
     try:
         # Each needs those before it; identity makes the mesh's key.
-        for name in ["identity", "graph", "compute", "gateway"]:
+        for name in ["identity", "graph", "compute", "agent", "gateway"]:
             process = Mesh(tmp_path / name, services=[name], environment=dict(environment))
             running[name] = process.start()
             environment[f"WEFT_PEERS__{name.upper()}"] = process.url

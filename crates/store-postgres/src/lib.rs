@@ -15,7 +15,9 @@
 //! # Ok(()) }
 //! ```
 
+mod agent;
 mod checkpoint;
+mod enrollment;
 mod fault;
 mod graph;
 mod identity;

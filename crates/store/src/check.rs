@@ -7,9 +7,9 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{
-    Commit, GraphUpdate, LayoutUpdate, MAX_PART_BYTES, NewApiKey, NewGraph, NewLayout, NewRefresh,
-    NewSigningKey, NewSource, NewTicket, Once, Redemption, RefreshState, Remember, Result, SourceUpdate,
-    StoreError, Timestamp,
+    AgentUpdate, Commit, EnrollmentTokenRow, GraphUpdate, LayoutUpdate, MAX_PART_BYTES, NewAgent, NewApiKey,
+    NewEnrollmentToken, NewGraph, NewLayout, NewRefresh, NewSigningKey, NewSource, NewTicket, Once,
+    Redemption, RefreshState, Remember, Result, SourceUpdate, StoreError, Timestamp,
 };
 
 /// A write that can be checked by itself.
@@ -160,6 +160,40 @@ impl Check for NewTicket {
     fn check(&self) -> Result<()> {
         bytes("principal", &self.principal)
     }
+}
+
+impl Check for NewEnrollmentToken {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("id", &self.id)?;
+        text("display_name", &self.display_name)?;
+        text("creator", &self.creator)
+    }
+}
+
+impl Check for NewAgent {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("id", &self.id)?;
+        bytes("record", &self.record)
+    }
+}
+
+impl Check for AgentUpdate {
+    fn check(&self) -> Result<()> {
+        bytes("record", &self.record)
+    }
+}
+
+/// Whether an agent may join with a token now: not one that is revoked or expired, or used up.
+pub fn enroll(token: &EnrollmentTokenRow, at: Timestamp) -> Result<()> {
+    if token.revoked.is_some() || at >= token.expires {
+        return Err(StoreError::NotFound { what: "enrollment token" });
+    }
+    if token.use_count >= token.max_uses {
+        return Err(StoreError::Conflict { reason: "enrollment token is used up" });
+    }
+    Ok(())
 }
 
 /// Whether a ticket can be used, given when it expires, and when and by which request it was used if it was:

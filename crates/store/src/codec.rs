@@ -13,7 +13,12 @@ pub fn labels_to_json(labels: &BTreeMap<String, String>) -> String {
 
 /// Labels out of JSON.
 pub fn labels_from_json(uid: Uuid, json: &str) -> Result<BTreeMap<String, String>> {
-    serde_json::from_str(json).map_err(|error| corrupt("graphs", "labels", uid, error))
+    labels_of("graphs", uid, json)
+}
+
+/// Labels of a row of some table out of JSON.
+pub fn labels_of(table: &'static str, uid: Uuid, json: &str) -> Result<BTreeMap<String, String>> {
+    serde_json::from_str(json).map_err(|error| corrupt(table, "labels", uid, error))
 }
 
 /// Scopes as JSON.

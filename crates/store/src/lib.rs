@@ -1,7 +1,7 @@
 //! What a store promises, whatever database is behind it.
 //!
 //! Services speak to small object-safe traits in their own words: [`GraphStore`], [`SourceStore`],
-//! [`LayoutStore`], [`IdentityStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
+//! [`LayoutStore`], [`AgentStore`], [`IdentityStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
 //! answers, it is on disk. There is no general transaction, because read-then-write over two calls is where
 //! databases differ and where updates get lost.
 //!
@@ -14,7 +14,8 @@
 //! - *Exact times*: [`Timestamp`] is integer microseconds and comes back as it was written.
 //! - *Ordered*: lists are sorted by the bytes of their ids, whatever the database's collation.
 //!
-//! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`], [`identity`]), the shared words
+//! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`],
+//! [`agent`], [`identity`]), the shared words
 //! ([`once`], [`error`], [`time`]), what both backends share ([`check`], [`codec`]), large objects
 //! ([`objects`]), and the suite that both must pass
 //! (`conformance`, behind a feature of that name). `docs/adr/0003-graph-journal.md` and
@@ -36,6 +37,7 @@
 //! }
 //! ```
 
+pub mod agent;
 pub mod check;
 pub mod codec;
 #[cfg(feature = "conformance")]
@@ -54,6 +56,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use crate::{
+    agent::{
+        AgentRow, AgentStore, AgentUpdate, EnrollmentTokenRow, Fleet, NewAgent, NewEnrollmentToken, Seen,
+    },
     error::{OpenError, Result, StoreError, Versioned},
     graph::{
         Checkpoint, Commit, GraphRow, GraphStore, GraphUpdate, JournalEntry, JournalLimit, MAX_PART_BYTES,
@@ -91,6 +96,8 @@ pub struct Stores {
     pub source: Arc<dyn SourceStore>,
     /// Layouts.
     pub layout: Arc<dyn LayoutStore>,
+    /// The fleet.
+    pub agent: Arc<dyn AgentStore>,
     /// Credentials.
     pub identity: Arc<dyn IdentityStore>,
     /// The database that they share.

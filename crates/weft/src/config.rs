@@ -34,6 +34,8 @@ pub struct Config {
     pub graph: weft_graph::Options,
     /// The compute service.
     pub compute: weft_compute::Options,
+    /// The agent service.
+    pub agent: weft_agent::Options,
     /// The gateway.
     pub gateway: weft_gateway::GatewayOptions,
 }
@@ -53,6 +55,7 @@ impl Default for Config {
             identity: weft_identity::Options::default(),
             graph: weft_graph::Options::default(),
             compute: weft_compute::Options::default(),
+            agent: weft_agent::Options::default(),
             gateway: weft_gateway::GatewayOptions::default(),
         }
     }
@@ -122,7 +125,8 @@ impl Source {
 
 /// Variables of the environment that begin with `WEFT_` and are not configuration: they belong to
 /// the command line and to tests.
-pub const NOT_CONFIGURATION: [&str; 5] = ["config", "url", "key_file", "api_key", "ca_file"];
+pub const NOT_CONFIGURATION: [&str; 6] =
+    ["config", "url", "key_file", "api_key", "ca_file", "enrollment_token"];
 
 /// `weft` in the user's folder for program data.
 pub fn default_data() -> PathBuf {

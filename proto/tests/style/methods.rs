@@ -29,6 +29,9 @@ const VERBS: &[&str] = &[
     "Revoke",
     "Rotate",
     "WhoAmI", // identity
+    "Clear",
+    "End",
+    "Enroll", // agents
     "Attach",
     "Export",
     "Import",

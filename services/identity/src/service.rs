@@ -6,8 +6,9 @@ use tonic::{Request, Response, Status};
 use weft_kit::Call;
 use weft_proto::weft::identity::v1::{
     AccessToken, ApiKey, CreateApiKeyRequest, CreateTicketRequest, GetApiKeyRequest, GetJsonWebKeySetRequest,
-    IntrospectApiKeyRequest, IssueTokenRequest, JsonWebKeySet, ListApiKeysRequest, ListApiKeysResponse,
-    Principal, RevokeApiKeyRequest, RotateSigningKeyRequest, RotateSigningKeyResponse, Ticket, WhoAmIRequest,
+    IntrospectApiKeyRequest, IssueMachineTokenRequest, IssueTokenRequest, JsonWebKeySet, ListApiKeysRequest,
+    ListApiKeysResponse, Principal, RevokeApiKeyRequest, RotateSigningKeyRequest, RotateSigningKeyResponse,
+    Ticket, WhoAmIRequest,
     identity_service_server::{IdentityService as IdentityServiceTrait, IdentityServiceServer},
 };
 
@@ -105,6 +106,13 @@ impl IdentityServiceTrait for IdentityService {
         request: Request<RotateSigningKeyRequest>,
     ) -> Result<Response<RotateSigningKeyResponse>, Status> {
         Ok(Response::new(rpc::rotate_signing_key::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn issue_machine_token(
+        &self,
+        request: Request<IssueMachineTokenRequest>,
+    ) -> Result<Response<AccessToken>, Status> {
+        Ok(Response::new(rpc::issue_machine_token::handle(&self.0, Call::open(request)?)))
     }
 
     async fn introspect_api_key(

@@ -4,9 +4,11 @@
 //! Not only "what was written reads back", but the places where databases differ: times to the microsecond,
 //! order by bytes and not by collation, read-then-write races, what a page ends on, what a repeat gets.
 
+pub mod agents;
 pub mod api_keys;
 pub mod checkpoints;
 pub mod database;
+pub mod enrollments;
 pub mod graphs;
 pub mod journal;
 pub mod layouts;
@@ -51,12 +53,18 @@ macro_rules! conformance {
     (areas $world:path) => { $crate::conformance! { @list areas $world } };
     (@list $how:ident $world:path) => {
         $crate::conformance! { @$how $world;
+            agents: agents_read_back_by_revision, of_concurrent_changes_one_wins, a_removed_agent_frees_its_names,
+                removals_are_told_until_they_are_forgotten, seen_times_only_move_forward,
+                revisions_become_visible_in_order;
             api_keys: a_key_reads_back_by_name_and_digest, names_and_digests_are_unique, keys_list_in_byte_order,
                 revoking_keeps_the_first_time, use_times_only_move_forward;
             checkpoints: a_checkpoint_replaces_the_one_before, an_older_checkpoint_changes_nothing,
                 a_checkpoint_needs_its_revision, trimming_needs_a_checkpoint, a_trimmed_journal_says_where_it_begins,
                 concurrent_checkpoints_leave_one_whole;
             database: a_closed_database_says_so, a_database_answers_and_describes_itself;
+            enrollments: a_token_reads_back_as_written, tokens_list_in_byte_order, a_token_lets_in_so_many,
+                of_concurrent_uses_so_many_win, who_is_in_stays_in, revoked_and_expired_tokens_let_nobody_in,
+                taken_names_and_keys_use_nothing_up;
             graphs: a_graph_reads_back_as_written, extreme_times_read_back, an_id_is_taken_once_in_a_project,
                 of_concurrent_creations_one_wins, graphs_list_in_byte_order, an_update_is_a_version_and_a_revision,
                 a_stale_update_writes_nothing, a_deleted_graph_is_gone_for_every_reader, a_stale_delete_deletes_nothing,

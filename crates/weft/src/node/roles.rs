@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use futures::future::{BoxFuture, FutureExt};
 use tonic::{codec::CompressionEncoding, service::Routes};
+use weft_agent::AgentService;
 use weft_compute::ComputeService;
 use weft_graph::{GraphService, SourceService};
 use weft_identity::IdentityService;
@@ -27,7 +28,7 @@ pub struct Role {
 type Start = for<'a> fn(&'a Assembly) -> BoxFuture<'a, Result<Routes>>;
 
 /// Everything that `weft serve` can run and `weft up` does run.
-pub const ROLES: [Role; 4] = [
+pub const ROLES: [Role; 5] = [
     Role { name: "identity", services: &["weft.identity.v1.IdentityService"], start: Some(identity) },
     Role {
         name: "graph",
@@ -35,6 +36,7 @@ pub const ROLES: [Role; 4] = [
         start: Some(graph),
     },
     Role { name: "compute", services: &["weft.compute.v1.LayoutService"], start: Some(compute) },
+    Role { name: "agent", services: &["weft.agent.v1.AgentService"], start: Some(agent) },
     // The edge is made last, because it hands everything on; it only tells what it serves.
     Role { name: "gateway", services: &["weft.gateway.v1.GatewayService"], start: None },
 ];
@@ -135,6 +137,23 @@ fn compute(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         };
         let service = ComputeService::open(node.config.compute.clone(), deps)?;
         service.register_metrics(&node.metrics);
+        Ok(Routes::new(server!(node, service)))
+    }
+    .boxed()
+}
+
+fn agent(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+    async {
+        let deps = weft_agent::Deps {
+            store: node.storage.stores.agent.clone(),
+            bus: node.storage.bus.clone(),
+            identity: node.peer("agent", "identity"),
+            mesh_secret: node.mesh_secret,
+            clock: node.clock.clone(),
+            ids: node.ids.clone(),
+            lifecycle: node.lifecycle.clone(),
+        };
+        let service = AgentService::open(node.config.agent.clone(), deps).await?;
         Ok(Routes::new(server!(node, service)))
     }
     .boxed()

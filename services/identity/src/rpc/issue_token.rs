@@ -71,7 +71,7 @@ async fn still_good(state: &State, principal: Principal, what: &'static str) -> 
     }
 }
 
-fn issue(state: &State, principal: &Principal, auth_time: u64, now: u64) -> AccessToken {
+pub(super) fn issue(state: &State, principal: &Principal, auth_time: u64, now: u64) -> AccessToken {
     let longest = now + state.options.token_lifetime.as_secs();
     let session_end = auth_time + state.options.session_lifetime.as_secs();
     let key_end =

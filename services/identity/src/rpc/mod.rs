@@ -4,6 +4,7 @@ pub(crate) mod create_api_key;
 pub(crate) mod create_ticket;
 pub(crate) mod get_api_key;
 pub(crate) mod introspect_api_key;
+pub(crate) mod issue_machine_token;
 pub(crate) mod issue_token;
 pub(crate) mod list_api_keys;
 mod message;

@@ -1,0 +1,26 @@
+//! Enrolment tokens as clients see them.
+
+use weft_proto::weft::agent::v1::EnrollmentToken;
+use weft_store::EnrollmentTokenRow;
+
+use crate::domain::{name, time};
+
+/// What every enrolment token begins with, so that leaked ones can be found by scanners.
+pub(super) const PREFIX: &str = "weft_enroll_";
+
+/// A token without its secret.
+pub(super) fn of(row: &EnrollmentTokenRow) -> EnrollmentToken {
+    EnrollmentToken {
+        name: name::of_token(&row.project, &row.id),
+        uid: row.uid.to_string(),
+        display_name: row.display_name.clone(),
+        max_uses: row.max_uses,
+        use_count: row.use_count,
+        expire_time: Some(time::proto(row.expires)),
+        labels: row.labels.clone().into_iter().collect(),
+        revoke_time: row.revoked.map(time::proto),
+        create_time: Some(time::proto(row.created)),
+        creator: row.creator.clone(),
+        secret: String::new(),
+    }
+}

@@ -1,0 +1,8 @@
+//! The agent service behind the whole runtime, over a real database: joining, being there, being watched.
+
+mod attaching;
+mod copied;
+mod joining;
+mod processes;
+mod watching;
+mod world;
