@@ -4,6 +4,8 @@
 //! 5 somebody else was faster, or it is there already; 6 not reachable or not in time; 7 what was
 //! sent is wrong.
 
+mod agent;
+mod agents;
 mod config;
 mod exit;
 mod gateway;
@@ -60,6 +62,11 @@ enum Command {
     /// What the edge serves, and calling any of it with JSON.
     #[command(subcommand)]
     Gateway(gateway::GatewayCommand),
+    /// The fleet: agents on many hosts, and what they join with.
+    #[command(subcommand)]
+    Agents(agents::AgentsCommand),
+    /// The agent of this host.
+    Agent(agent::AgentArguments),
     /// API keys.
     #[command(subcommand)]
     Key(identity::KeyCommand),
@@ -114,6 +121,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Graph(command) => command.run(&target.connect()?, output).await,
         Command::Source(command) => command.run(&target.connect()?, output).await,
         Command::Gateway(command) => command.run(&target.connect()?, output).await,
+        Command::Agents(command) => command.run(&target.connect()?, output).await,
+        Command::Agent(arguments) => arguments.run(&target, output).await,
         Command::Key(command) => command.run(&target.connect()?, output).await,
         Command::Whoami => identity::who_am_i(&target.connect()?, output).await,
         Command::Login => identity::login(&target.connect()?, output).await,

@@ -35,6 +35,11 @@ impl Target {
         self.connection(false)
     }
 
+    /// The authority that is trusted besides.
+    pub(crate) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
     fn connection(&self, with_key: bool) -> Result<Connection> {
         let data = self.data.clone().unwrap_or_else(default_data);
         let node = NodeFile::read(&data)?;

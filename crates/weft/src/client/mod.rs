@@ -17,6 +17,7 @@ use tonic::{
 };
 use weft_kit::{Peer, config::Secret};
 use weft_proto::weft::{
+    agent::v1::agent_service_client::AgentServiceClient,
     gateway::v1::gateway_service_client::GatewayServiceClient,
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::identity_service_client::IdentityServiceClient,
@@ -61,6 +62,9 @@ pub(crate) type GraphClient = GraphServiceClient<InterceptedService<Peer, WithKe
 /// The client of the source service.
 pub(crate) type SourceClient = SourceServiceClient<InterceptedService<Peer, WithKey>>;
 
+/// The client of the agent service.
+pub(crate) type AgentClient = AgentServiceClient<InterceptedService<Peer, WithKey>>;
+
 /// The client of the identity service.
 pub(crate) type IdentityClient = IdentityServiceClient<InterceptedService<Peer, WithKey>>;
 
@@ -102,6 +106,10 @@ impl Connection {
 
     pub(crate) fn sources(&self) -> SourceClient {
         SourceServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn agents(&self) -> AgentClient {
+        AgentServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn identity(&self) -> IdentityClient {

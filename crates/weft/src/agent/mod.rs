@@ -1,0 +1,41 @@
+//! The agent of a host: it joins a fleet once, and then keeps a stream to the mesh open for as long as it runs.
+//!
+//! `home` is its folder with its key and where it belongs; `facts` what it tells of its host; `run` its life.
+
+mod facts;
+mod home;
+mod run;
+
+use anyhow::Result;
+use weft_proto::weft::agent::v1::EnrollAgentRequest;
+
+use crate::client::Connection;
+
+pub(crate) use home::{Home, Settings};
+pub(crate) use run::run;
+
+/// Joins the fleet of whoever gave the token. A key that is there is used, so that it can be tried again.
+///
+/// # Errors
+/// The folder cannot be written, or the mesh refuses.
+pub(crate) async fn enroll(
+    home: &Home,
+    connection: &Connection,
+    ca_file: Option<std::path::PathBuf>,
+    token: &str,
+    agent_id: String,
+) -> Result<Settings> {
+    let key = home.key_or_new()?;
+    let request = EnrollAgentRequest {
+        token: token.to_owned(),
+        public_key: key.public().to_vec().into(),
+        signature: key.sign("weft agent enroll v1", token.as_bytes()).to_vec().into(),
+        agent_id,
+        display_name: String::new(),
+        facts: Some(facts::read()),
+    };
+    let agent = connection.agents().enroll_agent(request).await?.into_inner();
+    let settings = Settings { url: connection.url.clone(), name: agent.name, ca_file };
+    home.write(&settings)?;
+    Ok(settings)
+}

@@ -1,0 +1,231 @@
+//! An agent's life: get a token, attach, beat, and again after every loss, with growing and varied pauses.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Status, Streaming};
+use tonic_types::StatusExt;
+use weft_kit::{Clock, Ids, config::Secret};
+use weft_proto::weft::agent::v1::{
+    AgentOpen, AttachAgentRequest, AttachAgentResponse, GetAgentChallengeRequest, Goodbye, Heartbeat,
+    IssueAgentTokenRequest, ProbeAnswer, attach_agent_request::Action, attach_agent_response::Event,
+};
+
+use super::{Home, Settings, facts, home::Key};
+use crate::client::Connection;
+
+/// The first pause after a loss is up to this; each next one up to twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// No pause is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long the mesh may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs the agent until `stop`, and then says goodbye.
+///
+/// # Errors
+/// It is not in the fleet any more, or its folder cannot be read.
+pub(crate) async fn run(home: &Home, stop: CancellationToken) -> Result<()> {
+    let settings = home.settings()?;
+    let connection = Connection::to_url(&settings.url, None, settings.ca_file.as_deref())?;
+    let mut agent = Program {
+        key: home.key()?,
+        settings,
+        connection,
+        ids: Ids::system(),
+        token: None,
+        session: Session::default(),
+    };
+    let mut losses = 0;
+    loop {
+        let began = Instant::now();
+        match agent.connected(&stop).await {
+            Ok(()) => return Ok(()),
+            Err(status) if is_final(&status) => {
+                return Err(status).context("this host is not in the fleet any more; enroll it again");
+            }
+            Err(status) => {
+                tracing::info!(code = ?status.code(), message = status.message(), "not connected");
+                if status.code() == Code::Unauthenticated {
+                    agent.token = None;
+                }
+            }
+        }
+        // A connection that held begins the row of pauses anew.
+        losses = if began.elapsed() >= LONGEST_PAUSE { 0 } else { losses + 1 };
+        let pause = pause(losses).mul_f64(agent.ids.fraction());
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// The longest that the pause after so many losses in a row may be.
+fn pause(losses: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(losses.min(16))).min(LONGEST_PAUSE)
+}
+
+/// Whether trying again cannot help: the key proves nothing any more.
+fn is_final(status: &Status) -> bool {
+    let details = status.get_error_details();
+    let reason = details.error_info().map_or("", |info| &*info.reason);
+    matches!(reason, "PROOF_INVALID" | "AGENT_NOT_FOUND")
+}
+
+struct Program {
+    settings: Settings,
+    key: Key,
+    connection: Connection,
+    ids: Ids,
+    /// And until when it is used: well before it ends, by this host's running clock and not by its time of day.
+    token: Option<(Secret, Instant)>,
+    session: Session,
+}
+
+/// What the program remembers over lost connections.
+#[derive(Default)]
+struct Session {
+    /// Its secret; empty before the first.
+    secret: String,
+    /// The highest number of the server's that has arrived.
+    received: i64,
+}
+
+impl Program {
+    /// One connection, from its credential to its end. `Ok` once the agent has said goodbye.
+    async fn connected(&mut self, stop: &CancellationToken) -> Result<(), Status> {
+        let (say, heard, beat) = tokio::select! {
+            attached = self.attach() => attached?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        tracing::info!(agent = %self.settings.name, "connected");
+        self.follow(say, heard, beat, stop).await
+    }
+
+    async fn attach(
+        &mut self,
+    ) -> Result<(mpsc::Sender<AttachAgentRequest>, Streaming<AttachAgentResponse>, Duration), Status> {
+        let token = self.token().await?;
+        let (say, said) = mpsc::channel(8);
+        let open = AgentOpen {
+            name: self.settings.name.clone(),
+            session: self.session.secret.clone(),
+            facts: Some(facts::read()),
+        };
+        // The channel is empty.
+        let _ = say.try_send(self.frame(Action::Open(open)));
+        let mut request = Request::new(ReceiverStream::new(said));
+        let value = format!("Bearer {}", token.reveal()).parse();
+        let value = value.map_err(|_| Status::internal("the mesh gave a token that is none"))?;
+        request.metadata_mut().insert("authorization", value);
+        let mut heard = within(self.connection.agents().attach_agent(request)).await?.into_inner();
+        let first = within(heard.message()).await?;
+        let Some(Event::Opened(opened)) = first.and_then(|first| first.event) else {
+            return Err(Status::internal("the mesh did not open the session"));
+        };
+        if !opened.resumed {
+            self.session.received = 0;
+        }
+        self.session.secret = opened.session;
+        let beat = opened.heartbeat_interval.and_then(|beat| Duration::try_from(beat).ok());
+        Ok((say, heard, beat.unwrap_or(PATIENCE).max(Duration::from_millis(10))))
+    }
+
+    async fn follow(
+        &mut self,
+        say: mpsc::Sender<AttachAgentRequest>,
+        mut heard: Streaming<AttachAgentResponse>,
+        beat: Duration,
+        stop: &CancellationToken,
+    ) -> Result<(), Status> {
+        let gone = || Status::unavailable("the connection broke off");
+        let mut beats = interval(beat);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut sent, mut round_trip) = (None, None);
+        loop {
+            let action = tokio::select! {
+                // Answers to heartbeats alone come as often as they are sent.
+                frame = timeout(beat * 3, heard.message()) => {
+                    let frame = frame.map_err(|_| gone())??.ok_or_else(gone)?;
+                    if frame.sequence > 0 {
+                        self.session.received = frame.sequence;
+                    }
+                    match frame.event {
+                        Some(Event::HeartbeatAnswer(_)) => {
+                            round_trip = sent.take().map(|sent: Instant| sent.elapsed());
+                            continue;
+                        }
+                        Some(Event::Probe(_)) => Action::ProbeAnswer(ProbeAnswer {}),
+                        Some(Event::Settings(settings)) => {
+                            tracing::info!(?settings, "what is set for this agent");
+                            continue;
+                        }
+                        Some(Event::Opened(_)) | None => continue,
+                    }
+                }
+                _ = beats.tick() => {
+                    sent = Some(Instant::now());
+                    Action::Heartbeat(Heartbeat {
+                        send_time: Some(Clock::system().now().into()),
+                        round_trip_duration: round_trip.and_then(|time| prost_types::Duration::try_from(time).ok()),
+                        problems: Vec::new(),
+                    })
+                }
+                () = stop.cancelled() => {
+                    say.send(self.frame(Action::Goodbye(Goodbye {}))).await.map_err(|_| gone())?;
+                    drop(say);
+                    // Until the mesh has read it.
+                    while let Ok(Ok(Some(_))) = timeout(Duration::from_secs(2), heard.message()).await {}
+                    return Ok(());
+                }
+            };
+            say.send(self.frame(action)).await.map_err(|_| gone())?;
+        }
+    }
+
+    fn frame(&self, action: Action) -> AttachAgentRequest {
+        AttachAgentRequest { sequence: 0, acknowledged_sequence: self.session.received, action: Some(action) }
+    }
+
+    /// An access token, for which the key signs a challenge where the last one is old.
+    async fn token(&mut self) -> Result<Secret, Status> {
+        if let Some((token, until)) = &self.token
+            && Instant::now() < *until
+        {
+            return Ok(token.clone());
+        }
+        let mut client = self.connection.agents();
+        let name = self.settings.name.clone();
+        let request = GetAgentChallengeRequest { name: name.clone() };
+        let challenge = within(client.get_agent_challenge(request)).await?.into_inner().challenge;
+        let signature = self.key.sign("weft agent token v1", &challenge).to_vec().into();
+        let request = IssueAgentTokenRequest { name, challenge, signature };
+        let token = within(client.issue_agent_token(request)).await?.into_inner();
+        let lifetime = token.lifetime.and_then(|time| Duration::try_from(time).ok()).unwrap_or_default();
+        let secret = Secret::new(token.token);
+        self.token = Some((secret.clone(), Instant::now() + lifetime.mul_f64(0.75)));
+        Ok(secret)
+    }
+}
+
+async fn within<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(Status::unavailable("the mesh does not answer")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_have_an_end() {
+        let seconds: Vec<_> = [0, 1, 2, 6, 7, 4_000].map(|losses| pause(losses).as_secs_f64()).into();
+        assert_eq!(seconds, [0.5, 1.0, 2.0, 30.0, 30.0, 30.0]);
+    }
+}

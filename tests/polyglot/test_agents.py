@@ -1,0 +1,121 @@
+"""A fleet as people make one: hosts join with two commands, stay over power cuts, and a copied key is seen."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from mesh import BIN, Mesh
+
+HOSTS = ["north", "south", "west"]
+
+
+def clean():
+    return {key: value for key, value in os.environ.items() if not key.startswith("WEFT_")}
+
+
+class Fleet:
+    """A mesh of its own, and agents that run beside it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.mesh = Mesh(folder / "data").start()
+        self.running = []
+
+    def weft(self, *arguments, status=0):
+        command = [BIN, "--data", self.mesh.data, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, env=clean(), timeout=60)
+        assert done.returncode == status, (done.stdout, done.stderr)
+        return done.stdout.decode() if status == 0 else done.stderr.decode()
+
+    def enroll(self, host, token, status=0):
+        return self.weft("agent", "enroll", "--home", self.folder / host, "--id", host, "--token", token, status=status)
+
+    def run(self, home):
+        with open(self.folder / f"{home}.log", "ab") as log:
+            command = [BIN, "agent", "run", "--home", self.folder / home]
+            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=clean())
+        self.running.append(process)
+        return process
+
+    def agents(self):
+        listed = json.loads(self.weft("agents", "list", "-o", "json"))
+        return {agent["name"].rsplit("/", 1)[1]: agent for agent in listed.get("agents", [])}
+
+    def until(self, is_so):
+        """The agents, once they are so."""
+        deadline = time.monotonic() + 60
+        while not is_so(agents := self.agents()):
+            assert time.monotonic() < deadline, agents
+            time.sleep(0.1)
+        return agents
+
+    def end(self):
+        for process in self.running:
+            process.kill()
+            process.wait()
+        self.mesh.kill()
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    fleet = Fleet(tmp_path)
+    yield fleet
+    fleet.end()
+
+
+def is_online(agents, after=""):
+    """All are, in sessions that began later than a time."""
+    return len(agents) == len(HOSTS) and all(
+        agent["state"] == "AGENT_STATE_ONLINE" and agent["session"]["startTime"] > after for agent in agents.values()
+    )
+
+
+def test_hosts_join_and_are_back_after_every_power_cut_once_each(fleet):
+    token = fleet.weft("agents", "token", "create", "--uses", len(HOSTS), "--label", "site=here").strip()
+    for host in HOSTS:
+        fleet.enroll(host, token)
+        # Sent again it is harmless.
+        fleet.enroll(host, token)
+        fleet.run(host)
+    assert "ENROLLMENT_TOKEN_USED_UP" in fleet.enroll("east", token, status=5)
+    before = fleet.until(is_online)
+    assert all(agent["labels"] == {"site": "here"} and agent["host"]["cpuCount"] for agent in before.values())
+
+    for _ in range(3):
+        newest = max(agent["session"]["startTime"] for agent in fleet.agents().values())
+        fleet.mesh.kill()
+        fleet.mesh.start()
+        after = fleet.until(lambda agents, newest=newest: is_online(agents, newest))
+        assert {host: agent["uid"] for host, agent in after.items()} == {
+            host: agent["uid"] for host, agent in before.items()
+        }
+        # Nobody was taken for two.
+        assert not any("keyConflict" in agent for agent in after.values())
+
+    goes = fleet.running[0]
+    goes.send_signal(signal.SIGTERM)
+    assert goes.wait(30) == 0
+    stopped = fleet.agents()[HOSTS[0]]
+    assert (stopped["state"], stopped["stateReason"]) == ("AGENT_STATE_OFFLINE", "STOPPED")
+
+
+def test_a_copied_key_is_seen_and_a_removed_agent_ends(fleet):
+    fleet.enroll("node", fleet.weft("agents", "token", "create").strip())
+    assert oct((fleet.folder / "node/agent.key").stat().st_mode & 0o777) == "0o600"
+    right = fleet.run("node")
+    fleet.until(lambda agents: agents["node"]["state"] == "AGENT_STATE_ONLINE")
+    shutil.copytree(fleet.folder / "node", fleet.folder / "copy")
+    fleet.run("copy")
+    agent = fleet.until(lambda agents: agents["node"]["state"] == "AGENT_STATE_DEGRADED")["node"]
+    assert agent["stateReason"] == "KEY_USED_TWICE"
+    # The first one keeps its place; the other is named.
+    assert agent["session"]["processId"] == str(right.pid)
+    assert agent["keyConflict"]["refused"]["processId"] == str(fleet.running[1].pid)
+
+    fleet.weft("agents", "delete", agent["name"])
+    assert right.wait(60) in (3, 4), "it says that it is not in the fleet any more, and ends"
+    assert fleet.agents() == {}
