@@ -22,6 +22,7 @@ mod fault;
 mod graph;
 mod identity;
 mod instant;
+mod jobs;
 mod journal;
 mod keys;
 mod layout;

@@ -46,6 +46,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         layout: store.clone(),
         agent: store.clone(),
         identity: store.clone(),
+        jobs: store.clone(),
         database: store,
     })
 }

@@ -20,6 +20,7 @@ mod enrollment;
 mod fault;
 mod graph;
 mod identity;
+mod jobs;
 mod journal;
 mod keys;
 mod layout;

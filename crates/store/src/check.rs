@@ -7,9 +7,9 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{
-    AgentUpdate, Commit, EnrollmentTokenRow, GraphUpdate, LayoutUpdate, MAX_PART_BYTES, NewAgent, NewApiKey,
-    NewEnrollmentToken, NewGraph, NewLayout, NewRefresh, NewSigningKey, NewSource, NewTicket, Once,
-    Redemption, RefreshState, Remember, Result, SourceUpdate, StoreError, Timestamp,
+    AgentUpdate, Commit, EnrollmentTokenRow, GraphUpdate, JobFlush, LayoutUpdate, MAX_PART_BYTES, NewAgent,
+    NewApiKey, NewEnrollmentToken, NewGraph, NewLayout, NewRefresh, NewSigningKey, NewSource, NewTicket,
+    Once, Redemption, RefreshState, Remember, Result, SourceUpdate, StoreError, Timestamp,
 };
 
 /// A write that can be checked by itself.
@@ -109,6 +109,29 @@ impl Check for LayoutUpdate {
             bytes("pins", pins)?;
         }
         Ok(())
+    }
+}
+
+impl Check for JobFlush {
+    fn check(&self) -> Result<()> {
+        for batch in &self.batches {
+            text("project", &batch.project)?;
+            text("name", &batch.name)?;
+            text("kind", &batch.kind)?;
+            bytes("terms", &batch.terms)?;
+            bytes("note", &batch.note)?;
+            bytes("payload", &batch.payload)?;
+        }
+        for change in &self.changes {
+            bytes("terms", &change.terms)?;
+            change.note.as_ref().map_or(Ok(()), |note| bytes("note", note))?;
+        }
+        for job in &self.jobs {
+            text("queue", &job.queue)?;
+            bytes("hot", &job.hot)?;
+            job.outcome.as_ref().map_or(Ok(()), |outcome| bytes("outcome", outcome))?;
+        }
+        self.outputs.iter().try_for_each(|output| bytes("bytes", &output.bytes))
     }
 }
 

@@ -89,6 +89,8 @@ pub enum Versioned {
     Version,
     /// Revision of a graph's checkpoint: a newer one has replaced the one that was being read.
     Checkpoint,
+    /// Epoch of a shard of jobs: somebody else owns it now.
+    Epoch,
 }
 
 impl std::fmt::Display for Versioned {
@@ -97,6 +99,7 @@ impl std::fmt::Display for Versioned {
             Self::Revision => "revision",
             Self::Version => "version",
             Self::Checkpoint => "checkpoint revision",
+            Self::Epoch => "epoch",
         })
     }
 }

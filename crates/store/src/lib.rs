@@ -1,7 +1,7 @@
 //! What a store promises, whatever database is behind it.
 //!
 //! Services speak to small object-safe traits in their own words: [`GraphStore`], [`SourceStore`],
-//! [`LayoutStore`], [`AgentStore`], [`IdentityStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
+//! [`LayoutStore`], [`AgentStore`], [`IdentityStore`], [`JobStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
 //! answers, it is on disk. There is no general transaction, because read-then-write over two calls is where
 //! databases differ and where updates get lost.
 //!
@@ -15,7 +15,7 @@
 //! - *Ordered*: lists are sorted by the bytes of their ids, whatever the database's collation.
 //!
 //! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`],
-//! [`agent`], [`identity`]), the shared words
+//! [`agent`], [`identity`], [`jobs`]), the shared words
 //! ([`once`], [`error`], [`time`]), what both backends share ([`check`], [`codec`]), large objects
 //! ([`objects`]), and the suite that both must pass
 //! (`conformance`, behind a feature of that name). `docs/adr/0003-graph-journal.md` and
@@ -45,6 +45,7 @@ pub mod conformance;
 pub mod error;
 pub mod graph;
 pub mod identity;
+pub mod jobs;
 pub mod layout;
 pub mod objects;
 pub mod once;
@@ -66,6 +67,10 @@ pub use crate::{
     },
     identity::{
         ApiKeyRow, IdentityStore, KeyUse, NewApiKey, NewSigningKey, NewTicket, Redemption, SigningKeyRow,
+    },
+    jobs::{
+        BatchChange, BatchCount, BatchFilter, BatchRow, JobFlush, JobOutput, JobRow, JobStore, NewBatch,
+        OwnedShard, SHARD_BITS,
     },
     layout::{DesiredState, LayoutRow, LayoutStore, LayoutUpdate, NewLayout},
     once::{Once, Remember, Requests, Written},
@@ -100,6 +105,8 @@ pub struct Stores {
     pub agent: Arc<dyn AgentStore>,
     /// Credentials.
     pub identity: Arc<dyn IdentityStore>,
+    /// Durable jobs.
+    pub jobs: Arc<dyn JobStore>,
     /// The database that they share.
     pub database: Arc<dyn Database>,
 }

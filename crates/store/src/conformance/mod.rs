@@ -10,6 +10,7 @@ pub mod checkpoints;
 pub mod database;
 pub mod enrollments;
 pub mod graphs;
+pub mod jobs;
 pub mod journal;
 pub mod layouts;
 pub mod load;
@@ -69,6 +70,11 @@ macro_rules! conformance {
                 of_concurrent_creations_one_wins, graphs_list_in_byte_order, an_update_is_a_version_and_a_revision,
                 a_stale_update_writes_nothing, a_deleted_graph_is_gone_for_every_reader, a_stale_delete_deletes_nothing,
                 a_sweep_removes_in_bounded_steps, what_cannot_be_kept_is_named, a_missing_graph_is_not_found;
+            jobs: a_flush_reads_back_as_written, a_flush_of_an_old_owner_writes_nothing,
+                a_shard_has_one_owner_at_a_time, what_has_not_ended_is_found_page_by_page,
+                names_and_requests_are_found, a_changed_job_keeps_its_outcome_and_its_place,
+                batches_list_newest_first_and_are_counted, output_is_kept_in_order_and_once,
+                what_has_ended_long_ago_is_forgotten, a_missing_batch_is_not_found;
             journal: revisions_come_back_in_order_whole, pages_end_on_entries_and_bytes,
                 a_page_may_end_inside_a_revision, a_stale_append_writes_nothing, of_concurrent_appends_one_wins,
                 appends_that_catch_up_all_land, revisions_of_many_graphs_in_one_call, a_large_revision_is_whole;
