@@ -98,6 +98,7 @@ impl Gateway {
         }
         match path {
             "/ws" => return ws::handle(shared, request),
+            ws::door::PATH => return ws::door::handle(shared, request),
             "/docs" => return self.docs.handle(request.method(), request.headers(), &shared.pool),
             "/mcp" => return mcp::handle(shared, &tables.tools, request).await,
             "/openapi.json" => {

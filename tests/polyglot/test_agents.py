@@ -1,5 +1,6 @@
 """A fleet as people make one: hosts join with two commands, stay over power cuts, and a copied key is seen."""
 
+import base64
 import json
 import os
 import shutil
@@ -8,7 +9,11 @@ import subprocess
 import time
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh import BIN, Mesh
+from rest import Rest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 HOSTS = ["north", "south", "west"]
 
@@ -119,3 +124,85 @@ def test_a_copied_key_is_seen_and_a_removed_agent_ends(fleet):
     fleet.weft("agents", "delete", agent["name"])
     assert right.wait(60) in (3, 4), "it says that it is not in the fleet any more, and ends"
     assert fleet.agents() == {}
+
+
+class Machine:
+    """An agent that is not ours: it speaks REST, and JSON through the agents' door."""
+
+    def __init__(self, mesh, token):
+        self.mesh = mesh
+        self.key = Ed25519PrivateKey.generate()
+        self.rest = Rest(mesh, None)
+        enrolled = self.rest(
+            "POST",
+            "/v1/agents:enroll",
+            {
+                "token": token,
+                "publicKey": base64.b64encode(self.key.public_key().public_bytes_raw()).decode(),
+                "signature": self.sign(b"weft agent enroll v1", token.encode()),
+                "agentId": "machine",
+                "facts": {"version": "0.1", "host": {"hostname": "machine", "os": "linux"}},
+            },
+        )
+        self.name = enrolled.json["name"]
+
+    def sign(self, purpose, subject):
+        return base64.b64encode(self.key.sign(purpose + b"\0" + subject)).decode()
+
+    def credential(self):
+        challenge = self.rest("GET", f"/v1/{self.name}:challenge").json["challenge"]
+        signature = self.sign(b"weft agent token v1", base64.b64decode(challenge))
+        issued = self.rest(
+            "POST", f"/v1/{self.name}:issueToken", {"challenge": challenge, "signature": signature}
+        )
+        return issued.json["token"]
+
+    def dial(self, credential):
+        url = self.mesh.url.replace("http:", "ws:") + "/v1/agent"
+        headers = {"authorization": f"Bearer {credential}"} if credential else {}
+        return connect(url, subprotocols=["weft.v1.json"], additional_headers=headers)
+
+
+def test_a_machine_of_its_own_comes_in_by_the_agents_door(fleet):
+    machine = Machine(fleet.mesh, fleet.weft("agents", "token", "create").strip())
+    with machine.dial(machine.credential()) as door:
+        door.send(json.dumps({"open": {"name": machine.name}}))
+        opened = json.loads(door.recv(timeout=30))
+        assert opened["opened"]["heartbeatInterval"] == "30s"
+        door.send(json.dumps({"heartbeat": {"problems": ["disk full"]}}))
+        heard = [json.loads(door.recv(timeout=30)) for _ in range(2)]
+        assert any("heartbeatAnswer" in frame for frame in heard), heard
+        assert fleet.until(lambda agents: agents["machine"]["state"] == "AGENT_STATE_DEGRADED")
+        session = opened["opened"]["session"]
+    # The door fell shut, and the same program comes back.
+    with machine.dial(machine.credential()) as door:
+        door.send(json.dumps({"open": {"name": machine.name, "session": session}}))
+        assert json.loads(door.recv(timeout=30))["opened"]["resumed"] is True
+        fleet.weft("agents", "delete", machine.name)
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                door.recv(timeout=30)
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4005, "AGENT_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "reason"),
+    [
+        ('{"heartbeat": {}}', 4003, "OUT_OF_TURN"),
+        ('{"open": {"name": "projects/default/agents/other"}}', 4007, "NOT_THIS_AGENT"),
+        ('{"shut": {}}', 4003, "INVALID_FIELD"),
+        (b"binary", 1003, "weft.v1.json is text"),
+    ],
+)
+def test_the_door_closes_with_the_status_of_the_call(fleet, said, code, reason):
+    machine = Machine(fleet.mesh, fleet.weft("agents", "token", "create").strip())
+    with machine.dial(machine.credential()) as door:
+        door.send(said)
+        with pytest.raises(ConnectionClosed) as closed:
+            door.recv(timeout=30)
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, reason)
+    # Nobody waits for what a stranger has to say.
+    with machine.dial(None) as door:
+        with pytest.raises(ConnectionClosed) as closed:
+            door.recv(timeout=30)
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4016, "CREDENTIALS_REQUIRED")

@@ -21,7 +21,35 @@ pub(crate) fn handle(shared: &Arc<Shared>, request: Request<Body>) -> Response<B
     accept(shared, request).unwrap_or_else(|refusal| refusal.into_response(&shared.pool))
 }
 
-fn accept(shared: &Arc<Shared>, mut request: Request<Body>) -> Result<Response<Body>, Refusal> {
+fn accept(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response<Body>, Refusal> {
+    let Opening { response, settings, upgrade } = begin(shared, request)?;
+    let socket_shared = Arc::clone(shared);
+    shared.lifecycle.spawn_future(async move {
+        match upgrade.await {
+            Ok(upgraded) => {
+                // JSON of a message is larger than the message, and a number and a kind come before it.
+                let most = socket_shared.options.max_message_bytes.saturating_mul(2).saturating_add(1024);
+                let stream = wire::open(TokioIo::new(upgraded), most).await;
+                Box::pin(Socket::new(socket_shared, settings).run(stream)).await;
+            }
+            Err(error) => tracing::debug!(%error, "a connection did not become a WebSocket"),
+        }
+    });
+    Ok(response)
+}
+
+/// A socket that is let in.
+pub(super) struct Opening {
+    /// What its client is answered.
+    pub(super) response: Response<Body>,
+    /// What the handshake told.
+    pub(super) settings: Settings,
+    /// What becomes the socket once the answer is written.
+    pub(super) upgrade: OnUpgrade,
+}
+
+/// Looks at a request, and lets it in or not.
+pub(super) fn begin(shared: &Arc<Shared>, mut request: Request<Body>) -> Result<Opening, Refusal> {
     let asked = check(&request)?;
     if !shared.origins.may_connect(&request) {
         let problem = Problem::permission_denied(
@@ -49,19 +77,7 @@ fn accept(shared: &Arc<Shared>, mut request: Request<Body>) -> Result<Response<B
         metadata: metadata::from_headers(request.headers()).into_headers(),
         extensions: std::mem::take(request.extensions_mut()),
     };
-    let socket_shared = Arc::clone(shared);
-    shared.lifecycle.spawn_future(async move {
-        match upgrade.await {
-            Ok(upgraded) => {
-                // JSON of a message is larger than the message, and a number and a kind come before it.
-                let most = socket_shared.options.max_message_bytes.saturating_mul(2).saturating_add(1024);
-                let stream = wire::open(TokioIo::new(upgraded), most).await;
-                Box::pin(Socket::new(socket_shared, settings).run(stream)).await;
-            }
-            Err(error) => tracing::debug!(%error, "a connection did not become a WebSocket"),
-        }
-    });
-    Ok(response)
+    Ok(Opening { response, settings, upgrade })
 }
 
 struct Asked {

@@ -4,8 +4,10 @@
 //! `handshake` lets a socket in; `sign_in` asks who it is; `socket` reads it and starts calls; `call` runs one;
 //! `outbox` is where all of them write; `session` finds the socket's task for a client that comes back;
 //! `frame` is how messages look in the two sub-protocols, and `wire` what carries them.
+//! `door` is the agents' own WebSocket: one call, without an envelope.
 
 mod call;
+pub(crate) mod door;
 mod frame;
 mod handshake;
 mod numbers;
