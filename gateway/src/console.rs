@@ -48,7 +48,7 @@ pub(crate) fn handle(
     if !matches!(*method, Method::GET | Method::HEAD) {
         return None;
     }
-    let is_root = path == "/" || path == "/index.html";
+    let is_root = is_root(path);
     let asset = match find(path) {
         Some(asset) => Some(asset),
         None if is_root || is_page => find("/index.html"),
@@ -64,6 +64,15 @@ pub(crate) fn handle(
         *response.body_mut() = Body::empty();
     }
     Some(response)
+}
+
+/// Whether a page or a file stands at `path`, whoever asks.
+pub(crate) fn has(path: &str) -> bool {
+    is_root(path) || find(path).is_some()
+}
+
+fn is_root(path: &str) -> bool {
+    path == "/" || path == "/index.html"
 }
 
 fn find(path: &str) -> Option<&'static Asset> {

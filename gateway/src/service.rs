@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use prost_reflect::DescriptorPool;
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
@@ -121,6 +121,13 @@ impl Gateway {
         let is_page =
             accept::wants_page(headers) && !tables.router.is_api_path(path) && !path.starts_with("/assets/");
         console::handle(method, path, headers, is_page).unwrap_or_else(|| {
+            if console::has(path) {
+                let problem =
+                    Problem::unimplemented("WRONG_HTTP_METHOD", format!("{path} does not take {method}"));
+                return Refusal::http(StatusCode::METHOD_NOT_ALLOWED, problem)
+                    .with_header(header::ALLOW, HeaderValue::from_static("GET, HEAD"))
+                    .into_response(&self.shared.pool);
+            }
             let problem =
                 Problem::not_found("NO_SUCH_PATH", format!("there is nothing at {path}")).with("path", path);
             Refusal::from(problem).into_response(&self.shared.pool)

@@ -16,7 +16,7 @@ import pytest
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_reflection.v1alpha import reflection
-from mesh import BIN, Mesh
+from mesh import BIN, ROOT, Mesh
 from rest import Rest
 from websockets.sync.client import connect as dial
 
@@ -357,3 +357,27 @@ def test_the_program_lists_routes_and_calls_any_of_them(configured):
         weft("routes", "--upstream", "nothing", status=3)
         assert "CREDENTIAL" in weft("curl", f"{SHOP}/Price", "-H", "authorization: Basic x", status=4)
         weft("curl", f"{SHOP}/Watch", '{"name": "tea"}', "--timeout", "300ms", status=6)
+
+
+def test_reflection_at_the_gateway_tells_of_it(configured):
+    """`grpcurl` and `buf curl` know what to say to a service of somebody else, for as long as it is served."""
+    rest = Rest(configured, configured.key)
+    tools = ROOT / ".tools/venv/bin"
+
+    def listed():
+        command = [tools / "grpcurl", "-plaintext", configured.target, "list"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout.split()
+
+    with shop([PRICE, SUM]) as running:
+        configured.serve(running)
+        until(lambda: served(rest) == ["Price", "Sum"])
+        assert SHOP in listed() and "weft.graph.v1.GraphService" in listed()
+        for protocol in ["grpc", "grpcweb", "connect"]:
+            command = [tools / "buf", "curl", "--http2-prior-knowledge", "--protocol", protocol]
+            command += ["-H", f"authorization: Bearer {configured.key}", "-d", '{"name": "tea"}', f"{configured.url}/{SHOP}/Price"]
+            environment = {"HOME": "/", **os.environ}
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment)
+            assert done.returncode == 0, done.stderr
+            assert json.loads(done.stdout) == {"name": "tea", "priceCents": "300"}
+        configured.write()
+        until(lambda: SHOP not in listed())

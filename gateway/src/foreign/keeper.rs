@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use weft_kit::{
     TaskKind,
     client::{Circuit, Remote},
     config::ClientOptions,
-    server::Guards,
+    server::{self, Guards, Reflection},
 };
 use weft_proto::Methods;
 
@@ -39,6 +39,7 @@ struct Inner {
     own: Upstreams,
     guards: Guards,
     client: ClientOptions,
+    reflection: OnceLock<Reflection>,
     state: Mutex<State>,
 }
 
@@ -80,7 +81,14 @@ struct Serving {
 
 impl Keeper {
     pub(crate) fn new(shared: Arc<Shared>, own: Upstreams, guards: Guards, client: ClientOptions) -> Self {
-        Self(Arc::new(Inner { shared, own, guards, client, state: Mutex::default() }))
+        let reflection = OnceLock::new();
+        Self(Arc::new(Inner { shared, own, guards, client, reflection, state: Mutex::default() }))
+    }
+
+    /// Lets `reflection` tell of what is kept, always as it is served. The first one counts.
+    pub fn told_by(&self, reflection: Reflection) {
+        let reflection = self.0.reflection.get_or_init(|| reflection);
+        reflection.tell_of(contracts(&self.0.lock().serving));
     }
 
     /// Makes `wanted` the upstreams that are kept, and looks at all of them again. New ones are served as soon
@@ -228,9 +236,22 @@ impl Inner {
         let draining = shared.lifecycle.draining_token();
         let tables = Tables::new(&self.own, &shared.pool, &shared.options.title, &foreign, &draining)?;
         self.shared.tables.store(Arc::new(tables));
+        if let Some(reflection) = self.reflection.get() {
+            reflection.tell_of(contracts(&serving));
+        }
         state.serving = serving;
         Ok(())
     }
+}
+
+/// What is told of what is served.
+fn contracts(serving: &[Serving]) -> Vec<server::Contracts> {
+    let of = |Serving { foreign, .. }: &Serving| {
+        let services =
+            foreign.methods.iter().map(|method| method.descriptor.parent_service().full_name().to_owned());
+        server::Contracts::new(foreign.pool.clone(), services)
+    };
+    serving.iter().map(of).collect()
 }
 
 /// What the task of an upstream knows.

@@ -1,6 +1,7 @@
 //! Messages as canonical proto3 JSON, both ways, with bounds on what a client may send.
 
 mod guard;
+mod numbers;
 
 use std::io;
 
@@ -73,7 +74,7 @@ fn write(message: &DynamicMessage, options: &SerializeOptions) -> Result<Vec<u8>
     let mut json = Vec::with_capacity(128);
     let mut serializer = serde_json::Serializer::with_formatter(&mut json, WholeNumbers);
     message
-        .serialize_with_options(&mut serializer, options)
+        .serialize_with_options(numbers::Numbers(&mut serializer), options)
         .map_err(|error| internal(format!("the answer cannot be written as JSON: {error}")))?;
     Ok(json)
 }

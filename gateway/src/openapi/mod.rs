@@ -75,6 +75,7 @@ fn digest(bytes: &[u8]) -> u64 {
 
 fn document(router: &Router, pool: &DescriptorPool, title: &str) -> Value {
     let names = operation::Names::new(pool);
+    let services = operation::Services::new(router);
     let mut schemas = Schemas::at("#/components/schemas/");
     let mut paths: Map<String, Value> = Map::new();
     let mut tags: Map<String, Value> = Map::new();
@@ -86,8 +87,9 @@ fn document(router: &Router, pool: &DescriptorPool, title: &str) -> Value {
         };
         let service = route.entry.descriptor.parent_service();
         let described = comments::of(&service.parent_file(), service.path());
-        tags.insert(service.name().to_owned(), json!({ "name": service.name(), "description": described }));
-        let (path, operation) = operation::of(route, &names, &mut schemas);
+        let called = services.called(service);
+        tags.insert(called.clone(), json!({ "name": called, "description": described }));
+        let (path, operation) = operation::of(route, &names, &services, &mut schemas);
         let item = paths.entry(path).or_insert_with(|| json!({}));
         let method = method.as_str().to_ascii_lowercase();
         // Routes that differ only in the form of a variable have one path here: the first stays.

@@ -2,18 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, ServiceDescriptor};
 use serde_json::{Map, Value, json};
 use weft_proto::google::api::FieldBehavior;
 
 use crate::{
     json::is_well_known,
-    rest::{BodyRule, Route, Segment},
-    schema::{Schemas, behaviors, comments, well_known},
+    rest::{BodyRule, Route, Router, Segment},
+    schema::{self, Schemas, behaviors, comments, well_known},
 };
 
 /// The path, with a parameter for each wildcard, and the operation.
-pub(super) fn of(route: &Route, names: &Names, schemas: &mut Schemas) -> (String, Value) {
+pub(super) fn of(
+    route: &Route,
+    names: &Names,
+    services: &Services,
+    schemas: &mut Schemas,
+) -> (String, Value) {
     let (path, mut parameters) = path(route, names);
     query(route, schemas, &mut parameters);
     if route.cursor.is_some() {
@@ -27,10 +32,10 @@ pub(super) fn of(route: &Route, names: &Names, schemas: &mut Schemas) -> (String
     let method = &route.entry.descriptor;
     let description = comments::of(&method.parent_service().parent_file(), method.path());
     let mut operation = json!({
-        "operationId": operation_id(route),
+        "operationId": operation_id(route, services),
         "summary": comments::summary(&description),
         "description": description,
-        "tags": [method.parent_service().name()],
+        "tags": [services.called(method.parent_service())],
         "responses": {
             "200": {
                 "description": comments::summary(&comments::of(&route.entry.output.parent_file(), route.entry.output.path())),
@@ -55,9 +60,9 @@ pub(super) fn of(route: &Route, names: &Names, schemas: &mut Schemas) -> (String
 }
 
 /// `GraphService_GetGraph`; with its verb and path where the method has several.
-fn operation_id(route: &Route) -> String {
+fn operation_id(route: &Route, services: &Services) -> String {
     let method = &route.entry.descriptor;
-    let name = format!("{}_{}", method.parent_service().name(), method.name());
+    let name = format!("{}_{}", services.called(method.parent_service()), method.name());
     if route.is_additional {
         let words =
             route.path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -125,6 +130,38 @@ fn describe(fields: &[FieldDescriptor]) -> String {
         .last()
         .map(|field| comments::of(&field.parent_message().parent_file(), field.path()))
         .unwrap_or_default()
+}
+
+/// What services are called: by their simple names, as long as there is one of a name.
+pub(super) struct Services(BTreeSet<String>);
+
+impl Services {
+    /// Of several that share a simple name, only one of the mesh's own keeps it: what somebody's program knows
+    /// of us does not change because another service came.
+    pub(super) fn new(router: &Router) -> Self {
+        let mut claims: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+        for route in router.routes() {
+            let service = route.entry.descriptor.parent_service();
+            let (own, all) = claims.entry(service.name().to_owned()).or_default();
+            all.insert(service.full_name().to_owned());
+            if route.entry.foreign.is_none() {
+                own.insert(service.full_name().to_owned());
+            }
+        }
+        let simple = claims.into_values().filter_map(|(own, all)| {
+            let claims = if own.is_empty() { all } else { own };
+            claims.first().filter(|_| claims.len() == 1).cloned()
+        });
+        Self(simple.collect())
+    }
+
+    pub(super) fn called(&self, service: &ServiceDescriptor) -> String {
+        if self.0.contains(service.full_name()) {
+            service.name().to_owned()
+        } else {
+            service.full_name().replace('.', "_")
+        }
+    }
 }
 
 /// What one of a collection is called: `graph` of `graphs`.
@@ -231,7 +268,7 @@ impl QueryWalk<'_> {
 }
 
 fn body(route: &Route, schemas: &mut Schemas) -> Option<Value> {
-    let schema = match &route.body {
+    let (schema, is_needed) = match &route.body {
         BodyRule::None => return None,
         BodyRule::Whole if route.entry.input.full_name() == "google.api.HttpBody" => return Some(raw_body()),
         BodyRule::Whole => {
@@ -242,18 +279,24 @@ fn body(route: &Route, schemas: &mut Schemas) -> Option<Value> {
                 .filter_map(|variable| variable.fields.first())
                 .map(|field| field.name().to_owned())
                 .collect();
-            if told.is_empty() {
-                schemas.message(&route.entry.input)
-            } else {
-                schemas.object(&route.entry.input, &told)
-            }
+            let object = schemas.object(&route.entry.input, &told);
+            // No body is an empty one.
+            let is_needed =
+                object.get("required").is_some() || schema::has_required_oneof(&route.entry.input);
+            (if told.is_empty() { schemas.message(&route.entry.input) } else { object }, is_needed)
         }
         BodyRule::Field(field) => match field.kind() {
             Kind::Message(kind) if kind.full_name() == "google.api.HttpBody" => return Some(raw_body()),
-            _ => schemas.field(field),
+            _ => {
+                let (_, is_ruled) = schemas.ruled(field);
+                // The path may tell a part of it, and then it is there.
+                let is_told = route.variables.iter().any(|told| told.fields.first() == Some(field));
+                let is_needed = is_ruled || behaviors(field).contains(&FieldBehavior::Required);
+                (schemas.field(field), is_needed && !is_told)
+            }
         },
     };
-    Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }))
+    Some(json!({ "required": is_needed, "content": { "application/json": { "schema": schema } } }))
 }
 
 fn raw_body() -> Value {

@@ -123,7 +123,9 @@ impl Schemas {
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => json!({ "type": "integer", "format": "int32" }),
             Kind::Uint32 | Kind::Fixed32 => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
             // Strings, because JSON numbers are doubles in most languages.
-            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => json!({ "type": "string", "format": "int64" }),
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+                json!({ "type": "string", "format": "int64", "pattern": "^-?[0-9]+$" })
+            }
             // No format: those who validate know none for a text of this kind.
             Kind::Uint64 | Kind::Fixed64 => json!({ "type": "string", "pattern": "^[0-9]+$" }),
             Kind::Bool => json!({ "type": "boolean" }),
@@ -154,6 +156,11 @@ impl Schemas {
         }
         json!({ "$ref": format!("{}{name}", self.place) })
     }
+}
+
+/// Whether the rules want one of several fields there.
+pub(crate) fn has_required_oneof(message: &MessageDescriptor) -> bool {
+    !rules::required_oneofs(message).is_empty()
 }
 
 fn describe(schema: &mut Value, description: &str) {

@@ -67,7 +67,10 @@ async fn streams_tell_their_media_types_and_hidden_methods_are_hidden() {
 async fn schemas_look_as_the_json_does() {
     let document = document(&Edge::new()).await;
     let everything = &document["components"]["schemas"]["test.v1.Everything"]["properties"];
-    assert_eq!(everything["int64Value"], json!({ "type": "string", "format": "int64" }));
+    assert_eq!(
+        everything["int64Value"],
+        json!({ "type": "string", "format": "int64", "pattern": "^-?[0-9]+$" })
+    );
     assert_eq!(everything["stringValue"], json!({ "type": "string", "description": "A text." }));
     assert_eq!(everything["nested"], json!({ "$ref": "#/components/schemas/test.v1.Everything" }));
     assert_eq!(everything["counts"]["additionalProperties"]["format"], "int32");

@@ -27,6 +27,9 @@ async fn the_root_is_a_page_with_or_without_the_console() {
     assert_eq!(answer.text().contains("no console"), !weft_gateway::has_console());
     let head = edge.call_with("HEAD /", BROWSER, "").await;
     assert_eq!((head.status.as_u16(), head.text()), (200, ""));
+    let post = edge.call_with("POST /", BROWSER, "{}").await;
+    assert_eq!((post.status.as_u16(), post.header("allow")), (405, "GET, HEAD"));
+    assert_eq!(edge.call("POST /nowhere", "{}").await.status, 404);
 }
 
 #[tokio::test]

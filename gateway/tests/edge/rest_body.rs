@@ -32,6 +32,13 @@ async fn what_json_may_also_look_like_is_understood() {
         (r#"{"anything":null}"#, json!({ "anything": null })),
         (r#"{"color":1,"bytesValue":"_w"}"#, json!({ "color": "COLOR_RED", "bytesValue": "/w==" })),
         (
+            r#"{"wrappedDouble":"NaN","nested":{"wrappedDouble":"-Infinity","list":[{"wrappedDouble":"Infinity"}]}}"#,
+            json!({
+                "wrappedDouble": "NaN",
+                "nested": { "wrappedDouble": "-Infinity", "list": [{ "wrappedDouble": "Infinity" }] },
+            }),
+        ),
+        (
             r#"{"doubleValue":"1e3","floatValue":"-Infinity"}"#,
             json!({ "doubleValue": 1000, "floatValue": "-Infinity" }),
         ),

@@ -40,5 +40,5 @@ pub use body::trailers;
 pub use health::Health;
 pub use pipeline::{Guards, Pipeline};
 pub use rate::RateLimits;
-pub use reflection::Reflection;
+pub use reflection::{Contracts, Reflection};
 pub use trace::{CallContext, TraceParent};

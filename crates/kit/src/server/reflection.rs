@@ -1,6 +1,10 @@
 //! Server reflection, v1 and v1alpha, extensions included: what grpcurl and its like ask for.
 
-use std::{collections::BTreeSet, pin::Pin, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    pin::Pin,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use futures::{Stream, StreamExt};
 use prost::Message;
@@ -17,17 +21,41 @@ use weft_proto::grpc::reflection::{
     v1alpha,
 };
 
-/// Answers questions about descriptors. Cheap to clone.
+/// Answers questions about descriptors. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Reflection {
+    own: Contracts,
+    others: Arc<RwLock<Arc<[Contracts]>>>,
+}
+
+/// Services, and the descriptors that say what they are.
+#[derive(Clone, Debug)]
+pub struct Contracts {
     pool: DescriptorPool,
     services: Arc<BTreeSet<String>>,
+}
+
+impl Contracts {
+    /// The given services (their full names) of `pool`.
+    pub fn new(pool: DescriptorPool, services: impl IntoIterator<Item = String>) -> Self {
+        Self { pool, services: Arc::new(services.into_iter().collect()) }
+    }
 }
 
 impl Reflection {
     /// Tells of the given services (their full names) of `pool`.
     pub fn new(pool: DescriptorPool, services: impl IntoIterator<Item = String>) -> Self {
-        Self { pool, services: Arc::new(services.into_iter().collect()) }
+        Self { own: Contracts::new(pool, services), others: Arc::new(RwLock::new(Arc::new([]))) }
+    }
+
+    /// Tells of `others` too, and no longer of those that were told of before. What is asked for is looked for
+    /// in its own descriptors first, and then in theirs, in their order.
+    pub fn tell_of(&self, others: impl IntoIterator<Item = Contracts>) {
+        *self.others.write().unwrap_or_else(PoisonError::into_inner) = others.into_iter().collect();
+    }
+
+    fn others(&self) -> Arc<[Contracts]> {
+        Arc::clone(&self.others.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// As a gRPC service, version 1.
@@ -53,6 +81,19 @@ impl Reflection {
     }
 
     fn find(&self, question: &MessageRequest) -> Option<MessageResponse> {
+        let others = self.others();
+        let mut all = std::iter::once(&self.own).chain(others.iter());
+        if let MessageRequest::ListServices(_) = question {
+            let names: BTreeSet<&String> = all.flat_map(|contracts| contracts.services.iter()).collect();
+            let service = names.into_iter().map(|name| ServiceResponse { name: name.clone() }).collect();
+            return Some(MessageResponse::ListServicesResponse(ListServiceResponse { service }));
+        }
+        all.find_map(|contracts| contracts.find(question))
+    }
+}
+
+impl Contracts {
+    fn find(&self, question: &MessageRequest) -> Option<MessageResponse> {
         match question {
             MessageRequest::FileByFilename(name) => {
                 self.pool.get_file_by_name(name).map(|file| with_imports(&file))
@@ -75,15 +116,7 @@ impl Reflection {
                         .collect(),
                 }))
             }
-            MessageRequest::ListServices(_) => {
-                Some(MessageResponse::ListServicesResponse(ListServiceResponse {
-                    service: self
-                        .services
-                        .iter()
-                        .map(|name| ServiceResponse { name: name.clone() })
-                        .collect(),
-                }))
-            }
+            MessageRequest::ListServices(_) => None,
         }
     }
 
@@ -224,6 +257,37 @@ mod tests {
         }
         let missing = ask(MessageRequest::FileContainingSymbol("weft.graph.v1.GraphService.Nothing".into()));
         assert!(matches!(missing, MessageResponse::ErrorResponse(error) if error.error_code == 5));
+    }
+
+    #[test]
+    fn tells_of_others_for_as_long_as_they_are_there() {
+        let ours = "weft.graph.v1.GraphService".to_owned();
+        let mut theirs = FileDescriptorProto { name: Some("shop.proto".into()), ..Default::default() };
+        theirs.package = Some("shop.v1".into());
+        theirs.service.push(prost_reflect::prost_types::ServiceDescriptorProto {
+            name: Some("Shop".into()),
+            ..Default::default()
+        });
+        let mut pool = DescriptorPool::new();
+        pool.add_file_descriptor_proto(theirs).expect("a good file");
+
+        let reflection = Reflection::new(weft_proto::pool().clone(), [ours.clone()]);
+        let ask = |question| reflection.find(&question);
+        let listed = || match ask(MessageRequest::ListServices(String::new())) {
+            Some(MessageResponse::ListServicesResponse(list)) => {
+                list.service.into_iter().map(|service| service.name).collect::<Vec<_>>()
+            }
+            other => panic!("{other:?}"),
+        };
+        let shop = || MessageRequest::FileContainingSymbol("shop.v1.Shop".into());
+        assert!(ask(shop()).is_none());
+        reflection.clone().tell_of([Contracts::new(pool, ["shop.v1.Shop".to_owned()])]);
+        assert_eq!(listed(), ["shop.v1.Shop".to_owned(), ours.clone()]);
+        assert_eq!(files(ask(shop()).expect("it is told")), ["shop.proto"]);
+        assert!(ask(MessageRequest::FileContainingSymbol(ours.clone())).is_some());
+        reflection.tell_of([]);
+        assert_eq!(listed(), [ours]);
+        assert!(ask(shop()).is_none());
     }
 
     #[test]

@@ -129,11 +129,12 @@ impl Node {
                 .await
                 .with_context(|| format!("the service {} cannot start", role.name))?;
         }
-        directory.add_infrastructure(&node.health, &guards);
+        let reflection = directory.add_infrastructure(&node.health, &guards);
         health::start(&node, &roles);
 
         let with_gateway = roles.iter().any(|role| role.name == "gateway");
-        let (service, keeper) = port::service(&node, &directory, &guards, with_gateway)?;
+        let (service, keeper) =
+            port::service(&node, &directory, &guards, with_gateway.then_some(reflection))?;
         let service = Admin::in_front_of(service, node.health.clone(), node.metrics.clone());
         node.serve(listener, service);
         let key_file = admin.as_ref().map(|admin| admin.file.clone());

@@ -29,8 +29,8 @@ impl Directory {
         self.0.insert(service.to_owned(), peer);
     }
 
-    /// Health and reflection, which every process has.
-    pub(crate) fn add_infrastructure(&mut self, health: &Health, guards: &Guards) {
+    /// Health and reflection, which every process has. Returned is the latter, for who has more to tell.
+    pub(crate) fn add_infrastructure(&mut self, health: &Health, guards: &Guards) -> Reflection {
         let infrastructure = [
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",
@@ -45,19 +45,21 @@ impl Directory {
         for service in infrastructure {
             self.insert(service, peer.clone());
         }
+        reflection
     }
 }
 
-/// The service of the port; and of a gateway what keeps the upstreams of its configuration.
+/// The service of the port; and of a gateway, whose port's `reflection` it is, what keeps the upstreams of its
+/// configuration.
 pub(crate) fn service(
     node: &Assembly,
     directory: &Directory,
     guards: &Guards,
-    gateway: bool,
+    reflection: Option<Reflection>,
 ) -> Result<(HttpService, Option<Keeper>)> {
-    if !gateway {
+    let Some(reflection) = reflection else {
         return Ok((HttpService::new(GrpcPort(Arc::new(directory.clone()))), None));
-    }
+    };
     let mut upstreams = Upstreams::new();
     for (role, service) in
         ROLES.iter().flat_map(|role| role.services.iter().map(move |service| (role, service)))
@@ -80,6 +82,7 @@ pub(crate) fn service(
     let server = keeper.clone().into_server().accept_compressed(CompressionEncoding::Gzip);
     let pipeline = Pipeline::new(Routes::new(server), weft_proto::methods(), guards.clone());
     node.peers.insert("gateway", Peer::new(pipeline));
+    keeper.told_by(reflection);
     keeper.apply(&node.config.gateway.upstreams);
     Ok((HttpService::new(gateway), Some(keeper)))
 }

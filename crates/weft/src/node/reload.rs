@@ -20,6 +20,10 @@ pub(super) fn start(node: &Node, source: Source, hangups: impl Stream<Item = ()>
     node.lifecycle.spawn_future(async move {
         let mut hangups = std::pin::pin!(hangups);
         let mut taken = following.content().await;
+        // What was written while the node started, after it had read its configuration, is not lost.
+        if following.source.read().is_ok_and(|now| is_behind(&following.running, &now)) {
+            following.read_again();
+        }
         let mut seen = taken.clone();
         loop {
             tokio::select! {
@@ -75,6 +79,11 @@ impl Following {
     }
 }
 
+/// Whether something else is wanted of what can change while the node runs.
+fn is_behind(running: &Config, wanted: &Config) -> bool {
+    running.gateway.upstreams != wanted.gateway.upstreams
+}
+
 /// Sections that differ from what runs, and cannot change while it does.
 fn waiting(running: &Config, wanted: &Config) -> BTreeSet<String> {
     let sections = |config: &Config| {
@@ -97,8 +106,10 @@ mod tests {
     fn upstreams_take_effect_and_the_rest_waits() {
         let running = Config::default();
         let mut wanted = running.clone();
+        assert!(!is_behind(&running, &wanted));
         wanted.gateway.upstreams.insert("theirs".into(), UpstreamOptions::default());
         assert!(waiting(&running, &wanted).is_empty());
+        assert!(is_behind(&running, &wanted));
         wanted.gateway.title = "another".into();
         wanted.limits.max_calls += 1;
         assert_eq!(Vec::from_iter(waiting(&running, &wanted)), ["gateway", "limits"]);

@@ -127,3 +127,33 @@ async fn only_what_the_configuration_names_is_served() {
     world.served("theirs", methods()).await;
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_of_one_simple_name_are_told_apart_in_openapi() {
+    let (mut world, server) = (World::new(), Server::start(Tells::Nothing).await);
+    let service = |package: &str, name: &str| {
+        let text = format!(
+            r#"syntax = "proto3"; package {package}.v1;
+            import "google/api/annotations.proto";
+            message M {{ string name = 1; }}
+            service {name} {{ rpc Ask(M) returns (M) {{ option (google.api.http) = {{ get: "/{package}" }}; }} }}"#
+        );
+        compiled(package, &text)
+    };
+    // One is called as a service of weft's own; two have a name of their own in common.
+    for (package, name) in [("a", "GraphService"), ("b", "Shop"), ("c", "Shop"), ("d", "Alone")] {
+        let descriptors = world.file(&format!("{package}.binpb"), &service(package, name));
+        world.add(package, UpstreamOptions { descriptors, services: Vec::new(), ..server.options() });
+        world.served(package, 1).await;
+    }
+    let document = world.edge.call("GET /openapi.json", "").await.ok();
+    let id =
+        |path: &str| document["paths"][path]["get"]["operationId"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(id("/v1/projects/{project}/graphs"), "GraphService_ListGraphs");
+    assert_eq!(
+        [id("/a"), id("/b"), id("/c"), id("/d")],
+        ["a_v1_GraphService_Ask", "b_v1_Shop_Ask", "c_v1_Shop_Ask", "Alone_Ask"]
+    );
+    assert_eq!(document["paths"]["/b"]["get"]["tags"][0], "b_v1_Shop");
+    server.stop().await;
+}
