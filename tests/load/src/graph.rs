@@ -63,7 +63,7 @@ pub(crate) async fn measure(rounds: u32) -> Result<Report> {
 
     let mut firsts = Vec::new();
     for _ in 0..rounds {
-        mesh = mesh.restart().await?;
+        mesh = Box::pin(mesh.restart()).await?;
         let request = GetNodeRequest { graph: graph.clone(), key: "libc6".into() };
         let began = now();
         mesh.graphs().get_node(signed(request, &mesh.key)).await?;

@@ -49,7 +49,16 @@ fn events(text: &str) -> Outcome {
     let mut events: Vec<&str> = text.split_terminator("\n\n").filter(|event| *event != ":").collect();
     let last = events.pop().expect("a stream of events has an end");
     let status = last.strip_prefix("event: status\ndata: ").expect("the last event is the status");
-    let messages =
-        events.iter().map(|event| from_json(event.strip_prefix("data: ").expect("data").as_bytes()));
-    Outcome { messages: messages.collect(), end: End::of_json(&serde_json::from_str(status).expect("JSON")) }
+    let message = |event: &&str| {
+        // Where a stream resumes, an event has an id.
+        let event = event
+            .strip_prefix("id: ")
+            .and_then(|event| event.split_once('\n'))
+            .map_or(*event, |lines| lines.1);
+        from_json(event.strip_prefix("data: ").expect("data").as_bytes())
+    };
+    Outcome {
+        messages: events.iter().map(message).collect(),
+        end: End::of_json(&serde_json::from_str(status).expect("JSON")),
+    }
 }
