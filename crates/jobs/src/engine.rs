@@ -21,12 +21,12 @@ use crate::{
         shard::{self, Changes, Shard, Start},
     },
     error::JobsError,
-    jobs::Watchers,
     message::{
         Answer, Assignment, Attach, Attached, Message, Submission, WorkerEvent, WorkerId, WorkerMessage,
     },
     options::Options,
     view::BatchView,
+    watchers::Watchers,
 };
 
 /// How many messages share a flush at most.

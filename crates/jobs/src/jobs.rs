@@ -1,10 +1,6 @@
 //! The engine as services see it.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,6 +14,7 @@ use crate::{
     message::{Attach, Attached, Message, Submission, WorkerEvent, WorkerId, WorkerMessage},
     options::Options,
     view::{BatchView, JobView},
+    watchers::Watchers,
 };
 
 /// How many messages may wait for the engine; more callers wait for a place.
@@ -42,34 +39,6 @@ pub struct Deps {
 impl std::fmt::Debug for Deps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Deps").finish_non_exhaustive()
-    }
-}
-
-/// Those who wait for news of batches.
-#[derive(Debug, Default)]
-pub(crate) struct Watchers(Mutex<HashMap<i64, watch::Sender<i64>>>);
-
-impl Watchers {
-    fn watch(&self, batch: i64) -> watch::Receiver<i64> {
-        let mut all = self.0.lock().expect("nothing panics with it");
-        if all.len().is_power_of_two() {
-            // Those of batches that have ended are not woken again.
-            all.retain(|_, watched| watched.receiver_count() > 0);
-        }
-        all.entry(batch).or_insert_with(|| watch::channel(0).0).subscribe()
-    }
-
-    /// Tells those who watch these batches; those whom nobody watches are forgotten.
-    pub(crate) fn wake(&self, batches: impl Iterator<Item = i64>, flush: i64) {
-        let mut all = self.0.lock().expect("nothing panics with it");
-        if all.is_empty() {
-            return;
-        }
-        for batch in batches {
-            if all.get(&batch).is_some_and(|watched| watched.send(flush).is_err()) {
-                all.remove(&batch);
-            }
-        }
     }
 }
 

@@ -23,6 +23,7 @@ mod jobs;
 mod message;
 mod options;
 mod view;
+mod watchers;
 
 pub use crate::{
     domain::model::{End, JobKey, Limit, Outcome, Priority, Retry, State, Stop, Terms},

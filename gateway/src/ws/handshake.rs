@@ -9,11 +9,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tonic::body::Body;
 use weft_kit::Problem;
 
-use super::{
-    frame::Protocol,
-    socket::{Settings, Socket},
-    wire,
-};
+use super::{frame::Protocol, settings::Settings, socket::Socket, wire};
 use crate::{metadata, refusal::Refusal, shared::Shared, words};
 
 /// Answers a request for the WebSocket, and runs the socket that it becomes.

@@ -13,6 +13,7 @@ mod handshake;
 mod numbers;
 mod outbox;
 mod session;
+mod settings;
 mod sign_in;
 mod socket;
 mod wire;

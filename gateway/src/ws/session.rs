@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use weft_kit::Ids;
 
-use super::{frame::Protocol, socket::Settings};
+use super::{frame::Protocol, settings::Settings};
 
 /// A client's connection.
 pub(super) type Connection = WebSocketStream<TokioIo<Upgraded>>;

@@ -5,7 +5,6 @@ use std::{collections::HashMap, mem, pin::pin, sync::Arc, task::Poll, time::Dura
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, stream::SplitSink};
-use http::{Extensions, HeaderMap};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::{AbortHandle, Id, JoinError, JoinSet},
@@ -21,6 +20,7 @@ use super::{
     numbers::{NumberError, Numbers},
     outbox::{Outbox, Queued},
     session::{Connection, Return, Session},
+    settings::Settings,
     sign_in::{NOT_SIGNED_IN, SignedIn, sign_in},
     wire::{self, CLOSING, End},
 };
@@ -39,20 +39,6 @@ const TOO_SLOW: CloseCode = CloseCode::Library(4008);
 const MOVED: CloseCode = CloseCode::Library(4009);
 /// A client of a session is told how many of its messages have arrived when it is so many more.
 const ACK_EVERY: u64 = 16;
-
-/// What the handshake told.
-pub(super) struct Settings {
-    pub(super) protocol: Protocol,
-    /// Metadata that calls have unless they say otherwise.
-    pub(super) metadata: HeaderMap,
-    pub(super) extensions: Extensions,
-}
-
-impl Settings {
-    fn none(protocol: Protocol) -> Self {
-        Self { protocol, metadata: HeaderMap::new(), extensions: Extensions::new() }
-    }
-}
 
 /// A socket and its calls.
 pub(super) struct Socket {

@@ -11,8 +11,6 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::remote::Circuit;
-
 /// After so many failures in a row an address is left alone for a while.
 const FAILURES_TO_EJECT: u32 = 3;
 /// For how long, as a rule.
@@ -33,6 +31,15 @@ const ENOUGH_ANSWERS: u32 = 20;
 const FEW: u32 = 5;
 /// nor where the others refuse more than one in so many of what it refuses.
 const FAR_ABOVE: f64 = 4.0;
+
+/// What happens while no connection of a service works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Circuit {
+    /// Calls are tried anyway: right within a mesh, whose processes come back within a moment.
+    Absent,
+    /// Calls are refused at once with UNAVAILABLE and the time to try again; then the next one finds out.
+    Breaks,
+}
 
 /// The addresses of one service, which are judged beside each other.
 #[derive(Default)]

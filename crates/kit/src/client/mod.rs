@@ -20,7 +20,8 @@ mod stranger;
 mod unseen;
 
 pub use client_tls::ClientTls;
+pub use health::Circuit;
 pub use outgoing::Outgoing;
 pub use peers::Peers;
-pub use remote::{Circuit, Remote, remote};
+pub use remote::{Remote, remote};
 pub use stranger::Stranger;

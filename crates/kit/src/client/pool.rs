@@ -21,8 +21,7 @@ use super::{
     connection::{Busy, Connection},
     dial::Dial,
     exchange::{Failure, exchange},
-    health::{FIRST_EJECTION, Siblings, Verdict},
-    remote::Circuit,
+    health::{Circuit, FIRST_EJECTION, Siblings, Verdict},
     retry::Shunned,
     unseen::Unseen,
 };

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use weft_proto::Methods;
 
-use super::{client_tls::ClientTls, dial::Dial, pool::Pool, retry::Retrying};
+use super::{client_tls::ClientTls, dial::Dial, health::Circuit, pool::Pool, retry::Retrying};
 use crate::{Ids, Lifecycle, Peer, config::ClientOptions};
 
 /// A peer at `address`, for example `http://graph:8080`. Its name is resolved now and then again;
@@ -24,15 +24,6 @@ pub fn remote(
 ) -> Result<Peer, String> {
     let tls = ClientTls::default();
     Ok(Remote::open(address, &tls, options, ids, lifecycle, Circuit::Absent)?.peer(methods))
-}
-
-/// What happens while no connection of a service works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Circuit {
-    /// Calls are tried anyway: right within a mesh, whose processes come back within a moment.
-    Absent,
-    /// Calls are refused at once with UNAVAILABLE and the time to try again; then the next one finds out.
-    Breaks,
 }
 
 /// The connections to a service on other machines. They are given up with the last clone and the last
