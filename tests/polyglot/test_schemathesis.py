@@ -1,0 +1,132 @@
+"""The OpenAPI document is true: schemathesis makes requests from it, right and wrong ones, and looks at every answer.
+
+For each operation it tries the examples, the border of every rule, what breaks each rule, other HTTP methods, other
+credentials, and some of what hypothesis thinks up. A mesh of its own, because it revokes, deletes and rotates what it can.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from mesh import BIN, Mesh
+from rest import Rest
+
+HERE = pathlib.Path(__file__).parent
+
+# Longer runs, for those who look for more: SCHEMATHESIS_EXAMPLES=200 SCHEMATHESIS_SEED=1.
+EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "5")
+SEED = os.environ.get("SCHEMATHESIS_SEED", "7")
+
+# What schemathesis checks besides, and is not asked to:
+LEFT_OUT = [
+    # A schema cannot say all that is asked of a request: page tokens are those that a list gave, filters have a
+    # grammar, keys must have been enrolled. What is refused must say why, which `refusals_say_why` asks of it.
+    "positive_data_acceptance",
+    # proto3 JSON has several words for one thing, `null` for what is left out and "1" for 1, of which the document has
+    # the canonical one. `wrong_data_is_refused` takes its place: the same check, but for them.
+    "negative_data_rejection",
+]
+
+# All other operations are answered at least once, and not only refused.
+REFUSED = {
+    # These want a secret or a signature.
+    "POST /v1/agents:enroll",
+    "POST /v1/projects/{project}/agents/{agent}:issueToken",
+    "POST /v1/tokens:issue",
+    # These want names of what is there, within a list or a body.
+    "GET /v1/projects/{project}/graphs/{graph}:neighborhood",
+    "POST /v1/projects/{project}/graphs/{graph}/sources",
+    "POST /v1/projects/{project}/graphs/{graph}:applyChanges",
+    # What is there is not deleted: others ask for it.
+    "DELETE /v1/projects/{project}/agents/{agent}",
+    "DELETE /v1/projects/{project}/graphs/{graph}",
+}
+
+# Streams that go on until their client leaves are not left out either: they are given a deadline.
+SETTINGS = """
+[[operations]]
+include-path-regex = ":watch$"
+headers = { x-weft-timeout = "50ms" }
+"""
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("schemathesis")
+    notes = folder / "notes"
+    notes.mkdir()
+    (notes / "Engine.md").write_text("See [[Numbers]].\n")
+    unlimited = {
+        f"WEFT_LIMITS__RATE__{kind}__{what}": "1000000"
+        for kind in ["READ", "WRITE", "BULK", "STREAM", "SIGN_IN"]
+        for what in ["PER_SECOND", "BURST"]
+    }
+    running = Mesh(folder / "data", arguments=["--folder", f"notes={notes}"], environment=unlimited).start()
+    yield running
+    assert running.stop() == 0, running.log.read_text()[-4000:]
+
+
+@pytest.fixture(scope="module")
+def known(mesh):
+    """One of everything that there can be, and its name in paths."""
+
+    def weft(*arguments):
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("WEFT_")}
+        command = [BIN, "--data", mesh.data, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, check=True, text=True, env=clean, timeout=60).stdout.strip()
+
+    weft("graph", "create", "g")
+    weft("source", "create", "g/notes", "--folder", "notes")
+    weft("source", "refresh", "g/notes")
+    token = weft("agents", "token", "create")
+    weft("agent", "enroll", "--home", mesh.data.parent / "agent", "--id", "host", "--token", token)
+    rest = Rest(mesh, mesh.key)
+    for place in ["graphs/g/layouts?layoutId=l", "apiKeys?apiKeyId=k", "enrollmentTokens?enrollmentTokenId=t"]:
+        body = {"role": "ROLE_VIEWER"} if place.startswith("apiKeys") else {}
+        made = rest("POST", f"/v1/projects/default/{place}", body)
+        assert made.status == 200, made.body
+    return {
+        "project": "default",
+        "api_key": "k",
+        "enrollment_token": "t",
+        "graph": "g",
+        "key": "Engine",
+        "layout": "l",
+        "source": "notes",
+        "refresh": "1",
+        "folder": "notes",
+        "agent": "host",
+    }
+
+
+def test_the_document_is_true(mesh, known, tmp_path):
+    report, answered = tmp_path / "report.json", tmp_path / "answered"
+    (tmp_path / "schemathesis.toml").write_text(SETTINGS)
+    command = [
+        pathlib.Path(sys.executable).parent / "schemathesis",
+        *("run", f"{mesh.url}/openapi.json", "--header", f"Authorization: Bearer {mesh.key}"),
+        # Workers of Python share one core: more of them are not faster, and do not do the same twice.
+        *("--workers", "1", "--seed", SEED, "--max-examples", EXAMPLES, "--phases", "examples,coverage,fuzzing"),
+        *("--generation-database", "none", "--request-timeout", "20", "--no-color"),
+        *("--exclude-checks", ",".join(LEFT_OUT), "--report-json-path", report),
+    ]
+    told = {
+        "PYTHONPATH": str(HERE),
+        "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
+        "KNOWN_NAMES": json.dumps(known),
+        "ANSWERED": str(answered),
+    }
+    # It takes half a minute; who asks for more examples waits longer.
+    patience = 300 * max(1, int(EXAMPLES) / 5)
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **told}, capture_output=True, timeout=patience)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    operations = json.loads(report.read_text())["operations"]
+    assert operations["tested"] == operations["total"] > 60, operations
+    # Only refusals prove little.
+    document = Rest(mesh, mesh.key)("GET", "/openapi.json").json
+    every = {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
+    refused = every - set(answered.read_text().splitlines())
+    assert refused <= REFUSED, "\n".join(sorted(refused - REFUSED))
