@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".")
         .extern_path(".weft.options.v1", "::weft_proto::weft::options::v1")
         .extern_path(".google.api", "::weft_proto::google::api")
+        .extern_path(".google.rpc", "::weft_proto::google::rpc")
         .emit_rerun_if_changed(false)
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

@@ -9,6 +9,7 @@
 //!
 //! To add a contract, add a `.proto` file under `proto/weft/<area>/v1/`; the build finds it.
 
+mod hedging;
 mod method;
 pub mod validate;
 mod wire;
@@ -17,6 +18,7 @@ use std::sync::LazyLock;
 
 use prost_reflect::DescriptorPool;
 
+pub use hedging::Hedging;
 pub use method::{Idempotency, Method, Methods};
 pub use validate::{Validate, Violation, Violations};
 pub use wire::{bool_at, is_well_formed, string_at};

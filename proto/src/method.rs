@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
 
-use crate::generated::weft::options::v1::{MethodPolicy, StreamCursor, StreamLatest};
+use crate::{
+    generated::weft::options::v1::{self, MethodPolicy, StreamCursor, StreamLatest},
+    hedging::Hedging,
+};
 
 /// Whether a call may be repeated (`google.protobuf.MethodOptions.idempotency_level`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,9 @@ pub enum Idempotency {
     /// A repeat does nothing more than the first.
     Idempotent,
 }
+
+/// What is wrong with hedging of a method that may not be repeated.
+const CANNOT_HEDGE: &str = "only what has no streams and may be repeated can be hedged";
 
 /// A method and its policy.
 #[derive(Clone, Debug)]
@@ -37,12 +43,19 @@ pub struct Method {
     /// Field numbers that lead to the bool of a response which says that the next message may take its
     /// place; empty if none.
     pub latest_path: Vec<u32>,
+    /// When a call is asked again elsewhere because it takes long.
+    pub hedging: Option<Hedging>,
 }
 
 impl Method {
     /// Whether a call may be repeated without harm.
     pub fn is_retryable(&self) -> bool {
         self.idempotency != Idempotency::Unknown
+    }
+
+    /// Whether several attempts of one call may run beside each other.
+    pub fn can_hedge(&self) -> bool {
+        self.is_retryable() && !self.is_streaming()
     }
 
     /// Whether either side of a call is a stream.
@@ -117,7 +130,17 @@ fn read(pool: &DescriptorPool, descriptor: MethodDescriptor) -> Result<Method, S
             Some(2) => Idempotency::Idempotent,
             _ => Idempotency::Unknown,
         };
-    Ok(Method { path, descriptor, policy, resource_path, idempotency, cursor, latest_path })
+    let mut method =
+        Method { path, descriptor, policy, resource_path, idempotency, cursor, latest_path, hedging: None };
+    let hedging: Option<v1::Hedging> = option(pool, &options, "weft.options.v1.hedging")
+        .map_err(|error| format!("{}: its hedging cannot be read: {error}", method.path))?;
+    if let Some(hedging) = hedging {
+        let wrong = |wrong| format!("{}: {wrong}", method.path);
+        let hedging = Hedging::try_from(hedging).map_err(wrong)?;
+        method.can_hedge().then_some(()).ok_or(CANNOT_HEDGE).map_err(wrong)?;
+        method.hedging = Some(hedging);
+    }
+    Ok(method)
 }
 
 /// An option of a method, where it has it.

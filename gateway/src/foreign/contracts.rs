@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use prost_reflect::DescriptorPool;
 use weft_proto::{
-    Idempotency, Method, Methods,
+    Hedging, Idempotency, Method, Methods,
     weft::options::v1::{Access, Exposure, MethodPolicy, RateClass},
 };
 
@@ -209,7 +209,9 @@ fn governed(method: &Method, options: &UpstreamOptions) -> Method {
         mcp_tool: options.mcp && !method.is_streaming(),
         ..MethodPolicy::default()
     };
-    Method { policy: Some(policy), resource_path: Vec::new(), ..method.clone() }
+    let delay = Some(options.hedging_delay).filter(|delay| !delay.is_zero() && method.can_hedge());
+    let hedging = method.hedging.clone().or_else(|| delay.map(Hedging::after));
+    Method { policy: Some(policy), resource_path: Vec::new(), hedging, ..method.clone() }
 }
 
 /// Puts in what weft itself has: files that were left out, and the well-known types, whose JSON is fixed.

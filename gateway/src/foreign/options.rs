@@ -43,6 +43,11 @@ pub struct UpstreamOptions {
     /// How long a call that is not a stream may take at most.
     #[serde(with = "humantime_serde")]
     pub max_call_duration: Duration,
+    /// After how long a call without streams that changes nothing, or may be repeated, is asked a second time
+    /// beside the first, at another of its addresses if it has several; the answer that comes first counts.
+    /// With "0s" only where its contract says so (`weft.options.v1.hedging`).
+    #[serde(with = "humantime_serde")]
+    pub hedging_delay: Duration,
     /// HTTP/2 connections to each of its addresses.
     pub connections: usize,
 }
@@ -63,6 +68,7 @@ impl Default for UpstreamOptions {
             max_calls: 256,
             max_calls_per_second: 0,
             max_call_duration: Duration::from_secs(30),
+            hedging_delay: Duration::ZERO,
             connections: 2,
         }
     }

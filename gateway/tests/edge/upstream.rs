@@ -127,6 +127,14 @@ impl Handler {
             },
             "IssueToken" if asked["ticket"] == "good-once" => Ok(self.once(&json!({ "token": "ada" }))),
             "IssueToken" => Err(Status::unauthenticated("a ticket is good once")),
+            // Whoever asks for it once only waits for ever.
+            "GetThing"
+                if asked["name"] == "shelves/s/things/second"
+                    && !metadata.contains_key("grpc-previous-rpc-attempts") =>
+            {
+                let _dropped = OnDrop(self.echo.events.clone());
+                std::future::pending().await
+            }
             "GetThing" => Ok(self.once(&json!({ "name": asked["name"], "title": asked["view"] }))),
             "DeleteThing" => Ok(self.once(&json!({}))),
             "ListNames" if asked["parent"] == "shelves/empty" => {

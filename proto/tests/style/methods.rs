@@ -50,6 +50,7 @@ pub(crate) fn check(contracts: &Contracts, found: &mut Vec<Finding>) {
         let policy = contracts.policy(&method).unwrap_or_else(|| panic!("{method:?} has no policy"));
         let route = contracts.route(&method);
         check_repeats(&method, &mut report);
+        check_hedging(contracts, &method, &mut report);
         check_stream(&method, &mut report);
         check_paging(&method, &mut report);
         check_policy(&method, &policy, &mut report);
@@ -92,6 +93,37 @@ fn check_repeats(method: &MethodDescriptor, report: &mut impl FnMut(&'static str
         method.input().get_field_by_name("request_id").is_some_and(|field| field.kind() == Kind::String);
     if unary && must_name_itself && !has_id {
         report("request-id", "a repeat may do it twice: add `string request_id` with the uuid rule");
+    }
+}
+
+/// What is hedged may run twice at once: it has no stream, may be repeated, changes nothing, and costs no more
+/// than any look-up. What begins sooner than a scheduler's pause would be asked twice for no reason.
+fn check_hedging(
+    contracts: &Contracts,
+    method: &MethodDescriptor,
+    report: &mut impl FnMut(&'static str, &str),
+) {
+    let Some(hedging) = contracts.extension(&method.options(), "weft.options.v1.hedging") else { return };
+    let hedging = hedging.as_message().cloned().unwrap_or_else(|| panic!("{method:?} has odd options"));
+    if method.is_client_streaming()
+        || method.is_server_streaming()
+        || idempotency(method) != "NO_SIDE_EFFECTS"
+    {
+        report("hedging-repeats", "only what has no streams and changes nothing is asked twice at once");
+    }
+    let cost = contracts.policy(method).and_then(|policy| policy.get_field_by_name("cost")?.as_u32());
+    if cost.unwrap_or_default() > 1 {
+        report("hedging-cost", "what costs more than a look-up is not asked twice at once");
+    }
+    let delay = hedging.get_field_by_name("delay").and_then(|delay| delay.as_message().cloned());
+    let millis = delay.map_or(0, |delay| {
+        let part = |name| {
+            delay.get_field_by_name(name).and_then(|part| part.as_i64().or(part.as_i32().map(i64::from)))
+        };
+        part("seconds").unwrap_or_default() * 1_000 + part("nanos").unwrap_or_default() / 1_000_000
+    });
+    if !(20..=5_000).contains(&millis) {
+        report("hedging-delay", "its `delay` is 20 milliseconds to 5 seconds");
     }
 }
 

@@ -82,6 +82,11 @@ impl Connection {
         Self { dial, address, health, state: Mutex::default(), load: Arc::default() }
     }
 
+    /// Its address, and what tells it from others to the same address.
+    pub(super) fn way(self: &Arc<Self>) -> (Option<SocketAddr>, usize) {
+        (self.address, Arc::as_ptr(self).addr())
+    }
+
     /// How many calls it has.
     pub(super) fn load(&self) -> usize {
         self.load.calls.load(Ordering::Relaxed)

@@ -1,5 +1,5 @@
 //! Which addresses are left alone for a while: because no connection to them holds, or because what answers
-//! there says UNAVAILABLE again and again while others do not.
+//! there says UNAVAILABLE, or nothing at all, again and again while others do not.
 
 use std::{
     sync::{
@@ -81,7 +81,8 @@ impl Verdict {
         Self { siblings: Arc::clone(siblings), health: Arc::clone(health) }
     }
 
-    /// An answer came; whether it said UNAVAILABLE.
+    /// An answer came; whether it said UNAVAILABLE. One that did not come before that of another attempt of the
+    /// same call is no better.
     pub(super) fn answered(&self, refused: bool) {
         let now = Instant::now();
         let counted = {

@@ -5,17 +5,23 @@
 //! the call. [`Outgoing`] adds what every call between services carries: who calls, the trace, the
 //! deadline. [`Stranger`] is a service that is no part of the mesh: it gets no credential of ours.
 
+mod attempt;
+mod budget;
 mod client_tls;
 mod connection;
 mod dial;
 mod exchange;
 mod health;
+#[cfg(test)]
+mod hedged;
 mod kept;
 mod outgoing;
 mod peers;
 mod pool;
 mod remote;
 mod retry;
+#[cfg(test)]
+mod scripted;
 mod stranger;
 mod unseen;
 

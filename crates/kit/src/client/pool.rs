@@ -18,6 +18,7 @@ use tonic::{Status, body::Body};
 use tower::Service;
 
 use super::{
+    attempt::{Overtaken, Taken},
     connection::{Busy, Connection},
     dial::Dial,
     exchange::{Failure, exchange},
@@ -59,7 +60,7 @@ impl Pool {
     }
 
     /// Connections to these addresses.
-    fn of(
+    pub(super) fn of(
         addresses: &[Option<SocketAddr>],
         dial: Dial,
         options: &ClientOptions,
@@ -141,8 +142,13 @@ impl Inner {
     }
 
     /// The least busy connection that is not left alone, and to none of the addresses that were `tried`; if
-    /// all are, the least busy one anyway, or how long it is until one may be tried.
-    fn pick(&self, tried: &[Option<SocketAddr>]) -> Result<(Arc<Connection>, Busy), Refused> {
+    /// all are, the least busy one anyway, or how long it is until one may be tried. Another attempt of the same
+    /// call should not have `taken` it, or its address, if there are others.
+    fn pick(
+        &self,
+        tried: &[Option<SocketAddr>],
+        taken: Option<&Taken>,
+    ) -> Result<(Arc<Connection>, Busy), Refused> {
         let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let from = self.turn.fetch_add(1, Ordering::Relaxed) % connections.len().max(1);
@@ -150,7 +156,9 @@ impl Inner {
             let all = connections[from..].iter().chain(&connections[..from]);
             all.filter(|connection| !tried.contains(&connection.address))
         };
-        let busy = |connection: &&Arc<Connection>| connection.load();
+        let busy = |connection: &&Arc<Connection>| {
+            (taken.map(|taken| taken.overlap(connection.way())), connection.load())
+        };
         let healthy =
             in_turn().filter(|connection| connection.health.ejection(now).is_none()).min_by_key(busy);
         let picked = match (healthy, self.circuit) {
@@ -161,16 +169,20 @@ impl Inner {
                 return Err(pauses.min().map_or(Refused::NoAddress, Refused::For));
             }
         };
+        if let Some(taken) = taken {
+            taken.add(picked.way());
+        }
         Ok((Arc::clone(picked), picked.busy()))
     }
 
     /// Calls over whichever connection there is. What cannot be connected costs the call nothing, if there is
     /// another address: it has not begun.
     async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Failed> {
+        let taken = request.extensions().get::<Taken>().cloned();
         let mut tried = Vec::new();
         let mut unreached = None;
         let (connection, busy, sender) = loop {
-            let (connection, busy) = match self.pick(&tried) {
+            let (connection, busy) = match self.pick(&tried, taken.as_ref()) {
                 Ok(picked) => picked,
                 Err(refused) => return Err(unreached.map_or(Failed::Refused(refused), Failed::Unreached)),
             };
@@ -185,7 +197,13 @@ impl Inner {
         };
         let (head, body) = request.into_parts();
         let verdict = Verdict::new(&self.siblings, &connection.health);
-        match exchange(sender, head, body, busy, verdict, &self.lifecycle).await {
+        let overtaken =
+            taken.map(|taken| Overtaken::new(taken, Verdict::new(&self.siblings, &connection.health)));
+        let answered = exchange(sender, head, body, busy, verdict, &self.lifecycle).await;
+        if let Some(overtaken) = overtaken {
+            overtaken.answered();
+        }
+        match answered {
             Ok(response) => {
                 connection.health.succeeded();
                 Ok(response)
@@ -313,27 +331,13 @@ mod tests {
     use tonic::Code;
     use tower::ServiceExt;
 
-    use super::{super::client_tls::ClientTls, *};
-
-    /// A service that answers every call with `code`.
-    async fn serve(code: Code, lifecycle: &Lifecycle) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let life = lifecycle.clone();
-        lifecycle.spawn_future(async move {
-            loop {
-                let (socket, _) = listener.accept().await.expect("it listens");
-                life.spawn_future(async move {
-                    let mut connection = h2::server::handshake(socket).await.expect("a client of HTTP/2");
-                    while let Some(Ok((_, mut respond))) = connection.accept().await {
-                        let answer = Status::new(code, "here").into_http();
-                        respond.send_response(answer, true).expect("the client waits");
-                    }
-                });
-            }
-        });
-        address
-    }
+    use super::{
+        super::{
+            client_tls::ClientTls,
+            scripted::{Does, Server},
+        },
+        *,
+    };
 
     #[tokio::test]
     async fn an_address_where_nobody_is_costs_no_call() {
@@ -341,7 +345,7 @@ mod tests {
         let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let dead = nobody.local_addr().expect("it is bound");
         drop(nobody);
-        let alive = serve(Code::AlreadyExists, &lifecycle).await;
+        let alive = Server::start(&lifecycle, |_| Does::answer(Code::AlreadyExists)).await.address;
         let options = ClientOptions::default();
         for (addresses, expected) in
             [(vec![Some(dead), Some(alive)], Code::AlreadyExists), (vec![Some(dead)], Code::Unavailable)]
@@ -358,8 +362,8 @@ mod tests {
     #[tokio::test]
     async fn who_only_refuses_is_asked_no_more_while_another_answers() {
         let lifecycle = Lifecycle::new();
-        let bad = serve(Code::Unavailable, &lifecycle).await;
-        let good = serve(Code::AlreadyExists, &lifecycle).await;
+        let bad = Server::start(&lifecycle, |_| Does::answer(Code::Unavailable)).await.address;
+        let good = Server::start(&lifecycle, |_| Does::answer(Code::AlreadyExists)).await.address;
         let options = ClientOptions::default();
         let dial = Dial::new("http://a.b:1", &ClientTls::default(), &options).expect("an address");
         let pool = Pool::of(&[Some(bad), Some(good)], dial, &options, &lifecycle, Circuit::Absent);
@@ -373,6 +377,53 @@ mod tests {
             assert_eq!(call(&pool).await, Code::AlreadyExists);
         }
         lifecycle.shut_down(Duration::ZERO).await;
+    }
+
+    /// Refuses every third call.
+    fn third(call: usize) -> Does {
+        Does::answer(if call % 3 == 2 { Code::Unavailable } else { Code::AlreadyExists })
+    }
+
+    #[tokio::test]
+    async fn who_refuses_far_more_often_than_others_is_asked_no_more() {
+        let lifecycle = Lifecycle::new();
+        let bad = Server::start(&lifecycle, third).await;
+        let good = [
+            Server::start(&lifecycle, |_| Does::answer(Code::AlreadyExists)).await,
+            Server::start(&lifecycle, |_| Does::answer(Code::AlreadyExists)).await,
+        ];
+        let pool = pool(&[&bad, &good[0], &good[1]], &lifecycle);
+        while pool.connections() == (6, 6) {
+            call(&pool).await;
+            assert!(bad.calls() < 100, "never so many in a row that they alone would do");
+        }
+        assert_eq!(pool.connections(), (4, 6));
+        assert!(bad.calls() >= 20, "of less nothing is concluded: {}", bad.calls());
+        let before = bad.calls();
+        for _ in 0..30 {
+            assert_eq!(call(&pool).await, Code::AlreadyExists);
+        }
+        assert_eq!(bad.calls(), before);
+        lifecycle.shut_down(Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    async fn where_all_refuse_alike_nobody_is_left_alone() {
+        let lifecycle = Lifecycle::new();
+        let (one, other) = (Server::start(&lifecycle, third).await, Server::start(&lifecycle, third).await);
+        let pool = pool(&[&one, &other], &lifecycle);
+        for _ in 0..200 {
+            call(&pool).await;
+            assert_eq!(pool.connections(), (4, 4));
+        }
+        lifecycle.shut_down(Duration::ZERO).await;
+    }
+
+    fn pool(servers: &[&Server], lifecycle: &Lifecycle) -> Pool {
+        let addresses: Vec<_> = servers.iter().map(|server| Some(server.address)).collect();
+        let options = ClientOptions::default();
+        let dial = Dial::new("http://a.b:1", &ClientTls::default(), &options).expect("an address");
+        Pool::of(&addresses, dial, &options, lifecycle, Circuit::Absent)
     }
 
     async fn call(pool: &Pool) -> Code {

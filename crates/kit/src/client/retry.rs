@@ -1,31 +1,31 @@
 //! Trying again, as gRFC A6 says: what may be repeated, with growing pauses, within a budget so that a
-//! service which is down is not buried by those who wait for it; and what no service has seen, at once.
+//! service which is down is not buried by those who wait for it; and what no service has seen, at once. What
+//! takes long is asked elsewhere too, where the contract says so (`hedging`).
 
 use std::{
     ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
+use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tower::Service;
-use weft_proto::Methods;
+use weft_proto::{Hedging, Methods};
 
 use super::{
-    kept::{Kept, whole},
-    unseen::Unseen,
+    attempt::{Pushback, Taken, Template, UnseenAttempts},
+    budget::Budget,
+    kept::Kept,
 };
 use crate::{BoxError, Ids, config::ClientOptions};
 
 /// gRFC A6: more attempts than this are not made, whatever is configured.
-const MOST_ATTEMPTS: u32 = 5;
+pub(super) const MOST_ATTEMPTS: u32 = 5;
 
 /// Among the extensions of an answer: nobody was asked, and it is of no use to ask again at once.
 #[derive(Clone, Copy, Debug)]
@@ -47,25 +47,11 @@ struct Policy {
     ids: Ids,
 }
 
-/// A bucket of tokens: a failure takes ten, a success gives one back, and below half there are no
-/// repeats (gRFC A6 with maxTokens 10 and tokenRatio 0.1, in tenths).
-struct Budget(AtomicU32);
-
-impl Budget {
-    const FULL: u32 = 100;
-
-    fn failed(&self) -> bool {
-        let before = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| Some(tokens.saturating_sub(10)));
-        before.unwrap_or_default().saturating_sub(10) > Self::FULL / 2
-    }
-
-    fn succeeded(&self) {
-        // The closure never refuses.
-        let _ = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| Some((tokens + 1).min(Self::FULL)));
+impl Policy {
+    /// Between nothing and the exponential bound, evenly (full jitter).
+    fn backoff(&self, attempt: u32) -> Duration {
+        let bound = self.initial_backoff.saturating_mul(1 << (attempt - 1).min(16)).min(self.max_backoff);
+        bound.mul_f64(self.ids.fraction())
     }
 }
 
@@ -75,7 +61,7 @@ impl<S, M> Retrying<S, M> {
             max_attempts: options.max_attempts.clamp(1, MOST_ATTEMPTS),
             initial_backoff: options.initial_backoff,
             max_backoff: options.max_backoff,
-            budget: Budget(AtomicU32::new(Budget::FULL)),
+            budget: Budget::full(),
             ids,
         };
         Self { inner, methods, policy: Arc::new(policy) }
@@ -86,7 +72,7 @@ impl<S, M> Service<Request<Body>> for Retrying<S, M>
 where
     M: Deref<Target = Methods>,
     S: Service<Request<Body>, Response = Response<Body>, Error = BoxError> + Clone + Send + 'static,
-    S::Future: Send,
+    S::Future: Send + Unpin,
 {
     type Response = Response<Body>;
     type Error = BoxError;
@@ -102,12 +88,15 @@ where
             // A stream of requests goes as it comes, and is gone then.
             return Box::pin(self.inner.call(request));
         };
-        let repeatable = method.is_retryable();
+        let (repeatable, hedging) = (method.is_retryable(), method.hedging.clone());
         let (mut inner, policy) = (self.inner.clone(), Arc::clone(&self.policy));
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             match Kept::read(body).await {
-                Ok(Kept::Whole(body)) => policy.run(&mut inner, &parts, &body, repeatable).await,
+                Ok(Kept::Whole(body)) => {
+                    let template = Template::new(parts, body);
+                    Call::new(&policy, inner, template, repeatable, hedging).run().await
+                }
                 Ok(Kept::TooLarge(body)) => {
                     std::future::poll_fn(|context| inner.poll_ready(context)).await?;
                     inner.call(Request::from_parts(parts, body)).await
@@ -118,98 +107,181 @@ where
     }
 }
 
-impl Policy {
-    async fn run<S>(
-        &self,
-        inner: &mut S,
-        parts: &http::request::Parts,
-        body: &Bytes,
+/// A call that may take several attempts, and those that are under way.
+struct Call<'a, S: Service<Request<Body>>> {
+    policy: &'a Policy,
+    inner: S,
+    template: Template,
+    repeatable: bool,
+    hedging: Option<Hedging>,
+    /// Where the attempts of a hedged call went.
+    taken: Option<Taken>,
+    /// With the call these are dropped, and so reset: whoever is slower than the answer need not go on.
+    running: Vec<S::Future>,
+    begun: u32,
+    next: Option<Next>,
+    /// What a server has said of the next attempt.
+    not_before: Option<Instant>,
+    unseen: UnseenAttempts,
+    /// The last answer that is none, if nothing better comes.
+    refusal: Option<Response<Body>>,
+}
+
+/// When the next attempt begins.
+struct Next {
+    at: Instant,
+    /// Whether nothing has failed: those that run only take long.
+    beside: bool,
+}
+
+impl<'a, S> Call<'a, S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = BoxError>,
+    S::Future: Unpin,
+{
+    fn new(
+        policy: &'a Policy,
+        inner: S,
+        template: Template,
         repeatable: bool,
-    ) -> Result<Response<Body>, BoxError>
-    where
-        S: Service<Request<Body>, Response = Response<Body>, Error = BoxError>,
-    {
-        let mut attempt = 1;
-        let mut unseen = UnseenAttempts::default();
+        hedging: Option<Hedging>,
+    ) -> Self {
+        Self {
+            policy,
+            inner,
+            template,
+            repeatable,
+            taken: hedging.is_some().then(Taken::default),
+            hedging,
+            running: Vec::with_capacity(1),
+            begun: 0,
+            next: None,
+            not_before: None,
+            unseen: UnseenAttempts::default(),
+            refusal: None,
+        }
+    }
+
+    async fn run(mut self) -> Result<Response<Body>, BoxError> {
+        self.begin().await?;
         loop {
-            let mut request = Request::from_parts(parts.clone(), whole(body.clone()));
-            if attempt > 1 {
-                request.headers_mut().insert("grpc-previous-rpc-attempts", HeaderValue::from(attempt - 1));
+            let next = self.next.as_ref().map(|next| next.at);
+            tokio::select! {
+                biased;
+                answer = first(&mut self.running) => {
+                    if let Some(last) = self.hear(answer?) {
+                        if let Some(taken) = &self.taken {
+                            taken.set_answered();
+                        }
+                        return Ok(last);
+                    }
+                }
+                () = until(next) => self.go_on().await?,
             }
-            std::future::poll_fn(|context| inner.poll_ready(context)).await?;
-            let response = inner.call(request).await?;
-            // Neither the budget nor the number of attempts is about what no service has seen.
-            if response.extensions().get().is_some_and(|how| unseen.may_repeat(*how)) {
-                continue;
+            if let (true, None, Some(_)) = (self.running.is_empty(), &self.next, &self.refusal) {
+                return Ok(self.refusal.take().expect("it was looked at"));
             }
-            if !repeatable || response.extensions().get::<Shunned>().is_some() {
-                return Ok(response);
-            }
-            // Only an answer without a body may be thrown away: once a message came, it is final.
-            let refused = Status::from_header_map(response.headers())
-                .filter(|status| status.code() == Code::Unavailable);
-            if refused.is_none() {
-                self.budget.succeeded();
-                return Ok(response);
-            }
-            let within_budget = self.budget.failed();
-            let pushback = pushback(&response);
-            if attempt >= self.max_attempts || !within_budget || pushback == Pushback::Stop {
-                return Ok(response);
-            }
-            let pause = match pushback {
-                Pushback::After(pause) => pause,
-                _ => self.backoff(attempt),
-            };
-            tokio::time::sleep(pause).await;
-            attempt += 1;
         }
     }
 
-    /// Between nothing and the exponential bound, evenly (full jitter).
-    fn backoff(&self, attempt: u32) -> Duration {
-        let bound = self.initial_backoff.saturating_mul(1 << (attempt - 1).min(16)).min(self.max_backoff);
-        bound.mul_f64(self.ids.fraction())
+    /// Begins an attempt, and says when the next one begins beside it.
+    async fn begin(&mut self) -> Result<(), BoxError> {
+        std::future::poll_fn(|context| self.inner.poll_ready(context)).await?;
+        let request = self.template.request(self.begun, self.taken.as_ref());
+        self.running.push(self.inner.call(request));
+        self.begun += 1;
+        let most = self.hedging.as_ref().filter(|hedging| {
+            self.running.len() < hedging.max_concurrent_attempts as usize
+                && self.begun < self.policy.max_attempts
+        });
+        self.next = most.map(|hedging| self.after(hedging.delay, true));
+        Ok(())
     }
-}
 
-/// Attempts of one call that no service has seen.
-#[derive(Default)]
-struct UnseenAttempts {
-    closing: u32,
-    refused: bool,
-}
+    fn after(&self, pause: Duration, beside: bool) -> Next {
+        let at = Instant::now() + pause;
+        Next { at: self.not_before.map_or(at, |not_before| at.max(not_before)), beside }
+    }
 
-impl UnseenAttempts {
-    /// Whether the call is made again. gRFC A6: once where a server has refused it, so that one which
-    /// refuses everything is not asked for ever. A connection that is closing can be found only once, so
-    /// there only our own bound counts.
-    fn may_repeat(&mut self, how: Unseen) -> bool {
-        match how {
-            Unseen::Closing => {
-                self.closing += 1;
-                self.closing < MOST_ATTEMPTS
-            }
-            Unseen::Refused => !std::mem::replace(&mut self.refused, true),
+    async fn go_on(&mut self) -> Result<(), BoxError> {
+        let Some(next) = self.next.take() else { return Ok(()) };
+        if next.beside && !self.policy.budget.may_hedge() {
+            return Ok(());
         }
+        self.begin().await
+    }
+
+    /// An attempt was answered; whether that is what the caller gets.
+    fn hear(&mut self, response: Response<Body>) -> Option<Response<Body>> {
+        // Neither the budget nor the number of attempts is about what no service has seen.
+        if response.extensions().get().is_some_and(|how| self.unseen.may_repeat(*how)) {
+            self.begun -= 1;
+            self.next = Some(self.after(Duration::ZERO, false));
+            return None;
+        }
+        if !self.repeatable {
+            return Some(response);
+        }
+        let budget = &self.policy.budget;
+        // Only an answer without a body may be thrown away: once a message came, it is final.
+        let refused = Status::from_header_map(response.headers())
+            .is_some_and(|status| self.is_non_fatal(status.code()));
+        if response.extensions().get::<Shunned>().is_some() {
+            self.next = None;
+        } else if refused {
+            self.next = budget.failed().then(|| self.again(Pushback::of(&response))).flatten();
+        } else {
+            budget.succeeded();
+            return Some(response);
+        }
+        self.refusal = Some(response);
+        None
+    }
+
+    fn is_non_fatal(&self, code: Code) -> bool {
+        self.hedging.as_ref().map_or(code == Code::Unavailable, |hedging| hedging.is_non_fatal(code))
+    }
+
+    /// When it is tried again after a failure.
+    fn again(&mut self, pushback: Pushback) -> Option<Next> {
+        if self.begun >= self.policy.max_attempts {
+            return None;
+        }
+        let pause = match pushback {
+            Pushback::Stop => return None,
+            Pushback::After(pause) => {
+                self.not_before = Some(Instant::now() + pause);
+                pause
+            }
+            // Another attempt runs: this one is replaced. Where nothing runs, they all have failed.
+            Pushback::None if !self.running.is_empty() => Duration::ZERO,
+            Pushback::None => self.policy.backoff(self.begun),
+        };
+        Some(self.after(pause, false))
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Pushback {
-    None,
-    After(Duration),
-    Stop,
+/// The first answer of those that run.
+async fn first<F: Future + Unpin>(running: &mut Vec<F>) -> F::Output {
+    std::future::poll_fn(|context| {
+        for at in 0..running.len() {
+            if let Poll::Ready(answer) = Pin::new(&mut running[at]).poll(context) {
+                drop(running.swap_remove(at));
+                return Poll::Ready(answer);
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
-/// What the server says in `grpc-retry-pushback-ms`: a pause, or (negative or unreadable) never.
-fn pushback(response: &Response<Body>) -> Pushback {
-    match response.headers().get("grpc-retry-pushback-ms") {
-        None => Pushback::None,
-        Some(value) => match value.to_str().ok().and_then(|text| text.parse::<u64>().ok()) {
-            Some(millis) => Pushback::After(Duration::from_millis(millis.min(60_000))),
-            None => Pushback::Stop,
-        },
+/// Waits for that time, for ever if there is none.
+async fn until(time: Option<Instant>) {
+    match time {
+        None => std::future::pending().await,
+        // What is due needs no timer, which would be a millisecond late.
+        Some(time) if time <= Instant::now() => {}
+        Some(time) => tokio::time::sleep_until(time).await,
     }
 }
 
@@ -217,10 +289,15 @@ fn pushback(response: &Response<Body>) -> Pushback {
 mod tests {
     use std::{convert::Infallible, sync::Mutex};
 
+    use bytes::Bytes;
     use http_body_util::BodyExt;
     use tower::{ServiceExt, service_fn};
 
-    use super::*;
+    use super::{
+        super::{kept::whole, unseen::Unseen},
+        *,
+    };
+    use crate::Peer;
 
     const READ: &str = "/weft.graph.v1.GraphService/GetGraph";
     const WRITE: &str = "/weft.graph.v1.GraphService/CreateGraph";
@@ -248,7 +325,7 @@ mod tests {
             }
         });
         let retrying = Retrying::new(
-            service.map_err(Into::into),
+            Peer::new(service),
             weft_proto::methods(),
             &ClientOptions::default(),
             Ids::seeded(1),
@@ -277,16 +354,5 @@ mod tests {
         assert_eq!(attempts(WRITE, vec![refused, None]).await, (2, Some(Code::Unavailable)));
         // And what may be repeated goes on as it would have.
         assert_eq!(attempts(READ, vec![refused, None, None, None]).await, (5, None));
-    }
-
-    #[test]
-    fn the_budget_ends_repeats_while_everything_fails() {
-        let budget = Budget(AtomicU32::new(Budget::FULL));
-        let allowed = (0..20).filter(|_| budget.failed()).count();
-        assert_eq!(allowed, 4);
-        for _ in 0..61 {
-            budget.succeeded();
-        }
-        assert!(budget.failed());
     }
 }

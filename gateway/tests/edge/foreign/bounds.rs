@@ -50,3 +50,29 @@ async fn a_call_takes_no_longer_than_it_may() {
     by_rest.refused(504);
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_nothing_is_asked_twice_where_the_configuration_says_so() {
+    let (mut world, mut server) = (World::new(), Server::start(Tells::V1).await);
+    let slow = UpstreamOptions { max_call_duration: Duration::from_millis(500), ..server.options() };
+    world.add("theirs", slow.clone());
+    world.served("theirs", methods()).await;
+    let get = "GET /v1/shelves/s/things/second";
+    world.edge.call(get, "").await.refused(504);
+    world.add("theirs", UpstreamOptions { hedging_delay: Duration::from_millis(20), ..slow });
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while world.edge.call(get, "").await.status != 200 {
+        assert!(tokio::time::Instant::now() < end, "nobody asks twice");
+    }
+    // It may not be repeated, as far as its contract says.
+    world.edge.call("GET /v1/hang", "").await.refused(504);
+    let mut heard = Vec::new();
+    while let Ok(event) = server.events.try_recv() {
+        heard.push(event);
+    }
+    let of = |event: &Event| heard.iter().filter(|heard| *heard == event).count();
+    assert_eq!(of(&Event::Began("Hang".to_owned())), 1);
+    let asked = of(&Event::Began("GetThing".to_owned()));
+    assert!(asked >= 3, "once alone, and twice");
+    server.stop().await;
+}
