@@ -78,6 +78,11 @@ impl Entry {
             peer,
         }
     }
+
+    /// The types of its service: those of the details of its errors, too.
+    pub(crate) fn pool(&self) -> &DescriptorPool {
+        self.input.parent_pool()
+    }
 }
 
 /// The methods that are served.

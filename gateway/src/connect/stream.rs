@@ -37,7 +37,7 @@ pub(super) async fn handle(
     codec: Codec,
     request: Request<Body>,
 ) -> Response<Body> {
-    begin(shared, entry, codec, request).await.unwrap_or_else(|status| refuse(codec, status, &shared.pool))
+    begin(shared, entry, codec, request).await.unwrap_or_else(|status| refuse(codec, status, entry.pool()))
 }
 
 /// A stream that ends before its first message.
@@ -77,14 +77,7 @@ async fn begin(
         answer = call::call(entry, head, requests.into_stream(), shared.options.max_message_bytes) => answer?,
         Ok(status) = &mut faults => return Err(status),
     };
-    let answers = Answers {
-        messages: answer.messages,
-        entry: Arc::clone(entry),
-        codec,
-        encoding,
-        pool: shared.pool.clone(),
-        faults,
-    };
+    let answers = Answers { messages: answer.messages, entry: Arc::clone(entry), codec, encoding, faults };
     let mut response = Response::new(Body::new(StreamBody::new(answers.into_stream())));
     response.headers_mut().extend(metadata::to_connect(answer.metadata));
     finish(codec, encoding, response.headers_mut());
@@ -152,7 +145,6 @@ struct Answers {
     entry: Arc<Entry>,
     codec: Codec,
     encoding: Encoding,
-    pool: DescriptorPool,
     faults: Fuse<oneshot::Receiver<Status>>,
 }
 
@@ -169,7 +161,7 @@ impl Answers {
                     (Some(status), trailers)
                 }
             };
-            Some((end(status.as_ref(), trailers, &answers.pool), None))
+            Some((end(status.as_ref(), trailers, answers.entry.pool()), None))
         });
         envelopes.map(|sealed| Ok(Frame::data(sealed)))
     }

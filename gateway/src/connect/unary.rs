@@ -33,7 +33,7 @@ pub(super) async fn post(
         let message = Message { codec, encoding, bytes: body };
         call(shared, entry, message, &parts.headers, parts.extensions.clone()).await
     };
-    answered.await.unwrap_or_else(|status| error::response(status, &shared.pool))
+    answered.await.unwrap_or_else(|status| error::response(status, entry.pool()))
 }
 
 /// Answers a GET whose query has the message.
@@ -42,11 +42,11 @@ pub(super) async fn get(shared: &Shared, entry: &Entry, request: Request<Body>) 
     let message = match Message::from_query(parts.uri.query().unwrap_or_default()) {
         Ok(Some(message)) => message,
         Ok(None) => return unknown_encoding(shared),
-        Err(status) => return error::response(status, &shared.pool),
+        Err(status) => return error::response(status, entry.pool()),
     };
     call(shared, entry, message, &parts.headers, parts.extensions)
         .await
-        .unwrap_or_else(|status| error::response(status, &shared.pool))
+        .unwrap_or_else(|status| error::response(status, entry.pool()))
 }
 
 fn unknown_encoding(shared: &Shared) -> Response<Body> {

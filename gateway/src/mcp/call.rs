@@ -36,11 +36,11 @@ pub(super) async fn call(
     match ask(shared, entry, query.params.arguments, headers, extensions).await {
         Ok(json) => Ok(ToolResult::success(json, tools::answers_with_object(entry))),
         Err(status) if status.code() == Code::Unauthenticated => {
-            let status_json = status_json(&status, &shared.pool, true);
+            let status_json = status_json(&status, entry.pool(), true);
             Err(Failure::new(StatusCode::UNAUTHORIZED, Code::Unauthenticated as i32, status.message())
                 .with_data(status_json))
         }
-        Err(status) => Ok(ToolResult::failure(status_json(&status, &shared.pool, true).to_string())),
+        Err(status) => Ok(ToolResult::failure(status_json(&status, entry.pool(), true).to_string())),
     }
 }
 

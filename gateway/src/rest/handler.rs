@@ -34,7 +34,7 @@ pub(crate) async fn handle(
     };
     let (parts, body) = request.into_parts();
     let answered = answer(shared, route, &segments, parts, body).await;
-    let mut response = answered.unwrap_or_else(|refusal| refusal.into_response(&shared.pool));
+    let mut response = answered.unwrap_or_else(|refusal| refusal.into_response(route.entry.pool()));
     if is_head {
         *response.body_mut() = Body::empty();
     }
@@ -83,7 +83,7 @@ async fn answer(
     match (route.entry.server_streaming, reply::returns_raw(route)) {
         (false, _) => reply::unary(route, answer).await,
         (true, true) => streams::raw(route, answer).await,
-        (true, false) => Ok(streams::messages(route, answer, offer, shared.options.heartbeat, &shared.pool)),
+        (true, false) => Ok(streams::messages(route, answer, offer, shared.options.heartbeat)),
     }
 }
 

@@ -7,7 +7,6 @@ use futures::{Stream, StreamExt, stream};
 use http::{HeaderName, HeaderValue, Response, header};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use prost_reflect::DescriptorPool;
 use serde_json::json;
 use tonic::{Status, body::Body};
 
@@ -28,13 +27,11 @@ pub(super) fn messages(
     answer: Answer,
     offer: Offer,
     heartbeat: Duration,
-    pool: &DescriptorPool,
 ) -> Response<Body> {
     let writer = Writer {
         messages: answer.messages,
         route: Arc::clone(route),
         format: Format::of(offer),
-        pool: pool.clone(),
         heartbeat,
         is_first: true,
     };
@@ -106,7 +103,6 @@ struct Writer {
     messages: Messages,
     route: Arc<Route>,
     format: Format,
-    pool: DescriptorPool,
     heartbeat: Duration,
     is_first: bool,
 }
@@ -164,7 +160,7 @@ impl Writer {
     /// An event source would connect again after the end, whatever it was: it is told both ends.
     fn end(&mut self, error: Option<&Status>) -> Bytes {
         let success = Status::ok("");
-        let status = status_json(error.unwrap_or(&success), &self.pool, true);
+        let status = status_json(error.unwrap_or(&success), self.route.entry.pool(), true);
         let as_message =
             error.is_some().then(|| self.write(json!({ "@error": status }).to_string().as_bytes(), None));
         match self.format {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use prost_reflect::DescriptorPool;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tonic::Status;
 
@@ -35,7 +34,6 @@ pub(super) struct Call {
     pub(super) received: mpsc::UnboundedReceiver<Received>,
     pub(super) outbox: Outbox,
     pub(super) protocol: Protocol,
-    pub(super) pool: DescriptorPool,
     pub(super) max_message_bytes: usize,
 }
 
@@ -48,7 +46,7 @@ impl Call {
             Ok(Err(status)) => status,
             Err(Gone) => return,
         };
-        let last = frame::status(self.protocol, self.number, &status, &self.pool);
+        let last = frame::status(self.protocol, self.number, &status, self.entry.pool());
         // Where the socket is gone nobody waits for the status.
         let _ = self.outbox.send(self.number, last).await;
     }

@@ -448,7 +448,6 @@ impl Socket {
             received,
             outbox: self.outbox.clone(),
             protocol: self.settings.protocol,
-            pool: self.shared.pool.clone(),
             max_message_bytes: self.shared.options.max_message_bytes,
         };
         let task = self.tasks.spawn(call.run());

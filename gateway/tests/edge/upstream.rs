@@ -20,6 +20,7 @@ use tonic::{
 };
 use tower::Service;
 use weft_kit::Problem;
+use weft_proto::google::rpc;
 
 /// What the service noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +145,7 @@ impl Handler {
             "Count" | "Download" => self.count(&asked),
             "Progress" => Ok(self.progress(&asked)),
             "Follow" => Ok(self.follow(&asked)),
-            "Fail" => Err(fail(&asked)),
+            "Fail" => Err(self.with_thing(fail(&asked), &asked)),
             "Metadata" => {
                 let headers = metadata.into_headers();
                 let pairs = headers
@@ -221,6 +222,18 @@ impl Handler {
         Response::new(stream::iter(messages.collect::<Vec<_>>()).boxed())
     }
 
+    /// With details of a type of this service's own, and of one that nobody knows, if that is asked for.
+    fn with_thing(&self, status: Status, asked: &Value) -> Status {
+        let Some(title) = asked["thing"].as_str() else { return status };
+        let thing = self.echo.pool.get_message_by_name("test.v1.Thing").expect("it is in the contract");
+        let thing = DynamicMessage::deserialize(thing, json!({ "title": title })).expect("a thing");
+        let mut full = rpc::Status::decode(status.details()).expect("a status");
+        for (name, value) in [("test.v1.Thing", thing.encode_to_vec()), ("nobody.v1.Knows", vec![1, 2])] {
+            full.details.push(prost_types::Any { type_url: format!("type.googleapis.com/{name}"), value });
+        }
+        Status::with_details(status.code(), status.message(), full.encode_to_vec().into())
+    }
+
     fn count(&self, asked: &Value) -> Result<Response<Answers>, Status> {
         let number = |name: &str| asked[name].as_i64().unwrap_or_default();
         let error = || Status::from(Problem::data_loss("BROKEN", "it broke").with("at", number("failAfter")));
@@ -241,7 +254,7 @@ impl Handler {
                 Ok(self.make(&json))
             })
             .collect();
-        let end = (fail_after > 0).then(|| Err(error()));
+        let end = (fail_after > 0).then(|| Err(self.with_thing(error(), asked)));
         let mut answers = stream::iter(messages).chain(stream::iter(end)).boxed();
         if asked["stay"] == true {
             let dropped = OnDrop(self.echo.events.clone());

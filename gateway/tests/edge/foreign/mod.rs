@@ -5,5 +5,6 @@ mod access;
 mod bounds;
 mod clashes;
 mod contracts;
+mod details;
 mod life;
 mod world;
