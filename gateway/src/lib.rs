@@ -14,7 +14,8 @@
 //! 5. `schema` says what messages look like, for `openapi` and `mcp`.
 //! 6. `foreign` keeps services that weft was not built with; `tables` is all that follows from contracts, in
 //!    one piece that is replaced when one comes or goes.
-//! 7. `words` says what went wrong, the same in every protocol; `refusal` turns it into HTTP.
+//! 7. `agents` is a port of its own for agents, where nothing else is answered.
+//! 8. `words` says what went wrong, the same in every protocol; `refusal` turns it into HTTP.
 //!
 //! What is answered where is in `docs/gateway.md`, the WebSocket in `docs/websocket.md`.
 //!
@@ -31,6 +32,7 @@
 //! ```
 
 mod accept;
+mod agents;
 mod body;
 mod call;
 mod catalog;
@@ -59,6 +61,7 @@ mod watch;
 mod words;
 mod ws;
 
+pub use agents::AgentsPort;
 pub use console::has_console;
 pub use error::GatewayError;
 pub use foreign::{Keeper, UpstreamAccess, UpstreamOptions};

@@ -28,6 +28,9 @@ pub struct GatewayOptions {
     pub websocket: WebSocketOptions,
     /// Title of the OpenAPI document.
     pub title: String,
+    /// Address of a port of its own for agents (`0.0.0.0:8081`), with their door at `/v1/agent` and the calls that lead
+    /// to it, and nothing else. `server` holds for it too. None if empty: the door is at `listen` in any case.
+    pub agents_listen: String,
     /// Services that weft was not built with, by a name for people. They are added, changed and removed
     /// while the gateway runs: when this file changes, or on SIGHUP.
     pub upstreams: BTreeMap<String, UpstreamOptions>,
@@ -76,6 +79,7 @@ impl Default for GatewayOptions {
             heartbeat: Duration::from_secs(15),
             websocket: WebSocketOptions::default(),
             title: "weft".to_owned(),
+            agents_listen: String::new(),
             upstreams: BTreeMap::new(),
         }
     }

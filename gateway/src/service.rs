@@ -17,8 +17,8 @@ use tower::{Service, ServiceExt};
 use weft_kit::{BoxError, Ids, Lifecycle, Peer, Problem, config::ClientOptions, server::Guards};
 
 use crate::{
-    GatewayError, GatewayOptions, Keeper, Upstreams, accept, connect, console, cors::Origins, docs, grpc,
-    mcp, refusal::Refusal, rest, shared::Shared, tables::Tables, upstream, ws,
+    AgentsPort, GatewayError, GatewayOptions, Keeper, Upstreams, accept, connect, console, cors::Origins,
+    docs, grpc, mcp, refusal::Refusal, rest, shared::Shared, tables::Tables, upstream, ws,
 };
 
 /// The edge of a mesh. Clones share everything.
@@ -65,6 +65,15 @@ impl Gateway {
     pub fn with_side(mut self, path: impl Into<String>, service: Peer) -> Self {
         Arc::make_mut(&mut self.sides).push((path.into(), service));
         self
+    }
+
+    /// What this gateway answers on a port that is for agents alone.
+    pub fn for_agents(&self) -> AgentsPort {
+        AgentsPort::new(self.clone())
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// The OpenAPI 3.1 document, as `/openapi.json` answers it.

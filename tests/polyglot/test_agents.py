@@ -5,9 +5,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
+import urllib.error
+import urllib.request
 
+import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh import BIN, Mesh
@@ -27,7 +32,11 @@ class Fleet:
 
     def __init__(self, folder):
         self.folder = folder
-        self.mesh = Mesh(folder / "data").start()
+        # It must be the same after a power cut.
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.agents_port = free.getsockname()[1]
+        environment = {"WEFT_GATEWAY__AGENTS_LISTEN": f"127.0.0.1:{self.agents_port}"}
+        self.mesh = Mesh(folder / "data", environment=environment).start()
         self.running = []
 
     def weft(self, *arguments, status=0):
@@ -36,8 +45,9 @@ class Fleet:
         assert done.returncode == status, (done.stdout, done.stderr)
         return done.stdout.decode() if status == 0 else done.stderr.decode()
 
-    def enroll(self, host, token, status=0):
-        return self.weft("agent", "enroll", "--home", self.folder / host, "--id", host, "--token", token, status=status)
+    def enroll(self, host, token, *more, status=0):
+        home = self.folder / host
+        return self.weft("agent", "enroll", "--home", home, "--id", host, "--token", token, *more, status=status)
 
     def run(self, home):
         with open(self.folder / f"{home}.log", "ab") as log:
@@ -157,10 +167,10 @@ class Machine:
         )
         return issued.json["token"]
 
-    def dial(self, credential):
+    def dial(self, credential, protocol="weft.v1.json"):
         url = self.mesh.url.replace("http:", "ws:") + "/v1/agent"
         headers = {"authorization": f"Bearer {credential}"} if credential else {}
-        return connect(url, subprotocols=["weft.v1.json"], additional_headers=headers)
+        return connect(url, subprotocols=[protocol], additional_headers=headers)
 
 
 def test_a_machine_of_its_own_comes_in_by_the_agents_door(fleet):
@@ -206,3 +216,149 @@ def test_the_door_closes_with_the_status_of_the_call(fleet, said, code, reason):
         with pytest.raises(ConnectionClosed) as closed:
             door.recv(timeout=30)
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4016, "CREDENTIALS_REQUIRED")
+
+
+def hello(credential):
+    return json.dumps({"hello": {"metadata": {"authorization": f"Bearer {credential}"}}})
+
+
+def test_who_can_set_no_header_says_the_token_first(fleet):
+    from weft.agent.v1 import agent_service_pb2 as messages
+
+    machine = Machine(fleet.mesh, fleet.weft("agents", "token", "create").strip())
+    with machine.dial(None) as door:
+        door.send(hello(machine.credential()))
+        door.send(json.dumps({"open": {"name": machine.name}}))
+        assert json.loads(door.recv(timeout=30))["opened"]["session"]
+    with machine.dial(None, "weft.v1.proto") as door:
+        door.send(hello(machine.credential()))
+        opening = messages.AttachAgentRequest(open=messages.AgentOpen(name=machine.name))
+        door.send(opening.SerializeToString())
+        assert messages.AttachAgentResponse.FromString(door.recv(timeout=30)).opened.session
+    for said, code in [
+        (hello("nonsense"), 4016),
+        # What is no hello is the call's, and the call has no credential.
+        (json.dumps({"open": {"name": machine.name}}), 4016),
+        (json.dumps({"hello": {"ticket": "t"}}), 1002),
+    ]:
+        with machine.dial(None) as door:
+            door.send(said)
+            with pytest.raises(ConnectionClosed) as closed:
+                door.recv(timeout=30)
+            assert closed.value.rcvd.code == code, said
+
+
+def test_the_port_for_agents_is_for_nothing_else(fleet):
+    port = f"127.0.0.1:{fleet.agents_port}"
+    assert fleet.mesh.info["agents_address"] == port
+    authorization = {"authorization": f"Bearer {fleet.mesh.key}"}
+    for path in ["/", "/docs", "/openapi.json", "/metrics", "/ws", "/mcp", "/v1/projects/default/graphs", "/v1/me"]:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(f"http://{port}{path}", headers=authorization), timeout=30)
+        assert refused.value.code == 404, path
+        assert json.load(refused.value)["details"][0]["reason"] == "NO_SUCH_PATH"
+    with grpc.insecure_channel(port) as channel:
+        for method, code in [
+            ("weft.graph.v1.GraphService/ListGraphs", grpc.StatusCode.UNIMPLEMENTED),
+            ("weft.agent.v1.AgentService/ListAgents", grpc.StatusCode.UNIMPLEMENTED),
+            # This one is for agents: the empty message is what is wrong.
+            ("weft.agent.v1.AgentService/GetAgentChallenge", grpc.StatusCode.INVALID_ARGUMENT),
+        ]:
+            with pytest.raises(grpc.RpcError) as refused:
+                channel.unary_unary(f"/{method}")(b"", timeout=30, metadata=list(authorization.items()))
+            assert refused.value.code() == code, method
+
+
+class Old:
+    """A proxy that knows nothing but HTTP/1.1, and can be cut."""
+
+    def __init__(self, port):
+        self.port, self.open = port, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self.listener.getsockname()[1]}/v1/agent"
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=[client], daemon=True).start()
+
+    def serve(self, client):
+        try:
+            begins = client.recv(4, socket.MSG_WAITALL)
+            if begins not in (b"GET ", b"POST"):
+                client.close()
+                return
+            server = socket.create_connection(("127.0.0.1", self.port))
+            server.sendall(begins)
+        except OSError:
+            client.close()
+            return
+        self.open += [client, server]
+        threading.Thread(target=self.pass_on, args=[server, client], daemon=True).start()
+        self.pass_on(client, server)
+
+    @staticmethod
+    def pass_on(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        for side in (source, sink):
+            try:
+                side.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        """Breaks every connection off."""
+        cut, self.open = self.open, []
+        for side in cut:
+            try:
+                side.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def end(self):
+        self.listener.close()
+        self.cut()
+
+
+def test_an_agent_behind_an_old_proxy_comes_in_by_a_websocket_and_comes_back(fleet):
+    proxy = Old(fleet.agents_port)
+    try:
+        token = fleet.weft("agents", "token", "create").strip()
+        fleet.enroll("far", token, "--url", proxy.url)
+        agent = fleet.run("far")
+
+        log = fleet.folder / "far.log"
+
+        def connected(times):
+            """The agent, once it is there and has said so often that it is."""
+            deadline = time.monotonic() + 60
+            while (text := log.read_text()).count("connected") - text.count("not connected") < times:
+                assert time.monotonic() < deadline, text[-2000:]
+                time.sleep(0.05)
+            return fleet.until(lambda agents: agents["far"]["state"] == "AGENT_STATE_ONLINE")["far"]
+
+        before = connected(1)
+        # A lost connection: the same program goes on with the same session.
+        proxy.cut()
+        back = connected(2)
+        assert back["session"] == before["session"]
+        assert "keyConflict" not in back
+        fleet.mesh.kill()
+        fleet.mesh.start()
+        after = connected(3)
+        assert after["uid"] == before["uid"]
+        assert after["session"]["startTime"] > before["session"]["startTime"]
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(30) == 0
+        stopped = fleet.agents()["far"]
+        assert (stopped["state"], stopped["stateReason"]) == ("AGENT_STATE_OFFLINE", "STOPPED")
+    finally:
+        proxy.end()

@@ -173,3 +173,34 @@ def test_the_program_is_a_client_over_tls(secured):
     assert trusted.returncode == 0, trusted.stderr
     doubted = weft("graph", "list")
     assert doubted.returncode == 6, (doubted.returncode, doubted.stderr)
+
+
+def test_an_agent_comes_in_by_a_websocket_over_tls(secured):
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("WEFT_")}
+    trust = ["--ca-file", secured.certificate_file]
+
+    def weft(*arguments):
+        command = [BIN, "--data", secured.data, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=clean, timeout=60)
+
+    def agents(*arguments):
+        return weft("--url", f"https://{secured.target}", *trust, "agents", *arguments)
+
+    home = secured.data.parent / "agent"
+    token = agents("token", "create").stdout.strip()
+    door = ["--url", f"wss://{secured.target}/v1/agent"]
+    doubted = weft(*door, "agent", "enroll", "--home", home, "--token", token)
+    assert doubted.returncode != 0 and "certificate" in doubted.stderr, doubted.stderr
+    enrolled = weft(*door, *trust, "agent", "enroll", "--home", home, "--token", token, "--id", "far")
+    assert enrolled.returncode == 0, enrolled.stderr
+    agent = subprocess.Popen(
+        [BIN, "agent", "run", "--home", home], env=clean, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while "ONLINE" not in (listed := agents("list", "-o", "json")).stdout:
+            assert time.monotonic() < deadline and agent.poll() is None, listed
+            time.sleep(0.1)
+    finally:
+        agent.kill()
+        agent.wait()

@@ -17,6 +17,9 @@ pub struct NodeFile {
     pub url: String,
     /// Host and port that are listened on.
     pub address: String,
+    /// Host and port that are listened on for agents alone, if there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents_address: Option<String>,
     /// File with the administrator's key, if this node has the identity service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
@@ -28,10 +31,16 @@ pub struct NodeFile {
 
 impl NodeFile {
     /// That of this very process.
-    pub(crate) fn new(url: String, address: SocketAddr, key_file: Option<PathBuf>) -> Self {
+    pub(crate) fn new(
+        url: String,
+        address: SocketAddr,
+        agents: Option<SocketAddr>,
+        key_file: Option<PathBuf>,
+    ) -> Self {
         Self {
             url,
             address: address.to_string(),
+            agents_address: agents.map(|agents| agents.to_string()),
             key_file,
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

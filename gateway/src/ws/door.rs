@@ -1,20 +1,21 @@
 //! The agents' door: a WebSocket that is one call of AttachAgent, and nothing else.
 //!
 //! There is no envelope: a message of the socket is a message of the call, as protobuf or as JSON by the
-//! sub-protocol. The credential is the request's Authorization header. The call's status closes the socket:
-//! the code is 4000 and the status code of gRPC, the text is the reason. Ten thousand of these stay open at once, so a
+//! sub-protocol. The credential is the request's Authorization header; a client that can set none, as in a browser,
+//! says it in a first message of its own, the `hello` of other sockets. The call's status closes the socket: the
+//! code is 4000 and the status code of gRPC, the text is the reason. Ten thousand of these stay open at once, so a
 //! socket has one task, small buffers, and no more than a few messages on their way.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Sink, SinkExt, Stream, StreamExt, stream};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, header};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval_at, timeout},
+    time::{Duration, Instant, MissedTickBehavior, interval_at, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -28,14 +29,14 @@ use tonic_types::StatusExt;
 use weft_kit::Problem;
 
 use super::{
-    frame::Protocol,
+    frame::{self, Heard, Hello, Protocol},
     handshake::{self, Opening},
     wire::{self, CLOSING, End},
 };
 use crate::{
     call::{self, Head, Messages},
     catalog::Entry,
-    json,
+    json, metadata,
     refusal::Refusal,
     shared::Shared,
     words,
@@ -44,7 +45,7 @@ use crate::{
 /// Where agents connect.
 pub(crate) const PATH: &str = "/v1/agent";
 /// What they call.
-const METHOD: &str = "/weft.agent.v1.AgentService/AttachAgent";
+pub(crate) const METHOD: &str = "/weft.agent.v1.AgentService/AttachAgent";
 /// Largest message of an agent, in either form: facts of a host with all that is allowed.
 const LARGEST: usize = 256 * 1024;
 /// Bytes that are read at once, and written.
@@ -53,6 +54,8 @@ const BUFFER: usize = 2 * 1024;
 const UNDER_WAY: usize = 4;
 /// Close codes of statuses begin here.
 const STATUSES: u16 = 4000;
+/// How long a client without a credential in its request may take to say it.
+const SIGN_IN: Duration = Duration::from_secs(5);
 /// Longest reason in a closing frame (RFC 6455, 5.5).
 const LONGEST_REASON: usize = 120;
 
@@ -100,10 +103,55 @@ struct Door {
 
 impl Door {
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, mut socket: WebSocketStream<S>, head: Head) {
-        let (said, messages) = mpsc::channel(UNDER_WAY);
-        let end = self.attend(&mut socket, head, said, messages).await;
+        let end = match self.greet(&mut socket, head).await {
+            Ok((head, first)) => self.attend(&mut socket, head, first).await,
+            Err(end) => end,
+        };
         if let End::Close(code, reason) = end {
             farewell(&mut socket, code, reason.into()).await;
+        }
+    }
+
+    /// Waits for the credential, if the request had none. What a client says in its place is the call's first
+    /// message: the service refuses it as it refuses any stranger, and so it does for one who says nothing.
+    async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: &mut WebSocketStream<S>,
+        mut head: Head,
+    ) -> Result<(Head, Option<Bytes>), End> {
+        if head.metadata.contains_key(header::AUTHORIZATION.as_str()) {
+            return Ok((head, None));
+        }
+        let first = timeout(SIGN_IN, async {
+            loop {
+                match socket.next().await {
+                    None => return Err(End::Gone),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(message) => return Ok(message),
+                }
+            }
+        });
+        let Ok(first) = first.await else { return Ok((head, None)) };
+        let first = first?;
+        if let Ok(Message::Text(text)) = &first
+            && let Ok(Heard::Hello(hello)) = frame::read_text(text)
+        {
+            let bad = |what| End::Close(CloseCode::Protocol, what);
+            let hello = Hello::read(&hello).map_err(bad)?;
+            if !hello.is_only_metadata() {
+                return Err(bad("the door's hello has metadata and nothing else"));
+            }
+            let mut known: HeaderMap = head.metadata.into_headers();
+            for (key, value) in &hello.metadata {
+                metadata::insert(&mut known, key, value).map_err(|_| bad("what hello has is no metadata"))?;
+            }
+            head.metadata = MetadataMap::from_headers(known);
+            return Ok((head, None));
+        }
+        match self.understand(first) {
+            Ok(message) => Ok((head, message)),
+            Err(Broken::Socket(end)) => Err(end),
+            Err(Broken::Message(status)) => Err(self.close(socket, &status).await),
         }
     }
 
@@ -112,14 +160,18 @@ impl Door {
         &self,
         socket: &mut WebSocketStream<S>,
         head: Head,
-        said: mpsc::Sender<Bytes>,
-        messages: mpsc::Receiver<Bytes>,
+        first: Option<Bytes>,
     ) -> End {
+        let (said, messages) = mpsc::channel(UNDER_WAY);
+        if let Some(first) = first {
+            // It is empty.
+            let _ = said.try_send(first);
+        }
         let options = &self.shared.options.websocket;
         let answering = call::call(&self.entry, head, requests(messages), LARGEST);
         let mut answering = std::pin::pin!(answering);
         let mut answers: Option<Box<Messages>> = None;
-        let period = options.ping_interval.max(std::time::Duration::from_millis(1));
+        let period = options.ping_interval.max(Duration::from_millis(1));
         let mut pings = interval_at(Instant::now() + period, period);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_heard = Instant::now();

@@ -233,6 +233,11 @@ impl Hello {
         let form = "hello is an object of metadata, ticket, resumable, session and received";
         read_object(json, form)
     }
+
+    /// Whether it says nothing but who somebody is.
+    pub(super) fn is_only_metadata(&self) -> bool {
+        self.ticket.is_empty() && self.session.is_empty() && !self.resumable && self.received == 0
+    }
 }
 
 impl Open {

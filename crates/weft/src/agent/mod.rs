@@ -1,26 +1,29 @@
 //! The agent of a host: it joins a fleet once, and then keeps a stream to the mesh open for as long as it runs.
 //!
-//! `home` is its folder with its key and where it belongs; `facts` what it tells of its host; `run` its life.
+//! `home` is its folder with its key and where it belongs; `facts` what it tells of its host; `run` its life; `way`
+//! how it gets there, by gRPC or by the agents' `door`.
 
+mod door;
 mod facts;
 mod home;
 mod run;
+mod way;
 
 use anyhow::Result;
 use weft_proto::weft::agent::v1::EnrollAgentRequest;
 
-use crate::client::Connection;
+use way::Way;
 
 pub(crate) use home::{Home, Settings};
 pub(crate) use run::run;
 
-/// Joins the fleet of whoever gave the token. A key that is there is used, so that it can be tried again.
+/// Joins, at the mesh at `url`, the fleet of whoever gave the token. A key that is there is used, so that it can be tried again.
 ///
 /// # Errors
 /// The folder cannot be written, or the mesh refuses.
 pub(crate) async fn enroll(
     home: &Home,
-    connection: &Connection,
+    url: String,
     ca_file: Option<std::path::PathBuf>,
     token: &str,
     agent_id: String,
@@ -34,8 +37,8 @@ pub(crate) async fn enroll(
         display_name: String::new(),
         facts: Some(facts::read()),
     };
-    let agent = connection.agents().enroll_agent(request).await?.into_inner();
-    let settings = Settings { url: connection.url.clone(), name: agent.name, ca_file };
+    let agent = Way::to(&url, ca_file.as_deref())?.enroll(request).await?;
+    let settings = Settings { url, name: agent.name, ca_file };
     home.write(&settings)?;
     Ok(settings)
 }

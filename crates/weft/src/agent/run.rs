@@ -3,29 +3,26 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::{
-    sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
-};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use weft_kit::{Clock, Ids, config::Secret};
 use weft_proto::weft::agent::v1::{
-    AgentOpen, AttachAgentRequest, AttachAgentResponse, GetAgentChallengeRequest, Goodbye, Heartbeat,
-    IssueAgentTokenRequest, ProbeAnswer, attach_agent_request::Action, attach_agent_response::Event,
+    AgentOpen, AttachAgentRequest, GetAgentChallengeRequest, Goodbye, Heartbeat, IssueAgentTokenRequest,
+    ProbeAnswer, attach_agent_request::Action, attach_agent_response::Event,
 };
 
-use super::{Home, Settings, facts, home::Key};
-use crate::client::Connection;
+use super::{
+    Home, Settings, facts,
+    home::Key,
+    way::{Attached, PATIENCE, Way, gone, within},
+};
 
 /// The first pause after a loss is up to this; each next one up to twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// No pause is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long the mesh may take to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs the agent until `stop`, and then says goodbye.
 ///
@@ -33,11 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// It is not in the fleet any more, or its folder cannot be read.
 pub(crate) async fn run(home: &Home, stop: CancellationToken) -> Result<()> {
     let settings = home.settings()?;
-    let connection = Connection::to_url(&settings.url, None, settings.ca_file.as_deref())?;
+    let way = Way::to(&settings.url, settings.ca_file.as_deref())?;
     let mut agent = Program {
         key: home.key()?,
         settings,
-        connection,
+        way,
         ids: Ids::system(),
         token: None,
         session: Session::default(),
@@ -82,7 +79,7 @@ fn is_final(status: &Status) -> bool {
 struct Program {
     settings: Settings,
     key: Key,
-    connection: Connection,
+    way: Way,
     ids: Ids,
     /// And until when it is used: well before it ends, by this host's running clock and not by its time of day.
     token: Option<(Secret, Instant)>,
@@ -101,32 +98,23 @@ struct Session {
 impl Program {
     /// One connection, from its credential to its end. `Ok` once the agent has said goodbye.
     async fn connected(&mut self, stop: &CancellationToken) -> Result<(), Status> {
-        let (say, heard, beat) = tokio::select! {
+        let (attached, beat) = tokio::select! {
             attached = self.attach() => attached?,
             () = stop.cancelled() => return Ok(()),
         };
         tracing::info!(agent = %self.settings.name, "connected");
-        self.follow(say, heard, beat, stop).await
+        self.follow(attached, beat, stop).await
     }
 
-    async fn attach(
-        &mut self,
-    ) -> Result<(mpsc::Sender<AttachAgentRequest>, Streaming<AttachAgentResponse>, Duration), Status> {
+    async fn attach(&mut self) -> Result<(Attached, Duration), Status> {
         let token = self.token().await?;
-        let (say, said) = mpsc::channel(8);
         let open = AgentOpen {
             name: self.settings.name.clone(),
             session: self.session.secret.clone(),
             facts: Some(facts::read()),
         };
-        // The channel is empty.
-        let _ = say.try_send(self.frame(Action::Open(open)));
-        let mut request = Request::new(ReceiverStream::new(said));
-        let value = format!("Bearer {}", token.reveal()).parse();
-        let value = value.map_err(|_| Status::internal("the mesh gave a token that is none"))?;
-        request.metadata_mut().insert("authorization", value);
-        let mut heard = within(self.connection.agents().attach_agent(request)).await?.into_inner();
-        let first = within(heard.message()).await?;
+        let mut attached = self.way.attach(&token, self.frame(Action::Open(open))).await?;
+        let first = within(attached.hear()).await?;
         let Some(Event::Opened(opened)) = first.and_then(|first| first.event) else {
             return Err(Status::internal("the mesh did not open the session"));
         };
@@ -135,24 +123,22 @@ impl Program {
         }
         self.session.secret = opened.session;
         let beat = opened.heartbeat_interval.and_then(|beat| Duration::try_from(beat).ok());
-        Ok((say, heard, beat.unwrap_or(PATIENCE).max(Duration::from_millis(10))))
+        Ok((attached, beat.unwrap_or(PATIENCE).max(Duration::from_millis(10))))
     }
 
     async fn follow(
         &mut self,
-        say: mpsc::Sender<AttachAgentRequest>,
-        mut heard: Streaming<AttachAgentResponse>,
+        mut attached: Attached,
         beat: Duration,
         stop: &CancellationToken,
     ) -> Result<(), Status> {
-        let gone = || Status::unavailable("the connection broke off");
         let mut beats = interval(beat);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut sent, mut round_trip) = (None, None);
         loop {
             let action = tokio::select! {
                 // Answers to heartbeats alone come as often as they are sent.
-                frame = timeout(beat * 3, heard.message()) => {
+                frame = timeout(beat * 3, attached.hear()) => {
                     let frame = frame.map_err(|_| gone())??.ok_or_else(gone)?;
                     if frame.sequence > 0 {
                         self.session.received = frame.sequence;
@@ -179,14 +165,14 @@ impl Program {
                     })
                 }
                 () = stop.cancelled() => {
-                    say.send(self.frame(Action::Goodbye(Goodbye {}))).await.map_err(|_| gone())?;
-                    drop(say);
+                    attached.say(self.frame(Action::Goodbye(Goodbye {}))).await?;
+                    attached.hush();
                     // Until the mesh has read it.
-                    while let Ok(Ok(Some(_))) = timeout(Duration::from_secs(2), heard.message()).await {}
+                    while let Ok(Ok(Some(_))) = timeout(Duration::from_secs(2), attached.hear()).await {}
                     return Ok(());
                 }
             };
-            say.send(self.frame(action)).await.map_err(|_| gone())?;
+            attached.say(self.frame(action)).await?;
         }
     }
 
@@ -201,22 +187,17 @@ impl Program {
         {
             return Ok(token.clone());
         }
-        let mut client = self.connection.agents();
         let name = self.settings.name.clone();
         let request = GetAgentChallengeRequest { name: name.clone() };
-        let challenge = within(client.get_agent_challenge(request)).await?.into_inner().challenge;
+        let challenge = self.way.challenge(request).await?.challenge;
         let signature = self.key.sign("weft agent token v1", &challenge).to_vec().into();
         let request = IssueAgentTokenRequest { name, challenge, signature };
-        let token = within(client.issue_agent_token(request)).await?.into_inner();
+        let token = self.way.token(request).await?;
         let lifetime = token.lifetime.and_then(|time| Duration::try_from(time).ok()).unwrap_or_default();
         let secret = Secret::new(token.token);
         self.token = Some((secret.clone(), Instant::now() + lifetime.mul_f64(0.75)));
         Ok(secret)
     }
-}
-
-async fn within<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-    timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(Status::unavailable("the mesh does not answer")))
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub(crate) struct AgentArguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum AgentCommand {
-    /// Join the fleet of a mesh (--url): make a key, and use an enrolment token up.
+    /// Join the fleet of a mesh (--url; with `wss://HOST/v1/agent` by a WebSocket): make a key, and use an
+    /// enrolment token up.
     Enroll {
         /// The token: `weft agents token create` makes one.
         #[arg(long, env = "WEFT_ENROLLMENT_TOKEN", hide_env_values = true)]
@@ -49,9 +50,8 @@ impl AgentArguments {
         let home = Home(self.home.unwrap_or_else(|| data().join("agent")));
         match self.command {
             AgentCommand::Enroll { token, id } => {
-                let connection = target.connect_without_key()?;
                 let ca_file = target.ca_file().map(std::fs::canonicalize).transpose()?;
-                agent::enroll(&home, &connection, ca_file, token.trim(), id).await?;
+                agent::enroll(&home, target.url()?, ca_file, token.trim(), id).await?;
                 status(&home, format)
             }
             AgentCommand::Status => status(&home, format),

@@ -30,6 +30,20 @@ impl Target {
         self.connection(true)
     }
 
+    /// Address of the mesh.
+    pub(crate) fn url(&self) -> Result<String> {
+        let data = self.data.clone().unwrap_or_else(default_data);
+        Ok(self.url_or_of(NodeFile::read(&data)?.as_ref()))
+    }
+
+    fn url_or_of(&self, node: Option<&NodeFile>) -> String {
+        match (&self.url, node) {
+            (Some(url), _) => url.clone(),
+            (None, Some(node)) => node.url.clone(),
+            (None, None) => "http://127.0.0.1:8080".to_owned(),
+        }
+    }
+
     /// A connection for what anybody may ask.
     pub(crate) fn connect_without_key(&self) -> Result<Connection> {
         self.connection(false)
@@ -43,11 +57,7 @@ impl Target {
     fn connection(&self, with_key: bool) -> Result<Connection> {
         let data = self.data.clone().unwrap_or_else(default_data);
         let node = NodeFile::read(&data)?;
-        let url = match (&self.url, &node) {
-            (Some(url), _) => url.clone(),
-            (None, Some(node)) => node.url.clone(),
-            (None, None) => "http://127.0.0.1:8080".to_owned(),
-        };
+        let url = self.url_or_of(node.as_ref());
         let key = if with_key { self.key(node.as_ref(), &data)? } else { None };
         Connection::to_url(&url, key.as_ref(), self.ca_file.as_deref())
     }

@@ -189,7 +189,8 @@ struct Detail {
     value: String,
 }
 
-fn refusal(body: &[u8]) -> Status {
+/// What a refused call without streams says.
+pub(crate) fn refusal(body: &[u8]) -> Status {
     serde_json::from_slice::<Refused>(body).map_or_else(nonsense, Into::into)
 }
 

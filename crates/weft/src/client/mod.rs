@@ -3,6 +3,7 @@
 //! It knows neither the command line nor the node: both use it.
 
 mod connect;
+mod dial;
 mod upload;
 
 use std::path::Path;
@@ -23,7 +24,8 @@ use weft_proto::weft::{
     identity::v1::identity_service_client::IdentityServiceClient,
 };
 
-pub(crate) use connect::{AnyMethod, headers};
+pub(crate) use connect::{AnyMethod, headers, refusal};
+pub(crate) use dial::{Dial, Wire};
 pub(crate) use upload::{Upload, import};
 
 /// Adds the key to each call.

@@ -103,6 +103,7 @@ impl Node {
             .await
             .with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_address()?;
+        let agents_listener = agents_listener(&config, &roles).await?;
 
         files::prepare_folder(&config.data)?;
         let with_identity = roles.iter().any(|role| role.name == "identity");
@@ -133,15 +134,19 @@ impl Node {
         health::start(&node, &roles);
 
         let with_gateway = roles.iter().any(|role| role.name == "gateway");
-        let (service, keeper) =
-            port::service(&node, &directory, &guards, with_gateway.then_some(reflection))?;
-        let service = Admin::in_front_of(service, node.health.clone(), node.metrics.clone());
-        node.serve(listener, service);
+        let ports = port::service(&node, &directory, &guards, with_gateway.then_some(reflection))?;
+        let service = Admin::in_front_of(ports.service, node.health.clone(), node.metrics.clone());
+        node.serve(listener.counted(&node.metrics), service);
+        let mut agents_address = None;
+        if let (Some(listener), Some(service)) = (agents_listener, ports.agents) {
+            agents_address = Some(listener.local_address()?);
+            node.serve(listener, service);
+        }
         let key_file = admin.as_ref().map(|admin| admin.file.clone());
         let scheme = if node.config.server.tls.is_on() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
-        NodeFile::new(url.clone(), address, key_file).write(&node.config.data)?;
-        tracing::info!(%address, services = ?names, database = node.storage.stores.database.describe(), "listening");
+        NodeFile::new(url.clone(), address, agents_address, key_file).write(&node.config.data)?;
+        tracing::info!(%address, ?agents_address, services = ?names, database = node.storage.stores.database.describe(), "listening");
         Ok(Self {
             url,
             address,
@@ -149,7 +154,7 @@ impl Node {
             peers: node.peers,
             lifecycle: node.lifecycle,
             grace: node.config.server.drain_grace,
-            keeper,
+            keeper: ports.keeper,
             config: node.config.clone(),
             stores: node.storage.stores,
             health: node.health,
@@ -201,6 +206,16 @@ impl Node {
             tracing::debug!(%error, "weft.json could not be removed");
         }
     }
+}
+
+/// The port for agents, if there is to be one.
+async fn agents_listener(config: &Config, roles: &[&Role]) -> Result<Option<Listener>> {
+    let address = &config.gateway.agents_listen;
+    if address.is_empty() || !roles.iter().any(|role| role.name == "gateway") {
+        return Ok(None);
+    }
+    let listener = Listener::bind(address, config.server.clone()).await;
+    listener.map(Some).with_context(|| format!("cannot listen on {address} for agents"))
 }
 
 impl Assembly {
@@ -257,7 +272,6 @@ impl Assembly {
 
     fn serve(&self, listener: Listener, service: weft_kit::server::HttpService) {
         let (ids, lifecycle) = (self.ids.clone(), self.lifecycle.clone());
-        let listener = listener.counted(&self.metrics);
         self.lifecycle.spawn_future(async move { listener.serve(service, ids, lifecycle).await });
     }
 }

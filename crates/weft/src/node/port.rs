@@ -49,16 +49,25 @@ impl Directory {
     }
 }
 
-/// The service of the port; and of a gateway, whose port's `reflection` it is, what keeps the upstreams of its
-/// configuration.
+/// What a node's ports answer.
+pub(crate) struct Ports {
+    pub(crate) service: HttpService,
+    /// What a gateway answers to agents on a port of theirs.
+    pub(crate) agents: Option<HttpService>,
+    /// What keeps the upstreams of a gateway's configuration.
+    pub(crate) keeper: Option<Keeper>,
+}
+
+/// What is answered. `reflection` is that of a gateway's port.
 pub(crate) fn service(
     node: &Assembly,
     directory: &Directory,
     guards: &Guards,
     reflection: Option<Reflection>,
-) -> Result<(HttpService, Option<Keeper>)> {
+) -> Result<Ports> {
     let Some(reflection) = reflection else {
-        return Ok((HttpService::new(GrpcPort(Arc::new(directory.clone()))), None));
+        let service = HttpService::new(GrpcPort(Arc::new(directory.clone())));
+        return Ok(Ports { service, agents: None, keeper: None });
     };
     let mut upstreams = Upstreams::new();
     for (role, service) in
@@ -84,7 +93,8 @@ pub(crate) fn service(
     node.peers.insert("gateway", Peer::new(pipeline));
     keeper.told_by(reflection);
     keeper.apply(&node.config.gateway.upstreams);
-    Ok((HttpService::new(gateway), Some(keeper)))
+    let agents = Some(HttpService::new(gateway.for_agents()));
+    Ok(Ports { service: HttpService::new(gateway), agents, keeper: Some(keeper) })
 }
 
 /// A port that speaks gRPC only.
