@@ -1,6 +1,6 @@
 //! Who answers: the services behind the gateway, and what is done to every way to one.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
 use tonic::{Status, body::Body};
@@ -8,9 +8,9 @@ use tower::ServiceExt;
 use weft_kit::{BoxError, Peer, Problem};
 
 /// The services that the gateway serves: full name (`weft.graph.v1.GraphService`) to peer. A
-/// peer in this process and one far away look the same.
+/// peer in this process and one far away look the same. Clones share them: every connection and every request has one.
 #[derive(Clone, Debug, Default)]
-pub struct Upstreams(HashMap<String, Peer>);
+pub struct Upstreams(Arc<HashMap<String, Peer>>);
 
 impl Upstreams {
     /// No services.
@@ -20,7 +20,7 @@ impl Upstreams {
 
     /// Adds a service; a later one of the same name takes its place.
     pub fn with(mut self, service: impl Into<String>, peer: Peer) -> Self {
-        self.0.insert(service.into(), peer);
+        Arc::make_mut(&mut self.0).insert(service.into(), peer);
         self
     }
 
