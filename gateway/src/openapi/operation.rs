@@ -19,7 +19,7 @@ pub(super) fn of(
     services: &Services,
     schemas: &mut Schemas,
 ) -> (String, Value) {
-    let (path, mut parameters) = path(route, names);
+    let (path, mut parameters) = path(route, names, schemas);
     query(route, schemas, &mut parameters);
     if route.cursor.is_some() {
         parameters.push(json!({
@@ -73,7 +73,7 @@ fn operation_id(route: &Route, services: &Services) -> String {
 }
 
 /// `/v1/{name=projects/*/graphs/*}` becomes `/v1/projects/{project}/graphs/{graph}`.
-fn path(route: &Route, names: &Names) -> (String, Vec<Value>) {
+fn path(route: &Route, names: &Names, schemas: &mut Schemas) -> (String, Vec<Value>) {
     let mut path = String::new();
     let mut parameters = Vec::new();
     let mut used = BTreeSet::new();
@@ -105,13 +105,21 @@ fn path(route: &Route, names: &Names) -> (String, Vec<Value>) {
         if *segment == Segment::Rest {
             text.push_str(" May contain `/`.");
         }
+        let schema = variable.and_then(|variable| {
+            let (whole, _) = schemas.ruled(variable.fields.last()?);
+            if is_whole {
+                Some(whole)
+            } else {
+                part(&whole, index - variable.from, variable.to? - variable.from)
+            }
+        });
         path.extend(["{", &name, "}"]);
         parameters.push(json!({
             "name": name,
             "in": "path",
             "required": true,
             "description": text.trim(),
-            "schema": { "type": "string" },
+            "schema": schema.unwrap_or_else(|| json!({ "type": "string" })),
         }));
     }
     if let Some(verb) = &route.template.verb {
@@ -119,6 +127,22 @@ fn path(route: &Route, names: &Names) -> (String, Vec<Value>) {
         path.push_str(verb);
     }
     (path, parameters)
+}
+
+/// What is asked of one of the segments of a text that has so many: the part of its pattern between two `/`, where the
+/// pattern has as many.
+fn part(whole: &Value, index: usize, count: usize) -> Option<Value> {
+    let pattern = whole["pattern"].as_str()?.strip_prefix('^')?.strip_suffix('$')?;
+    let parts: Vec<&str> = pattern.split('/').collect();
+    // A `/` may stand within a group or a class, and then these are no parts.
+    let is_closed = |part: &&str| {
+        ["()", "[]", "{}"].iter().all(|pair| {
+            let (open, close) = pair.split_at(1);
+            part.matches(open).count() == part.matches(close).count()
+        })
+    };
+    let is_apart = parts.len() == count && parts.iter().all(is_closed) && !pattern.contains('\\');
+    is_apart.then(|| json!({ "type": "string", "pattern": format!("^{}$", parts[index]) }))
 }
 
 fn field_path(fields: &[FieldDescriptor]) -> String {
@@ -323,4 +347,32 @@ fn answer(route: &Route, schemas: &mut Schemas) -> Map<String, Value> {
             ((*media).to_owned(), json!({ "schema": schema }))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_has_its_part_of_the_pattern() {
+        let name = json!({ "type": "string", "pattern": "^projects/[a-z](x|y{1,2})?/graphs/(mesh|[0-9]+)$" });
+        let of = |index| part(&name, index, 4).map(|schema| schema["pattern"].clone());
+        assert_eq!(of(1), Some(json!("^[a-z](x|y{1,2})?$")));
+        assert_eq!(of(3), Some(json!("^(mesh|[0-9]+)$")));
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_parted_is_not() {
+        for (pattern, count) in [
+            ("^projects/[a-z]+$", 4),
+            ("projects/[a-z]+", 2),
+            ("^projects/([a-z]+/x|y)$", 3),
+            ("^[a-z/]+$", 2),
+            (r"^[a-z\]]+/x$", 2),
+        ] {
+            let schema = json!({ "type": "string", "pattern": pattern });
+            assert_eq!(part(&schema, 0, count), None, "{pattern}");
+        }
+        assert_eq!(part(&json!({ "type": "string" }), 0, 1), None);
+    }
 }
