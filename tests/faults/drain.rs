@@ -1,71 +1,31 @@
 //! SIGTERM under load at one of two gateways: whoever turns to the other one misses nothing. No call fails in any protocol,
 //! and streams are told to connect again.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use prost::Message;
 use serde_json::json;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
     time::{Instant, timeout},
 };
-use tonic::{Code, Status};
-use weft_proto::weft::graph::v1::{GetGraphRequest, WatchGraphRequest};
+use tonic::Code;
+use weft_proto::weft::graph::v1::WatchGraphRequest;
 use weft_tests::{
     client::Client,
+    gateways::{Way, gateway},
     graphs,
-    http::{Answer, framed},
     process::Process,
     refused::Refused,
 };
 
 const GRAPH: &str = "projects/p/graphs/g";
-const GET: &str = "/weft.graph.v1.GraphService/GetGraph";
 /// Callers of each protocol.
 const CALLERS: usize = 2;
 /// A call that was begun so long before the signal is surely on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(20);
 /// Longer than the process may take to end.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A way to ask for the graph.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    Rest,
-    Connect,
-    GrpcWeb,
-    Grpc,
-}
-
-impl Way {
-    const ALL: [Self; 4] = [Self::Rest, Self::Connect, Self::GrpcWeb, Self::Grpc];
-
-    /// `None` where no answer came: the connection is gone.
-    async fn call(self, client: &Client) -> Option<Result<(), String>> {
-        let message = framed(0, &GetGraphRequest { name: GRAPH.into() }.encode_to_vec());
-        let json = json!({ "name": GRAPH }).to_string();
-        let is_whole = |answer: &Answer| match self {
-            Self::Rest | Self::Connect => answer.json()["name"] == GRAPH,
-            Self::GrpcWeb => String::from_utf8_lossy(&answer.body).contains("grpc-status:0"),
-            Self::Grpc => {
-                Status::from_header_map(&answer.trailers).is_some_and(|status| status.code() == Code::Ok)
-            }
-        };
-        let answer = match self {
-            Self::Rest => client.try_rest(&format!("GET /v1/{GRAPH}"), &[], "").await,
-            Self::Connect => client.try_rest(&format!("POST {GET}"), &[], json).await,
-            Self::GrpcWeb => {
-                let headers = [("content-type", "application/grpc-web+proto")];
-                client.try_rest(&format!("POST {GET}"), &headers, message).await
-            }
-            Self::Grpc => client.try_grpc(GET, &[], message).await,
-        };
-        let answer = answer.ok()?;
-        let is_good = answer.status == 200 && is_whole(&answer);
-        Some(if is_good { Ok(()) } else { Err(format!("{self:?}: {answer:?}")) })
-    }
-}
 
 /// When a call was begun that got no answer.
 type Unanswered = Vec<Instant>;
@@ -81,7 +41,7 @@ async fn call(
     let mut current = 0;
     loop {
         let began = Instant::now();
-        match way.call(&gateways[current]).await {
+        match way.ask(&gateways[current], GRAPH).await {
             Some(answered) => answered.expect("no answer is a refusal"),
             None if current == 0 => {
                 unanswered.push(began);
@@ -157,18 +117,6 @@ async fn watch_over_grpc(gateway: Client, begun: Arc<Notify>) {
         }
     };
     Refused::from(told).is(Code::Unavailable, "DRAINING", "");
-}
-
-fn gateway(folder: &Path, name: &str, service: &Process) -> Process {
-    let data = folder.join(name);
-    fs::create_dir(&data).expect("a folder can be made");
-    fs::copy(folder.join("service/mesh.key"), data.join("mesh.key")).expect("it was made");
-    let mut process = Process::serve(&data, &["gateway"]);
-    for peer in ["IDENTITY", "GRAPH", "COMPUTE"] {
-        process = process.set(&format!("PEERS__{peer}"), &service.url());
-    }
-    process.start();
-    process
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,13 +2,14 @@
 //!
 //! - [`echo`] is a service of every shape of call, and [`runtime`] a runtime around it.
 //! - [`mesh`] starts all services in this process, [`process`] the real program; [`database`] finds the
-//!   servers that a mesh of several processes needs.
+//!   servers that a mesh of several processes needs. [`gateways`] stand beside one another.
 //! - [`client`] calls a mesh, over [`http`], [`socket`] and [`wire`] also in ways that no decent client
 //!   would, and [`refused`] reads what it gets for it. [`graphs`] and [`layouts`] are short words for common calls.
 
 pub mod client;
 pub mod database;
 pub mod echo;
+pub mod gateways;
 pub mod graphs;
 pub mod http;
 pub mod layouts;

@@ -104,6 +104,11 @@ impl Process {
         NodeFile::read(&self.data).expect("it can be read").expect("the node runs")
     }
 
+    /// Its folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// Base address.
     pub fn url(&self) -> String {
         format!("http://{}", self.listen)

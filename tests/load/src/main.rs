@@ -6,6 +6,7 @@
 //! measurement is not a verdict.
 
 mod attacks;
+mod drain;
 mod files;
 mod gateway;
 mod graph;
@@ -38,12 +39,23 @@ struct Arguments {
     /// Envoy's program, which `gateway` measures against; `tools/setup bench` installs it.
     #[arg(long, value_name = "PATH", default_value = "envoy")]
     envoy: PathBuf,
+    /// nats-server's program, which `sockets` measures against; `tools/setup bench` installs it.
+    #[arg(long, value_name = "PATH", default_value = "nats-server")]
+    nats: PathBuf,
+    /// Measure `sockets` without its peers: for those who work on ours.
+    #[arg(long)]
+    alone: bool,
+    /// Tell what is measured on the way (standard error).
+    #[arg(long)]
+    verbose: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Scenario {
     /// What floods, half-open connections, clients that read nothing and idle streams do to others.
     Attacks,
+    /// What those notice who call a gateway that is told to end, with another one beside it.
+    Drain,
     /// Calls and streams through the runtime with all its stages, against bare tonic.
     Rpc,
     /// Import, questions and the change stream of a real graph; its formats, and its memory.
@@ -52,24 +64,34 @@ enum Scenario {
     Gateway,
     /// Positions of 100,000 nodes to 1, 10 and 100 viewers: rate, size, time from step to socket.
     Positions,
-    /// 10,000 WebSockets: memory of idle ones, and a change stream to all of them.
+    /// 10,000 WebSockets: memory of idle ones, and a change stream to all of them, against a bare server and NATS.
     Sockets,
+    /// Not a scenario: the bare server of `sockets`, until standard input ends.
+    #[value(hide = true)]
+    Broadcast,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     // Logs go where the program's do, or the spans of all libraries would be turned into log lines for nobody.
-    let quiet = ObserveOptions { log: "warn".into(), ..ObserveOptions::default() };
-    let _observation = observe::start(&quiet, "weft-load").map_err(anyhow::Error::msg)?;
+    let log = if arguments.verbose { "warn,weft_load=info" } else { "warn" };
+    let options = ObserveOptions { log: log.into(), ..ObserveOptions::default() };
+    let _observation = observe::start(&options, "weft-load").map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if arguments.scenario == Scenario::Broadcast {
+        return runtime.block_on(sockets::serve());
+    }
     let report = runtime.block_on(async {
         match arguments.scenario {
             Scenario::Attacks => attacks::measure(arguments.rounds).await,
+            Scenario::Drain => drain::measure(arguments.rounds).await,
             Scenario::Rpc => rpc::measure(arguments.rounds).await,
             Scenario::Graph => Box::pin(graph::measure(arguments.rounds)).await,
             Scenario::Gateway => gateway::measure(arguments.rounds, &arguments.envoy).await,
             Scenario::Positions => positions::measure(arguments.rounds).await,
-            Scenario::Sockets => sockets::measure(arguments.rounds).await,
+            Scenario::Sockets | Scenario::Broadcast => {
+                sockets::measure(arguments.rounds, arguments.alone, &arguments.nats).await
+            }
         }
     })?;
     report.print(arguments.json)?;
