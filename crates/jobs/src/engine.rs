@@ -18,14 +18,14 @@ use crate::{
     codec,
     domain::{
         model::{JobKey, State, Stop},
-        shard::{self, Changes, Shard, Start},
+        shard::{self, Changes, Counts, Shard, Start},
     },
     error::JobsError,
     message::{
         Answer, Assignment, Attach, Attached, Message, Submission, WorkerEvent, WorkerId, WorkerMessage,
     },
     options::Options,
-    view::BatchView,
+    view::{BatchView, Progress},
     watchers::Watchers,
 };
 
@@ -221,6 +221,10 @@ impl<'a> Engine<'a> {
                 }
                 self.answer(answer, if held { Ok(()) } else { Err(JobsError::NotFound) });
             }
+            Message::Progress(batches, answer) => {
+                let progress = batches.into_iter().filter_map(|id| Some((id, self.progress(id)?))).collect();
+                self.answer(answer, Ok(progress));
+            }
             Message::Attach(attach, answer) => self.attach(now, chance, &attach, answer),
             // Of a connection to the engine as it was before it was opened again.
             Message::Worker(WorkerId { epoch, .. }, _) | Message::Detach(WorkerId { epoch, .. })
@@ -234,6 +238,13 @@ impl<'a> Engine<'a> {
                 self.shard.detach(now, number, chance);
             }
         }
+    }
+
+    /// How far a batch is that has not ended.
+    fn progress(&self, id: i64) -> Option<Progress> {
+        let batch = self.shard.batch(id)?;
+        let Counts { completed, failed, cancelled } = batch.counts;
+        Some(Progress { executing: batch.executing, completed, failed, cancelled })
     }
 
     fn answer<T: Send + 'static>(&mut self, answer: Answer<T>, value: Result<T, JobsError>) {
@@ -320,7 +331,7 @@ impl<'a> Engine<'a> {
                         continue;
                     }
                     let most = self.parts.options.max_output_bytes;
-                    let taken = self.shard.write_output(piece.key, piece.bytes.len(), most);
+                    let taken = self.shard.write_output(piece.key, piece.sequence, piece.bytes.len(), most);
                     if taken > 0 {
                         self.flush.outputs.push(JobOutput {
                             batch: piece.key.batch,
@@ -425,6 +436,7 @@ impl<'a> Engine<'a> {
             jobs.entry(start.worker).or_default().push(Assignment {
                 key: start.key,
                 fence: start.fence,
+                failures: job.failures,
                 queue: self.shard.queue_name(job.queue).to_string(),
                 kind: shown.kind.clone(),
                 project: shown.project.clone(),

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 use tokio::sync::{mpsc, oneshot, watch};
 use weft_kit::{Clock, Ids, Lifecycle, TaskKind};
 use weft_store::{BatchCount, BatchFilter, JobOutput, JobStore, StoreError, Timestamp, check};
@@ -13,7 +14,7 @@ use crate::{
     error::JobsError,
     message::{Attach, Attached, Message, Submission, WorkerEvent, WorkerId, WorkerMessage},
     options::Options,
-    view::{BatchView, JobView},
+    view::{BatchView, JobView, Progress},
     watchers::Watchers,
 };
 
@@ -136,6 +137,30 @@ impl Jobs {
     pub async fn attach(&self, attach: Attach) -> Result<(Connection, Vec<(JobKey, u32)>), JobsError> {
         let Attached { worker, lost, events } = self.call(|answer| Message::Attach(attach, answer)).await?;
         Ok((Connection { worker, events, sender: Sender { worker, jobs: self.clone() } }, lost))
+    }
+
+    /// How far batches are; those that have ended are left out.
+    pub async fn progress(&self, batches: Vec<i64>) -> Result<HashMap<i64, Progress>, JobsError> {
+        self.call(|answer| Message::Progress(batches, answer)).await
+    }
+
+    /// What the jobs of a batch are handed to workers with; nothing where there is no such batch any more.
+    pub async fn payload(&self, batch: i64) -> Result<Option<Bytes>, JobsError> {
+        Ok(self.0.store.payloads(&[batch]).await?.pop().map(|(_, payload)| payload))
+    }
+
+    /// The batch that a request has made, if there is one. [`JobsError::RequestReused`] if its digest is another.
+    pub async fn of_request(
+        &self,
+        request: &Bytes,
+        digest: &[u8; 32],
+    ) -> Result<Option<BatchView>, JobsError> {
+        let found = self.0.store.find_batches(&[], std::slice::from_ref(request)).await?;
+        let Some(row) = found.into_iter().next() else { return Ok(None) };
+        if row.batch.request.as_ref().is_none_or(|(_, known)| known != digest) {
+            return Err(JobsError::RequestReused);
+        }
+        Ok(Some(row.try_into()?))
     }
 
     /// The batch of that name.

@@ -34,5 +34,5 @@ pub use crate::{
         WorkerMessage, Written,
     },
     options::Options,
-    view::{BatchView, JobView},
+    view::{BatchView, JobView, Progress},
 };

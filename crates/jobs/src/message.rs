@@ -1,6 +1,7 @@
 //! What is said to the engine, and by it to workers.
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 use weft_store::{MAX_PART_BYTES, StoreError, check};
@@ -9,7 +10,7 @@ use crate::{
     codec,
     domain::model::{JobKey, Outcome, Stop, Terms},
     error::JobsError,
-    view::BatchView,
+    view::{BatchView, Progress},
 };
 
 /// Jobs to be accepted together, under one name.
@@ -128,7 +129,7 @@ impl Message {
             Self::Submit(new, _) => new.weight(),
             Self::Release { note, .. } => note.len(),
             Self::Worker(_, message) => message.weight(),
-            Self::Cancel { .. } | Self::Attach(..) | Self::Detach(_) => 0,
+            Self::Cancel { .. } | Self::Progress(..) | Self::Attach(..) | Self::Detach(_) => 0,
         }
     }
 }
@@ -140,6 +141,8 @@ pub struct Assignment {
     pub key: JobKey,
     /// The lease: goes back with everything that is said about it.
     pub fence: u32,
+    /// How many attempts have failed before: the same number again is the same attempt, handed over anew.
+    pub failures: u32,
     /// The queue that it came from.
     pub queue: String,
     /// What kind of work.
@@ -170,7 +173,7 @@ pub struct Written {
     pub key: JobKey,
     /// Under which lease.
     pub fence: u32,
-    /// Counts the pieces of an attempt from 1, without gaps.
+    /// Counts the pieces of an attempt from 1, without gaps. One that came before under the same lease is left out.
     pub sequence: i64,
     /// Which stream.
     pub stream: i32,
@@ -225,6 +228,7 @@ pub(crate) type Answer<T> = oneshot::Sender<Result<T, JobsError>>;
 pub(crate) enum Message {
     Submit(Box<Submission>, Answer<BatchView>),
     Cancel { batch: i64, number: Option<u32>, answer: Answer<()> },
+    Progress(Vec<i64>, Answer<HashMap<i64, Progress>>),
     Release { batch: i64, note: Bytes, answer: Answer<()> },
     Attach(Attach, Answer<Attached>),
     Worker(WorkerId, WorkerMessage),

@@ -45,6 +45,19 @@ pub struct BatchView {
     pub ended: Option<Timestamp>,
 }
 
+/// How far a batch is that has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Jobs that workers have.
+    pub executing: u32,
+    /// Those that ended well.
+    pub completed: u32,
+    /// Those that failed.
+    pub failed: u32,
+    /// Those that were cancelled.
+    pub cancelled: u32,
+}
+
 /// A job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobView {

@@ -190,3 +190,52 @@ async fn cancelling_reaches_who_executes_and_ends_what_waits() {
     assert!(matches!(world.jobs.cancel(batch.id, None).await, Err(JobsError::NotFound)));
     world.close().await;
 }
+
+#[tokio::test]
+async fn how_far_a_batch_is_and_which_attempt_is_made_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path()).await;
+    let terms = Terms {
+        retry: weft_jobs::Retry { max_attempts: 2, first_pause: Duration::ZERO, ..Default::default() },
+        ..Terms::default()
+    };
+    let asked = (Bytes::from_static(b"p r"), [1; 32]);
+    let new = Submission { terms, request: Some(asked.clone()), ..submission(None, 3) };
+    let batch = world.jobs.submit(new).await.unwrap();
+    assert_eq!(world.jobs.of_request(&asked.0, &asked.1).await.unwrap().unwrap().id, batch.id);
+    assert!(matches!(world.jobs.of_request(&asked.0, &[2; 32]).await, Err(JobsError::RequestReused)));
+    assert!(world.jobs.of_request(&Bytes::from_static(b"p s"), &[1; 32]).await.unwrap().is_none());
+
+    let (mut connection, _) = world.attach(2, vec![]).await;
+    let started = receive(&mut connection, 2).await;
+    assert_eq!(complete(&mut connection, &started[..1]).await, [true]);
+    let progress = world.jobs.progress(vec![batch.id, 99]).await.unwrap();
+    assert_eq!(progress.len(), 1);
+    let progress = progress[&batch.id];
+    // The second place has gone to the third job.
+    assert_eq!((progress.executing, progress.completed, progress.failed), (2, 1, 0));
+
+    // Lost with its worker it is the same attempt again; failed, it is another.
+    let (mut connection, lost) = world.attach(3, vec![]).await;
+    assert_eq!(lost, []);
+    let again = receive(&mut connection, 2).await;
+    assert!(again.iter().all(|job| job.failures == 0));
+    let outcome = Outcome::Failed {
+        reason: "WHY".into(),
+        message: String::new(),
+        retryable: true,
+        result: Bytes::new(),
+    };
+    let report = Report { key: again[0].key, fence: again[0].fence, outcome };
+    connection.sender().send(WorkerMessage::Reports(vec![report])).await.unwrap();
+    let another = loop {
+        match connection.next().await.expect("the connection stays") {
+            WorkerEvent::Jobs(mut jobs) => break jobs.remove(0),
+            other => assert!(matches!(other, WorkerEvent::Recorded(_)), "{other:?}"),
+        }
+    };
+    assert_eq!((another.key, another.failures), (again[0].key, 1));
+    assert_eq!(complete(&mut connection, &[another, again[1].clone()]).await, [true, true]);
+    assert!(world.jobs.progress(vec![batch.id]).await.unwrap().is_empty(), "it has ended");
+    world.close().await;
+}
