@@ -17,6 +17,7 @@
 
 mod agent;
 mod checkpoint;
+mod command;
 mod enrollment;
 mod fault;
 mod graph;

@@ -16,6 +16,7 @@
 
 mod agent;
 mod checkpoint;
+mod command;
 mod enrollment;
 mod fault;
 mod graph;

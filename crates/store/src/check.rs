@@ -7,9 +7,10 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{
-    AgentUpdate, Commit, EnrollmentTokenRow, GraphUpdate, JobFlush, LayoutUpdate, MAX_PART_BYTES, NewAgent,
-    NewApiKey, NewEnrollmentToken, NewGraph, NewLayout, NewRefresh, NewSigningKey, NewSource, NewTicket,
-    Once, Redemption, RefreshState, Remember, Result, SourceUpdate, StoreError, Timestamp,
+    AgentUpdate, CommandTypeUpdate, Commit, EnrollmentTokenRow, GraphUpdate, JobFlush, LayoutUpdate,
+    MAX_PART_BYTES, NewAgent, NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph, NewLayout, NewRefresh,
+    NewSigningKey, NewSource, NewTicket, Once, Redemption, RefreshState, Remember, Result, SourceUpdate,
+    StoreError, Timestamp,
 };
 
 /// A write that can be checked by itself.
@@ -109,6 +110,20 @@ impl Check for LayoutUpdate {
             bytes("pins", pins)?;
         }
         Ok(())
+    }
+}
+
+impl Check for NewCommandType {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("id", &self.id)?;
+        bytes("settings", &self.settings)
+    }
+}
+
+impl Check for CommandTypeUpdate {
+    fn check(&self) -> Result<()> {
+        bytes("settings", &self.settings)
     }
 }
 

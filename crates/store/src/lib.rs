@@ -1,7 +1,7 @@
 //! What a store promises, whatever database is behind it.
 //!
 //! Services speak to small object-safe traits in their own words: [`GraphStore`], [`SourceStore`],
-//! [`LayoutStore`], [`AgentStore`], [`IdentityStore`], [`JobStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
+//! [`LayoutStore`], [`AgentStore`], [`CommandStore`], [`IdentityStore`], [`JobStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
 //! answers, it is on disk. There is no general transaction, because read-then-write over two calls is where
 //! databases differ and where updates get lost.
 //!
@@ -15,7 +15,7 @@
 //! - *Ordered*: lists are sorted by the bytes of their ids, whatever the database's collation.
 //!
 //! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`],
-//! [`agent`], [`identity`], [`jobs`]), the shared words
+//! [`agent`], [`command`], [`identity`], [`jobs`]), the shared words
 //! ([`once`], [`error`], [`time`]), what both backends share ([`check`], [`codec`]), large objects
 //! ([`objects`]), and the suite that both must pass
 //! (`conformance`, behind a feature of that name). `docs/adr/0003-graph-journal.md` and
@@ -40,6 +40,7 @@
 pub mod agent;
 pub mod check;
 pub mod codec;
+pub mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
@@ -60,6 +61,7 @@ pub use crate::{
     agent::{
         AgentRow, AgentStore, AgentUpdate, EnrollmentTokenRow, Fleet, NewAgent, NewEnrollmentToken, Seen,
     },
+    command::{CommandStore, CommandTypeRow, CommandTypeUpdate, NewCommandType},
     error::{OpenError, Result, StoreError, Versioned},
     graph::{
         Checkpoint, Commit, GraphRow, GraphStore, GraphUpdate, JournalEntry, JournalLimit, MAX_PART_BYTES,
@@ -103,6 +105,8 @@ pub struct Stores {
     pub layout: Arc<dyn LayoutStore>,
     /// The fleet.
     pub agent: Arc<dyn AgentStore>,
+    /// Command types.
+    pub command: Arc<dyn CommandStore>,
     /// Credentials.
     pub identity: Arc<dyn IdentityStore>,
     /// Durable jobs.

@@ -7,6 +7,7 @@
 pub mod agents;
 pub mod api_keys;
 pub mod checkpoints;
+pub mod command_types;
 pub mod database;
 pub mod enrollments;
 pub mod graphs;
@@ -62,6 +63,8 @@ macro_rules! conformance {
             checkpoints: a_checkpoint_replaces_the_one_before, an_older_checkpoint_changes_nothing,
                 a_checkpoint_needs_its_revision, trimming_needs_a_checkpoint, a_trimmed_journal_says_where_it_begins,
                 concurrent_checkpoints_leave_one_whole;
+            command_types: a_command_type_reads_back_as_written, command_types_list_in_byte_order,
+                a_stale_command_type_write_writes_nothing;
             database: a_closed_database_says_so, a_database_answers_and_describes_itself;
             enrollments: a_token_reads_back_as_written, tokens_list_in_byte_order, a_token_lets_in_so_many,
                 of_concurrent_uses_so_many_win, who_is_in_stays_in, revoked_and_expired_tokens_let_nobody_in,

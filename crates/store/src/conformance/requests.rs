@@ -4,8 +4,8 @@ use bytes::Bytes;
 use futures::future::join_all;
 
 use super::{
-    api_keys, commit, done, graph, layouts, new_graph, new_source, read_all, refused, remember, replayed,
-    signing, time,
+    api_keys, command_types, commit, done, graph, layouts, new_graph, new_source, read_all, refused,
+    remember, replayed, signing, time,
 };
 use crate::{GraphUpdate, JournalLimit, Once, Position, Remember, StoreError, Stores, Versioned, Written};
 
@@ -55,6 +55,7 @@ pub async fn every_write_remembers(stores: Stores) {
         check!("layout", stores.layout.create_layout(layouts::new("g", "l", 1), once(4, "layout")).await);
         check!("source", stores.source.create_source(new_source("s", 1), once(8, "source")).await);
         check!("key", stores.identity.create_api_key(api_keys::new("k", 1), once(5, "key")).await);
+        check!("type", stores.command.create_command_type(command_types::new("t", 1), once(9, "type")).await);
         check!("signing", stores.identity.rotate_signing_key(signing::key("k", 0), once(6, "signing")).await);
         check!("ticket", stores.identity.add_ticket(signing::ticket(1), once(7, "ticket")).await);
     }
