@@ -8,6 +8,7 @@ use weft_proto::{
     Method,
     google::api::{HttpRule, http_rule::Pattern},
     weft::{
+        command::v1::worker_service_client::WorkerServiceClient,
         identity::v1::{
             IntrospectApiKeyRequest, IssueMachineTokenRequest, Role,
             identity_service_client::IdentityServiceClient,
@@ -196,6 +197,10 @@ async fn what_is_for_the_mesh_alone_does_not_exist_at_the_edge() {
                     scopes: vec!["agent.write".into()],
                 };
                 refused(inside.issue_machine_token(signed(request, &credential)).await)
+            }
+            "AttachWorkers" => {
+                let mut workers = WorkerServiceClient::new(mesh.node().peers.lazy("command"));
+                refused(workers.attach_workers(signed(futures::stream::empty(), &credential)).await)
             }
             newcomer => panic!("call {newcomer} here too"),
         };

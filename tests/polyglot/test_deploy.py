@@ -51,7 +51,8 @@ def test_the_reference_explains_every_key_and_gives_its_default(tmp_path):
     uncommented = re.sub(r"^#(?=[a-z_]+ = |\[)", "", REFERENCE, flags=re.MULTILINE)
     explained = flat(tomllib.loads(uncommented))
     # Named by the operator: there is an example of each, and none by default.
-    known = {key for key in explained if not key.startswith(("peers.", "graph.folders.", "gateway.upstreams."))}
+    named = ("peers.", "graph.folders.", "gateway.upstreams.", "command.jobs.weights.")
+    known = {key for key in explained if not key.startswith(named)}
     assert known == set(defaults), (sorted(set(defaults) - known), sorted(known - set(defaults)))
     wrong = {
         key: (explained[key], value)
@@ -72,7 +73,7 @@ def test_a_key_that_is_not_there_is_an_error(tmp_path):
     assert done.returncode == 7 and "max_callz" in done.stderr
 
 
-@pytest.mark.parametrize("service", ["identity", "graph", "compute", "agent", "gateway"])
+@pytest.mark.parametrize("service", ["identity", "graph", "compute", "agent", "command", "gateway"])
 def test_the_compose_file_configures_what_there_is(service):
     compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
     assert compose[service]["command"] == ["serve", service]
@@ -82,5 +83,5 @@ def test_the_compose_file_configures_what_there_is(service):
     }
     shown = json.loads(weft("config", "show", "--output", "json", environment=environment))
     assert shown["listen"] == "0.0.0.0:8080"
-    assert set(shown["peers"]) == {"identity", "graph", "compute", "agent"}
+    assert set(shown["peers"]) == {"identity", "graph", "compute", "agent", "command"}
     assert "secret" not in json.dumps(shown)

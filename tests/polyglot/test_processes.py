@@ -1,13 +1,15 @@
 """Every service alone, over PostgreSQL and Redis, as deploy/compose.yaml runs them; one is killed on the way."""
 
 import os
+import socket
 import subprocess
+import time
 import uuid
 
 import grpc
 import pytest
 from conftest import Client
-from mesh import ROOT, Mesh
+from mesh import BIN, ROOT, Mesh
 from shapes import apply, edge, node
 from test_import import EDGES, bring_in
 from test_layouts import frames, watch as watch_layout
@@ -33,19 +35,25 @@ def database():
 
 @pytest.fixture
 def processes(tmp_path, database):
-    """The four processes by name."""
+    """The processes by name."""
     running = {}
+    # Agents and commands call each other, so that one must be known before it is there.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        commands = f"127.0.0.1:{free.getsockname()[1]}"
     environment = {
         "WEFT_STORAGE__DATABASE": database,
         "WEFT_STORAGE__BUS": REDIS,
         "WEFT_STORAGE__OBJECTS": f"file://{tmp_path}/objects",
         "WEFT_MESH__KEY_FILE": str(tmp_path / "mesh.key"),
+        "WEFT_PEERS__COMMAND": f"http://{commands}",
     }
     (tmp_path / "objects").mkdir()
     try:
         # Each needs those before it; identity makes the mesh's key.
-        for name in ["identity", "graph", "compute", "agent", "gateway"]:
-            process = Mesh(tmp_path / name, services=[name], environment=dict(environment))
+        for name in ["identity", "graph", "compute", "agent", "command", "gateway"]:
+            listen = commands if name == "command" else "127.0.0.1:0"
+            process = Mesh(tmp_path / name, listen=listen, services=[name], environment=dict(environment))
             running[name] = process.start()
             environment[f"WEFT_PEERS__{name.upper()}"] = process.url
         yield running
@@ -86,6 +94,34 @@ def test_the_journey_works_across_processes(processes):
     # Nothing is lost, nothing comes twice, and the layout has the newcomers.
     assert revisions(watch(client, graph, after=2), 2) == [(3, ["d"]), (4, ["e"])]
     assert next(frame for frame in frames(watch_layout(client, layout.name)) if frame.count == 5)
+
+
+def test_a_command_reaches_its_agent_though_the_processes_between_them_die(processes, tmp_path):
+    (tmp_path / "key").write_text(processes["identity"].key)
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("WEFT_")}
+    base = [BIN, "--url", processes["gateway"].url, "--key-file", tmp_path / "key"]
+
+    def weft(*arguments):
+        done = subprocess.run([*base, *arguments], capture_output=True, text=True, env=clean, timeout=90)
+        return done.returncode, done.stdout.strip()
+
+    token = weft("agents", "token", "create")[1]
+    assert weft("agent", "enroll", "--home", tmp_path / "node", "--id", "node", "--token", token)[0] == 0
+    with subprocess.Popen([BIN, "agent", "run", "--home", tmp_path / "node"], env=clean) as agent:
+        try:
+            ask = ["commands", "submit", "echo", "--agent", "node", "-a", "text=hello", "--wait", "-o", "json"]
+            assert weft(*ask)[0] == 0
+            for name in ["agent", "command"]:
+                processes[name].kill()
+                processes[name].start()
+                deadline = time.monotonic() + 60
+                # Whoever comes after a dead process waits until nobody else has the commands.
+                while (answer := weft(*ask))[0] != 0:
+                    assert time.monotonic() < deadline, (name, answer)
+                    time.sleep(0.5)
+                assert "hello" in answer[1]
+        finally:
+            agent.kill()
 
 
 def test_a_page_of_the_console_survives_a_process(processes, tmp_path):

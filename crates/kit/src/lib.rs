@@ -21,6 +21,7 @@ pub mod config;
 pub mod cursor;
 pub mod filter;
 mod ids;
+pub mod json;
 mod lifecycle;
 pub mod metrics;
 pub mod observe;

@@ -36,6 +36,8 @@ pub struct Config {
     pub compute: weft_compute::Options,
     /// The agent service.
     pub agent: weft_agent::Options,
+    /// The command service.
+    pub command: weft_command::Options,
     /// The gateway.
     pub gateway: weft_gateway::GatewayOptions,
 }
@@ -56,6 +58,7 @@ impl Default for Config {
             graph: weft_graph::Options::default(),
             compute: weft_compute::Options::default(),
             agent: weft_agent::Options::default(),
+            command: weft_command::Options::default(),
             gateway: weft_gateway::GatewayOptions::default(),
         }
     }

@@ -14,8 +14,8 @@
 //! - No clock of an agent is relied on.
 //!
 //! Where things are: one file for each RPC in `rpc`, pure decisions in `domain`, the fleet in memory in
-//! `fleet`, open streams in `sessions`, what processes say to each other in `notices`, what runs in the
-//! background in `task`, every status that a client can get in `error`.
+//! `fleet`, open streams in `sessions`, what processes say to each other in `notices`, the line to the command service
+//! in `work`, what runs in the background in `task`, every status that a client can get in `error`.
 
 mod config;
 mod domain;
@@ -27,6 +27,7 @@ mod service;
 mod sessions;
 mod state;
 mod task;
+mod work;
 
 pub use config::Options;
 pub use error::Error;

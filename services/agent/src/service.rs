@@ -18,7 +18,7 @@ use weft_proto::weft::{
     identity::v1::AccessToken,
 };
 
-use crate::{Deps, Error, Options, rpc, state::State, task};
+use crate::{Deps, Error, Options, rpc, state::State, task, work};
 
 /// The agent service. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +33,7 @@ impl AgentService {
         let lifecycle = deps.lifecycle.clone();
         let state = Arc::new(State::open(options, deps).await?);
         task::start(&state, &lifecycle);
+        work::start(&state, &lifecycle);
         Ok(Self(state))
     }
 

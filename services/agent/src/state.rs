@@ -19,6 +19,7 @@ use crate::{
     fleet::{Entry, Fleet},
     notices::Notice,
     sessions::Sessions,
+    work::Work,
 };
 
 /// How often a change is tried again because somebody else was faster.
@@ -35,6 +36,8 @@ pub struct Deps {
     pub bus: Arc<dyn Bus>,
     /// The identity service, called in the name of this one.
     pub identity: Peer,
+    /// The command service, called in the name of this one: what agents that are connected here are to do.
+    pub commands: Peer,
     /// The mesh's secret: challenges are derived from it.
     pub mesh_secret: [u8; 32],
     /// The time.
@@ -62,6 +65,7 @@ pub(crate) struct State {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) fleet: Fleet,
     pub(crate) sessions: Sessions,
+    pub(crate) work: Work,
     /// This process among those that share the fleet.
     pub(crate) process: String,
     /// Questions to other processes whose answers are waited for: the processes that have answered.
@@ -84,6 +88,7 @@ impl State {
             ids: deps.ids,
             lifecycle: deps.lifecycle,
             sessions: Sessions::default(),
+            work: Work::new(deps.commands),
             questions: Mutex::default(),
             attaching: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         })

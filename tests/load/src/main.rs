@@ -6,6 +6,7 @@
 //! measurement is not a verdict.
 
 mod attacks;
+mod commands;
 mod drain;
 mod files;
 mod gateway;
@@ -60,6 +61,8 @@ enum Scenario {
     Rpc,
     /// Import, questions and the change stream of a real graph; its formats, and its memory.
     Graph,
+    /// Commands from a client to agents on their own streams, and their results on disk.
+    Commands,
     /// REST, gRPC-web, Connect and gRPC through the gateway, against Envoy with the same service behind it.
     Gateway,
     /// Positions of 100,000 nodes to 1, 10 and 100 viewers: rate, size, time from step to socket.
@@ -84,11 +87,12 @@ fn main() -> Result<()> {
     let report = runtime.block_on(async {
         match arguments.scenario {
             Scenario::Attacks => attacks::measure(arguments.rounds).await,
+            Scenario::Commands => Box::pin(commands::measure(arguments.rounds)).await,
             Scenario::Drain => drain::measure(arguments.rounds).await,
             Scenario::Rpc => rpc::measure(arguments.rounds).await,
             Scenario::Graph => Box::pin(graph::measure(arguments.rounds)).await,
             Scenario::Gateway => gateway::measure(arguments.rounds, &arguments.envoy).await,
-            Scenario::Positions => positions::measure(arguments.rounds).await,
+            Scenario::Positions => Box::pin(positions::measure(arguments.rounds)).await,
             Scenario::Sockets | Scenario::Broadcast => {
                 sockets::measure(arguments.rounds, arguments.alone, &arguments.nats).await
             }

@@ -4,8 +4,8 @@ use std::{fs, thread};
 
 use weft_proto::weft::agent::v1::{AgentFacts, HostFacts};
 
-/// Everything.
-pub(super) fn read() -> AgentFacts {
+/// Everything. `capabilities`: what its configuration has opened.
+pub(super) fn read(capabilities: Vec<String>) -> AgentFacts {
     let host = HostFacts {
         hostname: line("/proc/sys/kernel/hostname"),
         os: std::env::consts::OS.to_owned(),
@@ -18,7 +18,7 @@ pub(super) fn read() -> AgentFacts {
     };
     AgentFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        capabilities: Vec::new(),
+        capabilities,
         host: Some(host),
         process_id: std::process::id().into(),
     }

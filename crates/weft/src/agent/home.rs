@@ -13,6 +13,8 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 use weft_kit::{Ids, auth};
 
+use super::work::CommandSettings;
+
 /// Where an agent keeps what it needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Home(pub(crate) PathBuf);
@@ -28,6 +30,9 @@ pub(crate) struct Settings {
     /// File with the authority that the mesh's certificate is from, if the system does not trust it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// What commands it takes.
+    #[serde(default, skip_serializing_if = "CommandSettings::is_untouched")]
+    pub(crate) commands: CommandSettings,
 }
 
 /// An agent's key. It never leaves the host, and is shown nowhere.

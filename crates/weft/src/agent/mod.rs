@@ -1,13 +1,14 @@
 //! The agent of a host: it joins a fleet once, and then keeps a stream to the mesh open for as long as it runs.
 //!
 //! `home` is its folder with its key and where it belongs; `facts` what it tells of its host; `run` its life; `way`
-//! how it gets there, by gRPC or by the agents' `door`.
+//! how it gets there, by gRPC or by the agents' `door`; `work` the commands that it is handed.
 
 mod door;
 mod facts;
 mod home;
 mod run;
 mod way;
+mod work;
 
 use anyhow::Result;
 use weft_proto::weft::agent::v1::EnrollAgentRequest;
@@ -16,6 +17,7 @@ use way::Way;
 
 pub(crate) use home::{Home, Settings};
 pub(crate) use run::run;
+pub(crate) use work::launch::Launch;
 
 /// Joins, at the mesh at `url`, the fleet of whoever gave the token. A key that is there is used, so that it can be tried again.
 ///
@@ -29,16 +31,18 @@ pub(crate) async fn enroll(
     agent_id: String,
 ) -> Result<Settings> {
     let key = home.key_or_new()?;
+    // A host that joins anew keeps what its owner has allowed.
+    let commands = home.settings().map(|settings| settings.commands).unwrap_or_default();
     let request = EnrollAgentRequest {
         token: token.to_owned(),
         public_key: key.public().to_vec().into(),
         signature: key.sign("weft agent enroll v1", token.as_bytes()).to_vec().into(),
         agent_id,
         display_name: String::new(),
-        facts: Some(facts::read()),
+        facts: Some(facts::read(Vec::new())),
     };
     let agent = Way::to(&url, ca_file.as_deref())?.enroll(request).await?;
-    let settings = Settings { url, name: agent.name, ca_file };
+    let settings = Settings { url, name: agent.name, ca_file, commands };
     home.write(&settings)?;
     Ok(settings)
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -17,10 +20,13 @@ use super::{
     Home, Settings, facts,
     home::Key,
     way::{Attached, PATIENCE, Way, gone, within},
+    work::Work,
 };
 
 /// The first pause after a loss is up to this; each next one up to twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// What is said of work and waits for the connection.
+const SAID: usize = 8;
 /// No pause is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -31,6 +37,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) async fn run(home: &Home, stop: CancellationToken) -> Result<()> {
     let settings = home.settings()?;
     let way = Way::to(&settings.url, settings.ca_file.as_deref())?;
+    let commands = settings.commands.clone();
     let mut agent = Program {
         key: home.key()?,
         settings,
@@ -38,12 +45,16 @@ pub(crate) async fn run(home: &Home, stop: CancellationToken) -> Result<()> {
         ids: Ids::system(),
         token: None,
         session: Session::default(),
+        work: Work::start(home, commands)?,
     };
     let mut losses = 0;
     loop {
         let began = Instant::now();
         match agent.connected(&stop).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                agent.work.stop().await;
+                return Ok(());
+            }
             Err(status) if is_final(&status) => {
                 return Err(status).context("this host is not in the fleet any more; enroll it again");
             }
@@ -59,7 +70,10 @@ pub(crate) async fn run(home: &Home, stop: CancellationToken) -> Result<()> {
         let pause = pause(losses).mul_f64(agent.ids.fraction());
         tokio::select! {
             () = sleep(pause) => {}
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => {
+                agent.work.stop().await;
+                return Ok(());
+            }
         }
     }
 }
@@ -84,6 +98,8 @@ struct Program {
     /// And until when it is used: well before it ends, by this host's running clock and not by its time of day.
     token: Option<(Secret, Instant)>,
     session: Session,
+    /// What it was handed, over lost connections.
+    work: Work,
 }
 
 /// What the program remembers over lost connections.
@@ -103,7 +119,9 @@ impl Program {
             () = stop.cancelled() => return Ok(()),
         };
         tracing::info!(agent = %self.settings.name, "connected");
-        self.follow(attached, beat, stop).await
+        let (say, said) = mpsc::channel(SAID);
+        self.work.connected(say);
+        self.follow(attached, said, beat, stop).await
     }
 
     async fn attach(&mut self) -> Result<(Attached, Duration), Status> {
@@ -111,7 +129,7 @@ impl Program {
         let open = AgentOpen {
             name: self.settings.name.clone(),
             session: self.session.secret.clone(),
-            facts: Some(facts::read()),
+            facts: Some(facts::read(self.work.capabilities())),
         };
         let mut attached = self.way.attach(&token, self.frame(Action::Open(open))).await?;
         let first = within(attached.hear()).await?;
@@ -129,6 +147,7 @@ impl Program {
     async fn follow(
         &mut self,
         mut attached: Attached,
+        mut said: mpsc::Receiver<AttachAgentRequest>,
         beat: Duration,
         stop: &CancellationToken,
     ) -> Result<(), Status> {
@@ -153,8 +172,17 @@ impl Program {
                             tracing::info!(?settings, "what is set for this agent");
                             continue;
                         }
+                        Some(Event::Work(order)) => {
+                            self.work.order(order);
+                            continue;
+                        }
                         Some(Event::Opened(_)) | None => continue,
                     }
+                }
+                // The desk keeps its end for as long as it lives.
+                Some(frame) = said.recv() => {
+                    attached.say(frame).await?;
+                    continue;
                 }
                 _ = beats.tick() => {
                     sent = Some(Instant::now());
@@ -165,6 +193,7 @@ impl Program {
                     })
                 }
                 () = stop.cancelled() => {
+                    self.work.stop().await;
                     attached.say(self.frame(Action::Goodbye(Goodbye {}))).await?;
                     attached.hush();
                     // Until the mesh has read it.

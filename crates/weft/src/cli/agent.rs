@@ -12,7 +12,7 @@ use super::{
     target::Target,
 };
 use crate::{
-    agent::{self, Home},
+    agent::{self, Home, Launch},
     config::default_data,
 };
 
@@ -42,6 +42,9 @@ enum AgentCommand {
     Run,
     /// Which mesh does this host belong to, and by which key?
     Status,
+    /// How the agent begins a script of its allow-list.
+    #[command(hide = true)]
+    Launch(Launch),
 }
 
 impl AgentArguments {
@@ -54,6 +57,7 @@ impl AgentArguments {
                 agent::enroll(&home, target.url()?, ca_file, token.trim(), id).await?;
                 status(&home, format)
             }
+            AgentCommand::Launch(launch) => launch.become_it(),
             AgentCommand::Status => status(&home, format),
             AgentCommand::Run => {
                 let _observation = weft_kit::observe::start(&ObserveOptions::default(), "weft-agent")

@@ -6,6 +6,7 @@
 
 mod agent;
 mod agents;
+mod commands;
 mod config;
 mod exit;
 mod gateway;
@@ -65,6 +66,9 @@ enum Command {
     /// The fleet: agents on many hosts, and what they join with.
     #[command(subcommand)]
     Agents(agents::AgentsCommand),
+    /// Commands for agents: submit, watch, cancel, and what can be asked.
+    #[command(subcommand)]
+    Commands(commands::CommandsCommand),
     /// The agent of this host.
     Agent(agent::AgentArguments),
     /// API keys.
@@ -122,6 +126,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Source(command) => command.run(&target.connect()?, output).await,
         Command::Gateway(command) => command.run(&target.connect()?, output).await,
         Command::Agents(command) => command.run(&target.connect()?, output).await,
+        Command::Commands(command) => command.run(&target.connect()?, output).await,
         Command::Agent(arguments) => arguments.run(&target, output).await,
         Command::Key(command) => command.run(&target.connect()?, output).await,
         Command::Whoami => identity::who_am_i(&target.connect()?, output).await,

@@ -19,6 +19,7 @@ use tonic::{
 use weft_kit::{Peer, config::Secret};
 use weft_proto::weft::{
     agent::v1::agent_service_client::AgentServiceClient,
+    command::v1::command_service_client::CommandServiceClient,
     gateway::v1::gateway_service_client::GatewayServiceClient,
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::identity_service_client::IdentityServiceClient,
@@ -67,6 +68,9 @@ pub(crate) type SourceClient = SourceServiceClient<InterceptedService<Peer, With
 /// The client of the agent service.
 pub(crate) type AgentClient = AgentServiceClient<InterceptedService<Peer, WithKey>>;
 
+/// The client of the command service.
+pub(crate) type CommandClient = CommandServiceClient<InterceptedService<Peer, WithKey>>;
+
 /// The client of the identity service.
 pub(crate) type IdentityClient = IdentityServiceClient<InterceptedService<Peer, WithKey>>;
 
@@ -112,6 +116,10 @@ impl Connection {
 
     pub(crate) fn agents(&self) -> AgentClient {
         AgentServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn commands(&self) -> CommandClient {
+        CommandServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn identity(&self) -> IdentityClient {

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use futures::future::{BoxFuture, FutureExt};
 use tonic::{codec::CompressionEncoding, service::Routes};
 use weft_agent::AgentService;
+use weft_command::CommandService;
 use weft_compute::ComputeService;
 use weft_graph::{GraphService, SourceService};
 use weft_identity::IdentityService;
@@ -28,7 +29,7 @@ pub struct Role {
 type Start = for<'a> fn(&'a Assembly) -> BoxFuture<'a, Result<Routes>>;
 
 /// Everything that `weft serve` can run and `weft up` does run.
-pub const ROLES: [Role; 5] = [
+pub const ROLES: [Role; 6] = [
     Role { name: "identity", services: &["weft.identity.v1.IdentityService"], start: Some(identity) },
     Role {
         name: "graph",
@@ -37,6 +38,11 @@ pub const ROLES: [Role; 5] = [
     },
     Role { name: "compute", services: &["weft.compute.v1.LayoutService"], start: Some(compute) },
     Role { name: "agent", services: &["weft.agent.v1.AgentService"], start: Some(agent) },
+    Role {
+        name: "command",
+        services: &["weft.command.v1.CommandService", "weft.command.v1.WorkerService"],
+        start: Some(command),
+    },
     // The edge is made last, because it hands everything on; it only tells what it serves.
     Role { name: "gateway", services: &["weft.gateway.v1.GatewayService"], start: None },
 ];
@@ -148,6 +154,7 @@ fn agent(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
             store: node.storage.stores.agent.clone(),
             bus: node.storage.bus.clone(),
             identity: node.peer("agent", "identity"),
+            commands: node.peer("agent", "command"),
             mesh_secret: node.mesh_secret,
             clock: node.clock.clone(),
             ids: node.ids.clone(),
@@ -155,6 +162,24 @@ fn agent(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         };
         let service = AgentService::open(node.config.agent.clone(), deps).await?;
         Ok(Routes::new(server!(node, service)))
+    }
+    .boxed()
+}
+
+fn command(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+    async {
+        let deps = weft_command::Deps {
+            store: node.storage.stores.command.clone(),
+            jobs: node.storage.stores.jobs.clone(),
+            agents: node.peer("command", "agent"),
+            mesh_secret: node.mesh_secret,
+            clock: node.clock.clone(),
+            ids: node.ids.clone(),
+            lifecycle: node.lifecycle.clone(),
+        };
+        let service = CommandService::open(node.config.command.clone(), deps);
+        let workers = service.workers();
+        Ok(Routes::new(server!(node, service)).add_service(server!(node, workers)))
     }
     .boxed()
 }

@@ -201,8 +201,17 @@ impl Line {
             // Where the agent is gone nobody reads it.
             let _ = self.outgoing.try_send(Err(error.into()));
         }
-        if self.session.disconnect(self.connection, reason) && reason == "STOPPED" {
-            let Self { state, session, .. } = &self;
+        let Self { state, session, .. } = &self;
+        if !session.disconnect(self.connection, reason) {
+            return;
+        }
+        // Where another program has a session by now, its work is none of this one's business.
+        let is_newest =
+            state.sessions.get(session.agent).is_none_or(|newest| newest.digest == session.digest);
+        if is_newest {
+            state.work.left(session.agent, reason == "STOPPED").await;
+        }
+        if reason == "STOPPED" {
             let ended = task::end(state, &session.name, session.agent, &session.digest, reason).await;
             state.sessions.remove(session);
             if let Err(error) = ended {
@@ -237,6 +246,9 @@ impl Line {
                 Some(Action::Open(_)) => return Err(Error::OutOfTurn("open may only be the first message")),
                 Some(Action::Heartbeat(heartbeat)) => self.heartbeat(&heartbeat).await?,
                 Some(Action::Facts(facts)) => take_facts(&self.state, &self.session, &facts).await?,
+                Some(Action::Work(report)) => {
+                    self.state.work.report(self.session.agent, &self.session.name, report).await;
+                }
                 Some(Action::Goodbye(_)) => return Ok("STOPPED"),
             }
         }
@@ -253,6 +265,7 @@ impl Line {
         });
         self.session.note(round_trip, offset);
         self.session.say(Event::HeartbeatAnswer(HeartbeatAnswer {}));
+        state.work.alive(self.session.agent).await;
         let tolerance = i64::try_from(state.options.clock_tolerance.as_micros()).unwrap_or(i64::MAX);
         let is_off = offset.is_some_and(|offset| offset.saturating_abs() > tolerance);
         let changed = state.change(&self.session.name, Some(self.session.agent), |record| {

@@ -101,6 +101,7 @@ impl World {
             store: self.stores.agent.clone(),
             bus: self.bus.clone(),
             identity: as_service("agent", peers.lazy("identity")),
+            commands: as_service("agent", peers.lazy("command")),
             mesh_secret: MESH,
             clock: self.clock.clone(),
             ids: ids.clone(),

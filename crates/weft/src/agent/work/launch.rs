@@ -1,0 +1,35 @@
+//! How a script begins: a process of this very program sets its own limits, and becomes the script.
+
+use std::{os::unix::process::CommandExt, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+
+/// Becomes a program, within limits.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Launch {
+    /// How much address space it may have, in bytes.
+    #[arg(long)]
+    memory_bytes: u64,
+    /// The program.
+    program: PathBuf,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<std::ffi::OsString>,
+}
+
+impl Launch {
+    /// Comes back only where it cannot.
+    ///
+    /// # Errors
+    /// The limits cannot be set, or the program cannot be run.
+    pub(crate) fn become_it(self) -> Result<()> {
+        let limit = |most| Rlimit { current: Some(most), maximum: Some(most) };
+        setrlimit(Resource::As, limit(self.memory_bytes)).context("the limit of memory cannot be set")?;
+        setrlimit(Resource::Core, limit(0)).context("the limit of core files cannot be set")?;
+        // Where the agent is killed nothing of it goes on; its next life looks again.
+        set_parent_process_death_signal(Some(Signal::KILL)).context("cannot be tied to its parent")?;
+        let error = Command::new(&self.program).args(&self.arguments).exec();
+        Err(error).with_context(|| self.program.display().to_string())
+    }
+}
