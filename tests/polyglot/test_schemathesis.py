@@ -39,6 +39,7 @@ REFUSED = {
     "POST /v1/tokens:issue",
     # These want names of what is there, within a list or a body.
     "GET /v1/projects/{project}/graphs/{graph}:neighborhood",
+    "POST /v1/projects/{project}/commands",
     "POST /v1/projects/{project}/graphs/{graph}/sources",
     "POST /v1/projects/{project}/graphs/{graph}:applyChanges",
 }
@@ -46,7 +47,7 @@ REFUSED = {
 # Streams that go on until their client leaves are not left out either: they are given a deadline.
 SETTINGS = """
 [[operations]]
-include-path-regex = ":watch$"
+include-path-regex = ":(watch|output)$"
 headers = { x-weft-timeout = "50ms" }
 """
 
@@ -81,8 +82,11 @@ def known(mesh):
     weft("source", "refresh", "g/notes")
     token = weft("agents", "token", "create")
     weft("agent", "enroll", "--home", mesh.data.parent / "agent", "--id", "host", "--token", token)
+    # Its agent is away: it waits.
+    weft("commands", "submit", "noop", "--agent", "host", "--id", "c")
     rest = Rest(mesh, mesh.key)
-    for place in ["graphs/g/layouts?layoutId=l", "apiKeys?apiKeyId=k", "enrollmentTokens?enrollmentTokenId=t"]:
+    made_by_id = ["graphs/g/layouts?layoutId=l", "apiKeys?apiKeyId=k", "enrollmentTokens?enrollmentTokenId=t"]
+    for place in [*made_by_id, "commandTypes?commandTypeId=y"]:
         body = {"role": "ROLE_VIEWER"} if place.startswith("apiKeys") else {}
         made = rest("POST", f"/v1/projects/default/{place}", body)
         assert made.status == 200, made.body
@@ -97,6 +101,9 @@ def known(mesh):
         "refresh": "1",
         "folder": "notes",
         "agent": "host",
+        "command": "c",
+        "command_type": "y",
+        "target": "host",
     }
 
 
