@@ -143,7 +143,7 @@ impl Socket {
                 Turn::End(End::Close(..)) => None,
                 Turn::Moved(back) => {
                     self.part_with(connection);
-                    Some(self.welcome_back(*back).await)
+                    Some(Box::pin(self.welcome_back(*back)).await)
                 }
                 Turn::Back(back) => self.go_back(*back, connection),
             };
@@ -168,13 +168,13 @@ impl Socket {
                 outbox.finish();
                 let _ = timeout(CLOSING, &mut writer).await;
                 drop(writer);
-                wire::farewell(&mut sink, &mut source, code, reason).await;
+                Box::pin(wire::farewell(&mut sink, &mut source, code, reason)).await;
             }
             Turn::Lost(code, reason) => {
                 tracing::debug!(code = u16::from(code), reason, "a WebSocket's client is lost");
                 drop(writer);
                 // Most likely it does not take this either.
-                wire::farewell(&mut sink, &mut source, code, reason).await;
+                Box::pin(wire::farewell(&mut sink, &mut source, code, reason)).await;
             }
             _ => drop(writer),
         }
@@ -315,7 +315,8 @@ impl Socket {
                     self.tell_what_arrived();
                 }
             }
-            Some(Heard::Hello(json)) => self.hello(&json).await?,
+            // Said once: a socket that waits need not keep room for it.
+            Some(Heard::Hello(json)) => Box::pin(self.hello(&json)).await?,
             Some(Heard::Ack(number)) => self.outbox.acknowledged(number).map_err(broken)?,
         }
         Ok(())

@@ -41,7 +41,7 @@ fn config(most: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .max_message_size(Some(most))
         .max_frame_size(Some(most))
-        .read_buffer_size(4 * 1024)
+        .read_buffer_size(2 * 1024)
         .write_buffer_size(16 * 1024)
         .max_write_buffer_size(most.saturating_add(64 * 1024))
 }
