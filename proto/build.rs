@@ -1,6 +1,8 @@
 //! Compiles every `.proto` under `weft/` and what it imports: messages, clients, servers,
 //! validation, and the descriptor set. Refuses a method without a complete policy.
 
+#[path = "build/lazy.rs"]
+mod lazy;
 #[path = "build/policy.rs"]
 mod policy;
 #[path = "build/validation.rs"]
@@ -13,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use prost_reflect::DescriptorPool;
+use prost_reflect::{DescriptorPool, prost_types::FileDescriptorSet};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -59,7 +61,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// Messages, clients and servers. `bytes` fields are shared buffers: frames are never copied.
-fn generate_services(descriptors: prost_reflect::prost_types::FileDescriptorSet) -> Result<()> {
+fn generate_services(mut descriptors: FileDescriptorSet) -> Result<()> {
+    lazy::keep_encoded(&mut descriptors);
     tonic_prost_build::configure()
         .bytes(".")
         .include_file("modules.rs")

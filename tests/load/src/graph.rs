@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use prost::Message;
 use weft_proto::weft::graph::v1::{
-    ApplyChangesRequest, Change, FindShortestPathRequest, GetNeighborhoodRequest, GetNodeRequest,
-    ImportBegin, ImportFile, ImportGraphRequest, ListNodesRequest, ListRelatedNodesRequest,
+    ApplyChangesRequest, Change, ChangeBatch, FindShortestPathRequest, GetNeighborhoodRequest,
+    GetNodeRequest, ImportBegin, ImportFile, ImportGraphRequest, ListNodesRequest, ListRelatedNodesRequest,
     Node as GraphNode, NodeUpsert, SearchNodesRequest, WatchGraphRequest, change,
     import_graph_request::Piece, import_graph_response::Event, watch_graph_response,
 };
@@ -190,8 +191,12 @@ async fn watch(mesh: &Mesh, graph: &str) -> Result<Vec<f64>> {
         loop {
             let event = tokio::time::timeout(Duration::from_secs(10), events.message()).await??;
             match event.and_then(|event| event.event).context("the watch ended")? {
-                watch_graph_response::Event::Changes(batch) if batch.revision >= revision => break,
-                _ => {}
+                watch_graph_response::Event::Changes(changes) => {
+                    if ChangeBatch::decode(changes)?.revision >= revision {
+                        break;
+                    }
+                }
+                watch_graph_response::Event::CaughtUpRevision(_) => {}
             }
         }
         times.push(began.elapsed().as_secs_f64() * 1e3);

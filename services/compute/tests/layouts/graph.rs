@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::{Stream, StreamExt, stream};
+use prost::Message;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 use weft_kit::Peer;
@@ -307,7 +308,8 @@ fn watching(graph: TestGraph, after: i64, connection: u64) -> Answers<WatchGraph
             }
             if let Some(batch) = next {
                 sent += 1;
-                let item = Ok(WatchGraphResponse { event: Some(Event::Changes(batch)) });
+                let item =
+                    Ok(WatchGraphResponse { event: Some(Event::Changes(batch.encode_to_vec().into())) });
                 return Some((item, again(graph, changed, sent, false)));
             }
             changed.changed().await.ok()?;

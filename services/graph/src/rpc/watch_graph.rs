@@ -8,16 +8,13 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use prost::Message;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::{Instant, Interval, MissedTickBehavior},
 };
 use tonic::Status;
 use weft_kit::Call;
-use weft_proto::weft::graph::v1::{
-    ChangeBatch, WatchGraphRequest, WatchGraphResponse, watch_graph_response::Event,
-};
+use weft_proto::weft::graph::v1::{WatchGraphRequest, WatchGraphResponse, watch_graph_response::Event};
 use weft_store::{JournalLimit, Position, StoreError};
 
 use super::Answers;
@@ -101,9 +98,7 @@ impl Watcher {
     async fn next(&mut self) -> Result<Event, Error> {
         loop {
             if let Some(part) = self.ready.pop_front() {
-                let batch =
-                    ChangeBatch::decode(part).map_err(|error| Error::damaged(&self.live.name, error))?;
-                return Ok(Event::Changes(batch));
+                return Ok(Event::Changes(part));
             }
             let head = *self.head.borrow_and_update();
             if head.gone {

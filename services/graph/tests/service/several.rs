@@ -1,8 +1,9 @@
 //! Several processes over one database: each sees what the others write.
 
+use prost::Message;
 use weft_graph::Options;
 use weft_proto::weft::graph::v1::{
-    DeleteGraphRequest, GetNodeRequest, WatchGraphRequest, watch_graph_response::Event,
+    ChangeBatch, DeleteGraphRequest, GetNodeRequest, WatchGraphRequest, watch_graph_response::Event,
 };
 
 use super::support::{Client, GRAPH, World, apply, bus, changes, create, node, soon};
@@ -16,8 +17,13 @@ async fn reaches(client: &mut Client, revision: i64) {
             let event = events.message().await.expect("it goes on").expect("no end").event;
             match event.expect("it tells something") {
                 Event::CaughtUpRevision(at) if at >= revision => return,
-                Event::Changes(batch) if batch.last_part && batch.revision >= revision => return,
-                _ => {}
+                Event::Changes(changes) => {
+                    let batch = ChangeBatch::decode(changes).expect("it was encoded");
+                    if batch.last_part && batch.revision >= revision {
+                        return;
+                    }
+                }
+                Event::CaughtUpRevision(_) => {}
             }
         }
     })

@@ -1,6 +1,8 @@
 //! Watching: nothing is lost and nothing is doubled, whatever happens to the connection.
 
+use bytes::Bytes;
 use proptest::{prelude::*, test_runner::TestRunner};
+use prost::Message;
 use tonic::Code;
 use weft_graph::Options;
 use weft_proto::weft::graph::v1::{
@@ -19,6 +21,10 @@ async fn watch(client: &mut Client, after_revision: Option<i64>) -> Events {
 async fn next(events: &mut Events) -> Result<Event, tonic::Status> {
     let message = soon(events.message()).await?.expect("a watch has no end");
     Ok(message.event.expect("it tells something"))
+}
+
+fn read(changes: Bytes) -> ChangeBatch {
+    ChangeBatch::decode(changes).expect("it was encoded")
 }
 
 /// Checks that parts come in their order, and gives each revision when it is whole.
@@ -56,12 +62,13 @@ async fn the_past_comes_first_then_the_present() {
     let mut events = watch(&mut client, Some(0)).await;
     let mut follower = Follower::default();
     while follower.whole < 3 {
-        let Event::Changes(batch) = next(&mut events).await.expect("the past") else { panic!("too early") };
-        follower.take(&batch);
+        let Event::Changes(changes) = next(&mut events).await.expect("the past") else { panic!("too early") };
+        follower.take(&read(changes));
     }
     assert_eq!(next(&mut events).await.expect("the end of the past"), Event::CaughtUpRevision(3));
     apply(&mut client, vec![node("c")]).await;
-    let Event::Changes(batch) = next(&mut events).await.expect("the present") else { panic!("a change") };
+    let Event::Changes(changes) = next(&mut events).await.expect("the present") else { panic!("a change") };
+    let batch = read(changes);
     assert_eq!((batch.revision, batch.changes.len()), (4, 1));
     assert!(batch.commit_time.is_some());
     let mut only_new = watch(&mut client, None).await;
@@ -114,7 +121,7 @@ async fn resumes(cuts: Vec<usize>, sizes: Vec<usize>) {
             let mut events = watch(&mut client, Some(follower.whole)).await;
             for _ in 0..cuts.next().expect("it goes on for ever") {
                 match next(&mut events).await.expect("the journal is whole") {
-                    Event::Changes(batch) => follower.take(&batch),
+                    Event::Changes(changes) => follower.take(&read(changes)),
                     Event::CaughtUpRevision(revision) => assert_eq!(revision, follower.whole),
                 }
                 if follower.whole == last {
@@ -138,8 +145,8 @@ async fn a_watcher_that_does_not_read_falls_back_to_the_journal() {
     }
     let mut follower = Follower::default();
     while follower.whole < 61 {
-        if let Event::Changes(batch) = next(&mut events).await.expect("it goes on") {
-            follower.take(&batch);
+        if let Event::Changes(changes) = next(&mut events).await.expect("it goes on") {
+            follower.take(&read(changes));
         }
     }
 }
