@@ -194,6 +194,8 @@ impl Outbox {
                 return more;
             }
             self.0.wake.notified().await;
+            // Whoever woke it may have more to say, on another core: what is said together is written together.
+            tokio::task::yield_now().await;
         }
     }
 
