@@ -12,6 +12,7 @@
 //! them out, [`auth`] knows callers, [`config`] reads settings, [`metrics`] and [`observe`] tell
 //! what happens.
 
+mod audience;
 pub mod auth;
 mod call;
 mod caller;
@@ -33,6 +34,7 @@ pub mod server;
 pub mod timeout;
 mod together;
 
+pub use audience::Audience;
 pub use call::{Call, Messages};
 pub use caller::{Caller, CallerKind, MESH_PROJECT, Role, project_of};
 pub use clock::Clock;

@@ -7,6 +7,7 @@ use std::sync::{
 
 use tokio::sync::watch;
 use uuid::Uuid;
+use weft_kit::Audience;
 use weft_proto::weft::graph::v1::{Change, Graph, GraphStatistics, change};
 use weft_store::{GraphRow, Timestamp};
 
@@ -64,6 +65,8 @@ pub(crate) struct Live {
     /// Held by whoever writes or catches up, over the journal and the memory.
     writer: tokio::sync::Mutex<()>,
     head: watch::Sender<Head>,
+    /// Those who are told what `head` says.
+    pub(super) watchers: Arc<Audience<Head>>,
     recent: Mutex<Recent>,
     /// When it was used last, in the counter of `Graphs`.
     pub(super) used: AtomicU64,
@@ -185,6 +188,7 @@ impl Live {
             content: RwLock::new(content),
             writer: tokio::sync::Mutex::new(()),
             head: watch::Sender::new(head),
+            watchers: Arc::new(Audience::new(head)),
             recent: Mutex::default(),
             used: AtomicU64::new(0),
             journal: Mutex::default(),
@@ -301,8 +305,13 @@ impl Live {
     }
 
     /// Where the graph is, now and later.
-    pub(crate) fn watch_head(&self) -> watch::Receiver<Head> {
+    pub(super) fn watch_head(&self) -> watch::Receiver<Head> {
         self.head.subscribe()
+    }
+
+    /// The same, for one of many: who writes does not wait until all of them know.
+    pub(crate) fn watch_among_many(&self) -> watch::Receiver<Head> {
+        self.watchers.join()
     }
 
     /// The revisions after one, if all are still in memory.

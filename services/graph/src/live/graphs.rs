@@ -104,12 +104,30 @@ impl Graphs {
         let (content, growth) = load(&*self.store, row).await?;
         let live = Arc::new(Live::new(name, content));
         *live.journal.lock().expect("nobody panics with it") = growth;
+        self.tell_watchers(&live);
         match events {
             Ok(events) => self.follow(&live, events),
             Err(error) => tracing::warn!(%error, "no notifications; the database is asked instead"),
         }
         self.unload_if_short(&live);
         Ok(live)
+    }
+
+    /// Tells those who watch of every change, for as long as the graph is loaded.
+    fn tell_watchers(&self, live: &Live) {
+        let (mut head, watchers) = (live.watch_head(), Arc::clone(&live.watchers));
+        let life = self.life.clone();
+        self.life.spawn_future(async move {
+            loop {
+                tokio::select! {
+                    changed = head.changed() => if changed.is_err() { return },
+                    // Or the end of the process would wait for every graph that is loaded.
+                    () = life.draining() => return,
+                }
+                let now = *head.borrow_and_update();
+                watchers.tell(now).await;
+            }
+        });
     }
 
     /// Catches up whenever another process says that it has written, for as long as the graph is

@@ -57,7 +57,7 @@ pub(crate) async fn handle(
     let mut signs_of_life = tokio::time::interval_at(Instant::now() + period, period);
     signs_of_life.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watcher = Watcher {
-        head: live.watch_head(),
+        head: live.watch_among_many(),
         graphs: Arc::clone(&state.graphs),
         live,
         at: Position::after_revision(after),
