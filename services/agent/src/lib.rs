@@ -21,6 +21,7 @@ mod config;
 mod domain;
 mod error;
 mod fleet;
+mod line;
 mod notices;
 mod rpc;
 mod service;

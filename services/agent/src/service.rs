@@ -18,7 +18,7 @@ use weft_proto::weft::{
     identity::v1::AccessToken,
 };
 
-use crate::{Deps, Error, Options, rpc, state::State, task, work};
+use crate::{Deps, Error, Options, line, rpc, state::State, task};
 
 /// The agent service. Cheap to clone.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ impl AgentService {
         let lifecycle = deps.lifecycle.clone();
         let state = Arc::new(State::open(options, deps).await?);
         task::start(&state, &lifecycle);
-        work::start(&state, &lifecycle);
+        line::start(&state, &lifecycle);
         Ok(Self(state))
     }
 

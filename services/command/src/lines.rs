@@ -13,7 +13,11 @@ use weft_proto::weft::command::v1::{
     attach_workers_response::Event,
 };
 
-use crate::{Error, state::State, worker::Worker};
+use crate::{
+    Error,
+    state::State,
+    worker::{Told, Worker},
+};
 
 /// Messages that wait for the process to read them.
 const OUTGOING: usize = 1_024;
@@ -21,9 +25,6 @@ const OUTGOING: usize = 1_024;
 const INBOX: usize = 64;
 /// When so many agents have come, those that are gone are looked for.
 const SWEPT_FROM: usize = 64;
-
-/// What goes to the process.
-pub(crate) type Told = mpsc::Sender<Result<AttachWorkersResponse, Status>>;
 
 pub(crate) async fn handle(
     state: &Arc<State>,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 use prost_types::Struct;
 use tokio::sync::mpsc;
+use tonic::Status;
 use weft_jobs::{
     Assignment, Attach, Connection, JobKey, JobsError, Outcome, Report, Stop, WorkerEvent, WorkerMessage,
     Written,
@@ -21,7 +22,6 @@ use weft_proto::weft::command::v1::{
 use crate::{
     Error,
     domain::{name, payload::Payload, schema::Schema, time},
-    lines::Told,
     state::State,
 };
 
@@ -31,6 +31,9 @@ const LARGEST_RESULT: usize = 256 << 10;
 const NOT_READY: Duration = Duration::from_millis(500);
 /// Bytes of starts in one message, about.
 const STARTS_BYTES: usize = 1 << 20;
+
+/// What goes to the process that holds an agent's stream.
+pub(crate) type Told = mpsc::Sender<Result<AttachWorkersResponse, Status>>;
 
 /// An agent that can be handed work.
 pub(crate) struct Worker {

@@ -14,8 +14,11 @@ use http::{HeaderValue, Request, Response, request::Parts};
 use tokio::time::Instant;
 use tonic::body::Body;
 
-use super::{health::Verdict, kept::whole, outgoing::grpc_timeout, retry::MOST_ATTEMPTS, unseen::Unseen};
+use super::{health::Verdict, kept::whole, outgoing::grpc_timeout, unseen::Unseen};
 use crate::timeout;
+
+/// gRFC A6: more attempts than this are not made, whatever is configured.
+pub(super) const MOST_ATTEMPTS: u32 = 5;
 
 /// A request as it is sent with each attempt.
 pub(super) struct Template {

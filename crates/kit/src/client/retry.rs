@@ -18,14 +18,11 @@ use tower::Service;
 use weft_proto::{Hedging, Methods};
 
 use super::{
-    attempt::{Pushback, Taken, Template, UnseenAttempts},
+    attempt::{MOST_ATTEMPTS, Pushback, Taken, Template, UnseenAttempts},
     budget::Budget,
     kept::Kept,
 };
 use crate::{BoxError, Ids, config::ClientOptions};
-
-/// gRFC A6: more attempts than this are not made, whatever is configured.
-pub(super) const MOST_ATTEMPTS: u32 = 5;
 
 /// Among the extensions of an answer: nobody was asked, and it is of no use to ask again at once.
 #[derive(Clone, Copy, Debug)]

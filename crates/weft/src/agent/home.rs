@@ -13,7 +13,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 use weft_kit::{Ids, auth};
 
-use super::work::CommandSettings;
+use super::work::settings::CommandSettings;
 
 /// Where an agent keeps what it needs.
 #[derive(Clone, Debug)]

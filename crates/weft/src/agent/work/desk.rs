@@ -3,21 +3,21 @@
 use std::{collections::HashMap, sync::Arc};
 
 use anyhow::Result;
-use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use weft_kit::Lifecycle;
 use weft_proto::weft::{
     agent::v1::{AttachAgentRequest, attach_agent_request::Action},
     command::v1::{
-        OutputStream, WorkDisposition, WorkOrder, WorkOutput, WorkOutputs, WorkReport, WorkResults,
-        WorkSettlement, WorkStart, WorkStop, WorkerReady, work_order::Order, work_report::Report,
+        WorkDisposition, WorkOrder, WorkOutput, WorkOutputs, WorkReport, WorkResults, WorkSettlement,
+        WorkStart, WorkStop, WorkerReady, work_order::Order, work_report::Report,
     },
 };
 
 use super::{
     Message,
     entry::{Entry, Phase},
+    event::Event,
     execute::{self, Run},
     journal::{End, Journal},
     settings::CommandSettings,
@@ -32,14 +32,6 @@ const PIECES: usize = 64;
 const PIECES_BYTES: usize = 512 << 10;
 /// Leases that are announced at most.
 const LEASES: usize = 4_096;
-
-/// What running work tells.
-pub(super) enum Event {
-    /// It has written something.
-    Wrote { id: String, stream: OutputStream, data: Bytes },
-    /// It has ended.
-    Ended { id: String, end: End },
-}
 
 pub(super) struct Desk {
     journal: Option<Journal>,

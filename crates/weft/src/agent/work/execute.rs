@@ -9,7 +9,7 @@ use weft_kit::json as structs;
 use weft_proto::weft::command::v1::WorkStart;
 
 use super::{
-    desk::Event,
+    event::Event,
     journal::End,
     script::{self, Call},
     settings::CommandSettings,

@@ -5,16 +5,17 @@
 //! disk. So after a lost connection work goes on, after a death it is known what was begun, and the same attempt is
 //! never made twice by one program.
 //!
-//! `journal` is the file; `entry` what is known of one target; `execute` what can be done; `script` a program of
+//! `journal` is the file; `entry` what is known of one target; `event` what running work tells; `execute` what can be done; `script` a program of
 //! the allow-list; `tree` its processes; `launch` how it begins.
 
 mod desk;
 mod entry;
+mod event;
 mod execute;
 mod journal;
 pub(crate) mod launch;
 mod script;
-mod settings;
+pub(crate) mod settings;
 mod tree;
 
 use std::{sync::Arc, time::Duration};
@@ -29,7 +30,7 @@ use weft_proto::weft::{agent::v1::AttachAgentRequest, command::v1::WorkOrder};
 
 use super::home::Home;
 
-pub(crate) use settings::CommandSettings;
+use self::settings::CommandSettings;
 
 /// How long the end of what runs is waited for when the program ends.
 const LONGEST_STOP: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use weft_proto::weft::command::v1::OutputStream;
 
-use super::{desk::Event, journal::End, settings::Script, tree};
+use super::{event::Event, journal::End, settings::Script, tree};
 
 /// What is read at once.
 const CHUNK: usize = 16 << 10;
