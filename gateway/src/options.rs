@@ -40,6 +40,9 @@ pub struct GatewayOptions {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebSocketOptions {
+    /// Whether messages are compressed with clients that offer it (permessage-deflate), as browsers do: those of
+    /// 1 KiB and more that get smaller by it.
+    pub compression: bool,
     /// Most calls that run at once on one socket. One more ends with RESOURCE_EXHAUSTED.
     pub max_calls: usize,
     /// How often the server pings.
@@ -88,6 +91,7 @@ impl Default for GatewayOptions {
 impl Default for WebSocketOptions {
     fn default() -> Self {
         Self {
+            compression: true,
             max_calls: 64,
             ping_interval: Duration::from_secs(20),
             answer_timeout: Duration::from_secs(40),

@@ -3,6 +3,10 @@
 
 use bytes::{BufMut, Bytes};
 use flate2::{Compress, Compression, FlushCompress};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use weft_tests::http::{Answer, framed};
 
 use super::program::Program;
@@ -124,6 +128,47 @@ async fn a_gigabyte_in_a_megabyte_stays_small() {
         let answer = program.client.rest_raw(line, &[("content-encoding", coding)], gzip.clone()).await;
         assert_eq!(answer.status, 415, "{}", said(&answer));
     }
+    program.ends_unhurt().await;
+}
+
+/// Sends a compressed message over a WebSocket that nobody signed in to, and says what closed it.
+async fn socket_bomb(address: String, packed: Vec<u8>) -> u16 {
+    let mut socket = TcpStream::connect(&address).await.unwrap();
+    let handshake = format!(
+        "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: weft.v1.proto\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    );
+    socket.write_all(handshake.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(socket.read_u8().await.unwrap());
+    }
+    assert!(String::from_utf8_lossy(&answer).contains("permessage-deflate"));
+    // Last, compressed, binary; masked with zeros.
+    let mut frame = vec![0xc2, 0xff];
+    frame.extend_from_slice(&(packed.len() as u64).to_be_bytes());
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(&packed);
+    let (mut reading, mut writing) = socket.into_split();
+    // It is not read to its end.
+    let writing = tokio::spawn(async move { writing.write_all(&frame).await });
+    assert_eq!(reading.read_u8().await.unwrap(), 0x88, "a frame that closes");
+    let length = reading.read_u8().await.unwrap();
+    assert!(length >= 2);
+    let code = reading.read_u16().await.unwrap();
+    writing.abort();
+    code
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gigabyte_in_a_message_of_a_socket_stays_small() {
+    let program = Program::start().await;
+    let evil = (0..AT_ONCE).map(|_| socket_bomb(program.address(), bomb(&[])));
+    let codes = program.while_somebody_works(futures::future::join_all(evil)).await;
+    assert_eq!(codes, [1009; AT_ONCE]);
+    // What is no compressed message at all, and one that ends at once.
+    assert_eq!(socket_bomb(program.address(), vec![0xff; 100]).await, 1007);
     program.ends_unhurt().await;
 }
 

@@ -6,16 +6,17 @@ import json
 
 import pytest
 from shapes import apply, node
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect as dial
 
 
 class Socket:
     """A socket in the JSON sub-protocol."""
 
-    def __init__(self, mesh, stack):
+    def __init__(self, mesh, stack, **options):
         self.key = mesh.key
         self.raw = stack.enter_context(
-            dial(mesh.url.replace("http", "ws") + "/ws", subprotocols=["weft.v1.json"], open_timeout=20)
+            dial(mesh.url.replace("http", "ws") + "/ws", subprotocols=["weft.v1.json"], open_timeout=20, **options)
         )
         assert self.raw.subprotocol == "weft.v1.json"
 
@@ -103,6 +104,46 @@ def test_the_binary_sub_protocol(mesh, graph):
         answer, status = raw.recv(timeout=20), raw.recv(timeout=20)
     assert answer[:2] == bytes([1, 2]) and graph_pb2.Graph.FromString(answer[2:]).name == graph
     assert status[:2] == bytes([1, 5]) and status[2:] == b""
+
+
+@pytest.mark.parametrize("window", [9, 15])
+def test_large_messages_are_compressed_both_ways(mesh, admin, graph, window):
+    extension = ClientPerMessageDeflateFactory(server_max_window_bits=window, client_max_window_bits=True)
+    text = "what is said again and again is short, " * 1000
+    with contextlib.ExitStack() as stack:
+        socket = Socket(mesh, stack, compression=None, extensions=[extension])
+        (agreed,) = socket.raw.protocol.extensions
+        assert (agreed.remote_no_context_takeover, agreed.local_no_context_takeover) == (True, True)
+        assert agreed.remote_max_window_bits == window
+        sizes = heard_sizes(agreed)
+        socket.open(1, "weft.graph.v1.GraphService/ApplyChanges")
+        change = {"upsertNode": {"node": {"key": "large", "properties": {"text": text}}}}
+        socket.say(call=1, message={"graph": graph, "changes": [change]})
+        socket.say(call=1, end=True)
+        while "status" not in (heard := socket.hear()):
+            pass
+        assert heard["status"]["code"] == 0
+        socket.unary(2, "weft.graph.v1.GraphService/GetNode", {"graph": graph, "key": "large"})
+        assert socket.hear()["message"]["properties"] == {"text": text}
+    assert 0 < max(sizes) < len(text) / 5
+
+
+def heard_sizes(extension):
+    """The sizes of compressed messages, as they come."""
+    sizes, decode = [], extension.decode
+
+    def measured(frame, **options):
+        if frame.rsv1:
+            sizes.append(len(frame.data))
+        return decode(frame, **options)
+
+    extension.decode = measured
+    return sizes
+
+
+def test_a_client_that_offers_nothing_gets_nothing(mesh):
+    with contextlib.ExitStack() as stack:
+        assert Socket(mesh, stack, compression=None).raw.protocol.extensions == []
 
 
 def test_a_socket_without_a_sub_protocol_is_refused(mesh):

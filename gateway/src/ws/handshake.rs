@@ -9,8 +9,17 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tonic::body::Body;
 use weft_kit::Problem;
 
-use super::{frame::Protocol, settings::Settings, socket::Socket, wire};
+use super::{
+    deflate::{Agreed, Deflated},
+    frame::Protocol,
+    settings::Settings,
+    socket::Socket,
+    wire,
+};
 use crate::{metadata, refusal::Refusal, shared::Shared, words};
+
+/// Shorter messages are not compressed: a smaller packet is no fewer packets.
+const COMPRESSED_FROM: usize = 1024;
 
 /// Answers a request for the WebSocket, and runs the socket that it becomes.
 pub(crate) fn handle(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
@@ -18,14 +27,19 @@ pub(crate) fn handle(shared: &Arc<Shared>, request: Request<Body>) -> Response<B
 }
 
 fn accept(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response<Body>, Refusal> {
-    let Opening { response, settings, upgrade } = begin(shared, request)?;
+    let agreed = Agreed::on(request.headers()).filter(|_| shared.options.websocket.compression);
+    let Opening { mut response, settings, upgrade } = begin(shared, request)?;
+    if let Some(agreed) = agreed {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, agreed.answer());
+    }
     let socket_shared = Arc::clone(shared);
     shared.lifecycle.spawn_future(async move {
         match upgrade.await {
             Ok(upgraded) => {
                 // JSON of a message is larger than the message, and a number and a kind come before it.
                 let most = socket_shared.options.max_message_bytes.saturating_mul(2).saturating_add(1024);
-                let stream = wire::open(TokioIo::new(upgraded), most).await;
+                let stream = Deflated::new(TokioIo::new(upgraded), agreed, COMPRESSED_FROM, most);
+                let stream = wire::open(stream, most).await;
                 Box::pin(Socket::new(socket_shared, settings).run(stream)).await;
             }
             Err(error) => tracing::debug!(%error, "a connection did not become a WebSocket"),

@@ -3,10 +3,11 @@
 //!
 //! `handshake` lets a socket in; `sign_in` asks who it is; `socket` reads it and starts calls; `call` runs one;
 //! `outbox` is where all of them write; `session` finds the socket's task for a client that comes back;
-//! `frame` is how messages look in the two sub-protocols, and `wire` what carries them.
+//! `frame` is how messages look in the two sub-protocols, `wire` what carries them, and `deflate` compresses them.
 //! `door` is the agents' own WebSocket: one call, without an envelope.
 
 mod call;
+mod deflate;
 pub(crate) mod door;
 mod frame;
 mod handshake;

@@ -15,10 +15,10 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use weft_kit::Ids;
 
-use super::{frame::Protocol, settings::Settings};
+use super::{deflate::Deflated, frame::Protocol, settings::Settings};
 
 /// A client's connection.
-pub(super) type Connection = WebSocketStream<TokioIo<Upgraded>>;
+pub(super) type Connection = WebSocketStream<Deflated<TokioIo<Upgraded>>>;
 
 /// A client that is back.
 pub(super) struct Return {

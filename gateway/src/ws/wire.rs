@@ -19,6 +19,8 @@ use tokio_tungstenite::{
     },
 };
 
+use super::deflate::Fault;
+
 /// How long the last words and the farewell of a socket may take.
 pub(super) const CLOSING: Duration = Duration::from_secs(5);
 
@@ -51,6 +53,12 @@ pub(super) fn broken(error: &tungstenite::Error) -> End {
     match error {
         tungstenite::Error::Capacity(_) => End::Close(CloseCode::Size, "the message is too large"),
         tungstenite::Error::Utf8(_) => End::Close(CloseCode::Invalid, "text must be UTF-8"),
+        tungstenite::Error::Io(error) => match Fault::of(error) {
+            Some(Fault::TooLarge) => End::Close(CloseCode::Size, "the message is too large, unpacked"),
+            Some(Fault::Invalid) => End::Close(CloseCode::Invalid, "the message cannot be unpacked"),
+            Some(Fault::Protocol) => End::Close(CloseCode::Protocol, "this breaks the WebSocket protocol"),
+            None => End::Gone,
+        },
         // The connection broke off, and not the protocol.
         tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
         tungstenite::Error::Protocol(error) => {
