@@ -8,6 +8,7 @@ import "./styles/shell.css";
 import "./styles/pages.css";
 import "./styles/graph.css";
 import "./styles/sources.css";
+import "./styles/fleet.css";
 import { router } from "./app/router";
 import { keepRenewing, redeemTicket, takeTicket } from "./auth/sign-in";
 import { isTransient } from "./rpc/errors";

@@ -1,15 +1,19 @@
 // A mesh of our own: one process on a free port over a new folder. It has a
-// folder of notes open to sources, and remembers few revisions, so that a test
-// can be away for longer than that.
+// folder of notes open to sources, remembers few revisions, so that a test can be
+// away for longer than that, and lets a whole fleet join at once.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BINARY = process.env.WEFT_BIN ?? fileURLToPath(new URL("../../../target/debug/weft", import.meta.url));
+export const BINARY = process.env.WEFT_BIN ?? fileURLToPath(new URL("../../../target/debug/weft", import.meta.url));
 const START_MS = 60_000;
-const HISTORY_REVISIONS = "4";
+const SETTINGS = {
+  WEFT_GRAPH__HISTORY_REVISIONS: "4",
+  WEFT_LIMITS__RATE__SIGN_IN__PER_SECOND: "1000",
+  WEFT_LIMITS__RATE__SIGN_IN__BURST: "1000",
+};
 
 export async function startMesh() {
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there; build it: cargo build -p weft`);
@@ -21,7 +25,7 @@ export async function startMesh() {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WEFT_")));
   const child = spawn(BINARY, ["up", "--listen", "127.0.0.1:0", "--data", data, "--folder", `notes=${notes}`], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...env, WEFT_GRAPH__HISTORY_REVISIONS: HISTORY_REVISIONS },
+    env: { ...env, ...SETTINGS },
   });
   let log = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (log = (log + text).slice(-8_000)));

@@ -12,6 +12,10 @@ import { Broken, Loading, NotFound, Shell } from "./shell";
 // Each page is a file of its own, loaded when somebody goes there or is about to.
 const GraphsPage = lazyRouteComponent(() => import("../graphs/page"), "GraphsPage");
 const GraphPage = lazyRouteComponent(() => import("../graph/page"), "GraphPage");
+const FleetPage = lazyRouteComponent(() => import("../fleet/page"), "FleetPage");
+const AgentPage = lazyRouteComponent(() => import("../fleet/agent-page"), "AgentPage");
+const CommandsPage = lazyRouteComponent(() => import("../commands/page"), "CommandsPage");
+const CommandPage = lazyRouteComponent(() => import("../commands/command-page"), "CommandPage");
 const settingsPages = () => import("../settings/pages");
 const SettingsLayout = lazyRouteComponent(settingsPages, "SettingsLayout");
 const GeneralPage = lazyRouteComponent(settingsPages, "GeneralPage");
@@ -65,6 +69,60 @@ const graph = createRoute({
   }),
 });
 
+export interface FleetSearch {
+  project?: string;
+  q?: string;
+  sort?: string;
+  /** States to show, separated by commas; all without. */
+  state?: string;
+  group?: string;
+}
+
+const fleet = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet",
+  component: FleetPage,
+  validateSearch: (search: Record<string, unknown>): FleetSearch => ({
+    project: text(search.project),
+    q: text(search.q),
+    sort: text(search.sort),
+    state: text(search.state),
+    group: text(search.group),
+  }),
+});
+
+const agent = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet/$project/$agent",
+  component: AgentPage,
+});
+
+export interface CommandsSearch {
+  project?: string;
+  state?: string;
+  type?: string;
+}
+
+const commands = createRoute({
+  getParentRoute: () => root,
+  path: "/commands",
+  component: CommandsPage,
+  validateSearch: (search: Record<string, unknown>): CommandsSearch => ({
+    project: text(search.project),
+    state: text(search.state),
+    type: text(search.type),
+  }),
+});
+
+const command = createRoute({
+  getParentRoute: () => root,
+  path: "/commands/$project/$command",
+  component: CommandPage,
+  validateSearch: (search: Record<string, unknown>): { target?: string } => ({
+    target: search.target === undefined ? undefined : String(search.target),
+  }),
+});
+
 const settings = createRoute({ getParentRoute: () => root, path: "/settings", component: SettingsLayout });
 const general = createRoute({ getParentRoute: () => settings, path: "/", component: GeneralPage });
 const apiKeys = createRoute({
@@ -79,7 +137,16 @@ const apiKeys = createRoute({
 const routes = createRoute({ getParentRoute: () => settings, path: "/routes", component: RoutesPage });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, graphs, graph, settings.addChildren([general, apiKeys, routes])]),
+  routeTree: root.addChildren([
+    home,
+    graphs,
+    graph,
+    fleet,
+    agent,
+    commands,
+    command,
+    settings.addChildren([general, apiKeys, routes]),
+  ]),
   defaultPreload: "intent",
   defaultPendingComponent: Loading,
   defaultErrorComponent: Broken,

@@ -18,8 +18,15 @@ import { theme } from "./theme";
 
 // One row for each area of the product that exists. An area that does not exist
 // yet has no row: a link that leads nowhere teaches people not to click.
-const AREAS: readonly { to: "/graphs" | "/settings"; label: string; icon: IconName; end?: boolean }[] = [
+const AREAS: readonly {
+  to: "/graphs" | "/fleet" | "/commands" | "/settings";
+  label: string;
+  icon: IconName;
+  end?: boolean;
+}[] = [
   { to: "/graphs", label: "Graphs", icon: "graph" },
+  { to: "/fleet", label: "Fleet", icon: "hosts" },
+  { to: "/commands", label: "Commands", icon: "terminal" },
   { to: "/settings", label: "Settings", icon: "settings", end: true },
 ];
 

@@ -6,6 +6,7 @@ import { Backoff, pause } from "../rpc/backoff";
 import { graphs } from "../rpc/clients";
 import { connection } from "../rpc/connection";
 import { codeOf, isCancelled, reasonOf } from "../rpc/errors";
+import { isFinal } from "../rpc/follow";
 import { GraphModel } from "./model";
 
 const STREAM = "graph";
@@ -49,17 +50,6 @@ export async function follow(graph: string, events: FeedEvents, signal: AbortSig
     await pause(backoff.next(), signal);
   }
   connection.up(STREAM);
-}
-
-function isFinal(error: unknown): boolean {
-  return [
-    Code.NotFound,
-    Code.PermissionDenied,
-    Code.Unauthenticated,
-    Code.InvalidArgument,
-    Code.FailedPrecondition,
-    Code.Unimplemented,
-  ].includes(codeOf(error));
 }
 
 async function load(
