@@ -26,11 +26,15 @@ use crate::{
 /// It is a [`tower::Service`] of any HTTP request whose body is bytes, and answers every one of
 /// them, so that any accept loop which allows upgrades can serve it.
 #[derive(Clone)]
-pub struct Gateway {
+pub struct Gateway(Arc<Parts>);
+
+/// In one piece, because every request has a clone.
+#[derive(Clone)]
+struct Parts {
     shared: Arc<Shared>,
     own: Upstreams,
     docs: Arc<docs::Page>,
-    sides: Arc<Vec<(String, Peer)>>,
+    sides: Vec<(String, Peer)>,
 }
 
 impl Gateway {
@@ -51,19 +55,20 @@ impl Gateway {
         let tables = ArcSwap::from_pointee(tables);
         let shared = Shared { tables, options, origins, pool, lifecycle, sessions };
         let docs = Arc::new(docs::Page::new());
-        Ok(Self { shared: Arc::new(shared), own: upstreams, docs, sides: Arc::default() })
+        let parts = Parts { shared: Arc::new(shared), own: upstreams, docs, sides: Vec::new() };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// What keeps services in this gateway that weft was not built with: none yet. `guards` stand before them,
     /// `client` says how they are called.
     pub fn keeper(&self, guards: Guards, client: ClientOptions) -> Keeper {
-        Keeper::new(Arc::clone(&self.shared), self.own.clone(), guards, client)
+        Keeper::new(Arc::clone(&self.0.shared), self.0.own.clone(), guards, client)
     }
 
     /// Lets `service` answer `path` and all below it, before anything of the contracts:
     /// `/healthz`, `/metrics`, `/hooks`.
     pub fn with_side(mut self, path: impl Into<String>, service: Peer) -> Self {
-        Arc::make_mut(&mut self.sides).push((path.into(), service));
+        Arc::make_mut(&mut self.0).sides.push((path.into(), service));
         self
     }
 
@@ -73,28 +78,29 @@ impl Gateway {
     }
 
     pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
+        &self.0.shared
     }
 
     /// The OpenAPI 3.1 document, as `/openapi.json` answers it.
     pub fn openapi(&self) -> Bytes {
-        self.shared.tables.load().openapi.json()
+        self.0.shared.tables.load().openapi.json()
     }
 
     async fn handle(self, request: Request<Body>) -> Response<Body> {
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let mut response = match self.shared.origins.preflight(&request) {
+        let origins = &self.0.shared.origins;
+        let mut response = match origins.preflight(&request) {
             Some(answer) => answer,
             None => self.route(request).await,
         };
-        self.shared.origins.mark(origin.as_ref(), response.headers_mut());
+        origins.mark(origin.as_ref(), response.headers_mut());
         response
     }
 
     async fn route(&self, request: Request<Body>) -> Response<Body> {
-        let shared = &self.shared;
+        let Parts { shared, docs, sides, .. } = &*self.0;
         let path = request.uri().path();
-        if let Some((_, side)) = self.sides.iter().find(|(prefix, _)| is_below(prefix, path)) {
+        if let Some((_, side)) = sides.iter().find(|(prefix, _)| is_below(prefix, path)) {
             return beside(side.clone(), request, shared).await;
         }
         if let Some(protocol) = grpc::protocol(request.headers()) {
@@ -108,7 +114,7 @@ impl Gateway {
         match path {
             "/ws" => return ws::handle(shared, request),
             ws::door::PATH => return ws::door::handle(shared, request),
-            "/docs" => return self.docs.handle(request.method(), request.headers(), &shared.pool),
+            "/docs" => return docs.handle(request.method(), request.headers(), &shared.pool),
             "/mcp" => return mcp::handle(shared, &tables.tools, request).await,
             "/openapi.json" => {
                 return tables.openapi.handle(request.method(), request.headers(), &shared.pool);
@@ -123,7 +129,8 @@ impl Gateway {
 
     /// A path that no contract has: a method that there is not, a page, or nothing.
     fn outside_of_rest(&self, tables: &Tables, request: &Request<Body>) -> Response<Body> {
-        if let Some(refusal) = connect::unknown_method(&self.shared, request) {
+        let shared = &self.0.shared;
+        if let Some(refusal) = connect::unknown_method(shared, request) {
             return refusal;
         }
         let (method, path, headers) = (request.method(), request.uri().path(), request.headers());
@@ -135,11 +142,11 @@ impl Gateway {
                     Problem::unimplemented("WRONG_HTTP_METHOD", format!("{path} does not take {method}"));
                 return Refusal::http(StatusCode::METHOD_NOT_ALLOWED, problem)
                     .with_header(header::ALLOW, HeaderValue::from_static("GET, HEAD"))
-                    .into_response(&self.shared.pool);
+                    .into_response(&shared.pool);
             }
             let problem =
                 Problem::not_found("NO_SUCH_PATH", format!("there is nothing at {path}")).with("path", path);
-            Refusal::from(problem).into_response(&self.shared.pool)
+            Refusal::from(problem).into_response(&shared.pool)
         })
     }
 }
@@ -160,7 +167,7 @@ impl fmt::Debug for Gateway {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Gateway")
-            .field("methods", &self.shared.tables.load().catalog.methods().len())
+            .field("methods", &self.0.shared.tables.load().catalog.methods().len())
             .finish_non_exhaustive()
     }
 }
