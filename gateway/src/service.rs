@@ -97,31 +97,33 @@ impl Gateway {
         response
     }
 
+    /// Each protocol's future has a box of its own: in one future, a request of the smallest would have, and move, the
+    /// room of the largest.
     async fn route(&self, request: Request<Body>) -> Response<Body> {
         let Parts { shared, docs, sides, .. } = &*self.0;
         let path = request.uri().path();
         if let Some((_, side)) = sides.iter().find(|(prefix, _)| is_below(prefix, path)) {
-            return beside(side.clone(), request, shared).await;
+            return Box::pin(beside(side.clone(), request, shared)).await;
         }
         if let Some(protocol) = grpc::protocol(request.headers()) {
-            return grpc::handle(Arc::clone(shared), protocol, request).await;
+            return Box::pin(grpc::handle(Arc::clone(shared), protocol, request)).await;
         }
         // Taken once: whatever is added or removed meanwhile, this request sees one state of things.
         let tables = shared.tables.load_full();
         if let Some(entry) = tables.catalog.method(path) {
-            return connect::handle(shared, entry, request).await;
+            return Box::pin(connect::handle(shared, entry, request)).await;
         }
         match path {
             "/ws" => return ws::handle(shared, request),
             ws::door::PATH => return ws::door::handle(shared, request),
             "/docs" => return docs.handle(request.method(), request.headers(), &shared.pool),
-            "/mcp" => return mcp::handle(shared, &tables.tools, request).await,
+            "/mcp" => return Box::pin(mcp::handle(shared, &tables.tools, request)).await,
             "/openapi.json" => {
                 return tables.openapi.handle(request.method(), request.headers(), &shared.pool);
             }
             _ => {}
         }
-        match rest::handle(shared, &tables.router, request).await {
+        match Box::pin(rest::handle(shared, &tables.router, request)).await {
             Ok(response) => response,
             Err(request) => self.outside_of_rest(&tables, &request),
         }

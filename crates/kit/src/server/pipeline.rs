@@ -112,7 +112,9 @@ impl Pipeline {
         let mut ending = Ending::new(entry.meter.begin(), span.clone());
 
         // Admission and handler run inside the deadline; a panic in them is an answer too.
-        let work = call.clone().scope(self.admit(entry, request, deadline)).instrument(span.clone());
+        // Boxed, because each of the wrappers would move all of it once more.
+        let admitted = Box::pin(self.admit(entry, request, deadline));
+        let work = call.clone().scope(admitted).instrument(span.clone());
         let work = AssertUnwindSafe(work).catch_unwind();
         let outcome = match shared.begins_by(entry, deadline) {
             None => work.await,
