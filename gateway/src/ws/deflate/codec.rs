@@ -27,8 +27,9 @@ pub(super) fn pack_if_smaller(message: &[u8], window: u8, out: &mut Vec<u8>) -> 
         pack(sample, window, out);
         let packed = out.len() - before;
         out.truncate(before);
-        // Less than a tenth is not worth the other side's time.
-        if packed > SAMPLE - SAMPLE / 10 {
+        // Texts give more than half. Less than a quarter is not worth the time of both sides: of positions there are
+        // some hundred kilobytes, many times a second.
+        if packed > SAMPLE - SAMPLE / 4 {
             return false;
         }
     }
