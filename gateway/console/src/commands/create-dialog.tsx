@@ -8,6 +8,7 @@ import { useDebounced } from "../graph/search";
 import { describe } from "../rpc/errors";
 import { commands } from "../rpc/fleet";
 import { Dialog } from "../ui/dialog";
+import { DialogFoot, Problem } from "../ui/form";
 import { lastPart, plural } from "../ui/format";
 import { Spinner } from "../ui/states";
 import { Arguments, WHOLE } from "./arguments";
@@ -206,19 +207,8 @@ export function CommandDialog({ project, agents, onClose, onCreated }: Props) {
             <input maxLength={200} value={note} onChange={(event) => setNote(event.target.value)} />
           </label>
         </details>
-        {create.isError && (
-          <p className="field-error" role="alert">
-            {describe(create.error)}
-          </p>
-        )}
-        <footer className="dialog-foot">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" className="button button-primary" disabled={!type || create.isPending}>
-            Send
-          </button>
-        </footer>
+        <Problem error={create.error} />
+        <DialogFoot label="Send" disabled={!type || create.isPending} onCancel={onClose} />
       </form>
     </Dialog>
   );

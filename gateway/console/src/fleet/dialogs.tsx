@@ -2,9 +2,9 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Agent } from "../gen/weft/agent/v1/agent_pb";
-import { describe } from "../rpc/errors";
 import { agents } from "../rpc/fleet";
 import { Dialog } from "../ui/dialog";
+import { DialogFoot, Problem } from "../ui/form";
 import { lastPart } from "../ui/format";
 import { toast } from "../ui/toast";
 import { labelsOf, lineOf } from "./labels";
@@ -14,38 +14,6 @@ import { titleOf } from "./model";
 interface Props {
   agent: Agent;
   onClose: () => void;
-}
-
-function Foot({ label, danger, disabled, onClose }: FootProps) {
-  return (
-    <footer className="dialog-foot">
-      <button type="button" className="button" onClick={onClose}>
-        Cancel
-      </button>
-      <button
-        type="submit"
-        className={`button ${danger ? "button-danger" : "button-primary"}`}
-        disabled={disabled}
-      >
-        {label}
-      </button>
-    </footer>
-  );
-}
-
-interface FootProps {
-  label: string;
-  danger?: boolean;
-  disabled: boolean;
-  onClose: () => void;
-}
-
-function Problem({ error }: { error: unknown }) {
-  return error ? (
-    <p className="field-error" role="alert">
-      {describe(error)}
-    </p>
-  ) : null;
 }
 
 export function EditAgentDialog({ agent, onClose }: Props) {
@@ -87,7 +55,7 @@ export function EditAgentDialog({ agent, onClose }: Props) {
           <small>{parsed.problem ?? "key=value, separated by spaces"}</small>
         </label>
         <Problem error={update.error} />
-        <Foot label="Save" disabled={update.isPending || parsed.problem !== null} onClose={onClose} />
+        <DialogFoot label="Save" disabled={update.isPending || parsed.problem !== null} onCancel={onClose} />
       </form>
     </Dialog>
   );
@@ -122,7 +90,7 @@ export function MaintenanceDialog({ agent, onClose }: Props) {
           />
         </label>
         <Problem error={start.error} />
-        <Foot label="Take out" disabled={start.isPending} onClose={onClose} />
+        <DialogFoot label="Take out" disabled={start.isPending} onCancel={onClose} />
       </form>
     </Dialog>
   );
@@ -150,7 +118,7 @@ export function DeleteAgentDialog({ agent, onClose, onDeleted }: Props & { onDel
           <code>{lastPart(agent.name)}</code> must join again.
         </p>
         <Problem error={remove.error} />
-        <Foot label="Remove" danger disabled={remove.isPending} onClose={onClose} />
+        <DialogFoot label="Remove" danger disabled={remove.isPending} onCancel={onClose} />
       </form>
     </Dialog>
   );

@@ -2,10 +2,10 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { useMutation } from "@tanstack/react-query";
 import { useRef, useState } from "react";
-import { describe } from "../rpc/errors";
 import { agents } from "../rpc/fleet";
 import { CopyButton } from "../ui/copy";
 import { Dialog } from "../ui/dialog";
+import { DialogFoot, Problem } from "../ui/form";
 import { plural } from "../ui/format";
 import { labelsOf } from "./labels";
 
@@ -106,23 +106,12 @@ export function EnrolDialog({ project, onClose }: { project: string; onClose: ()
           />
           <small>{parsed.problem ?? "key=value, separated by spaces"}</small>
         </label>
-        {create.isError && (
-          <p className="field-error" role="alert">
-            {describe(create.error)}
-          </p>
-        )}
-        <footer className="dialog-foot">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button
-            type="submit"
-            className="button button-primary"
-            disabled={create.isPending || parsed.problem !== null}
-          >
-            Make a token
-          </button>
-        </footer>
+        <Problem error={create.error} />
+        <DialogFoot
+          label="Make a token"
+          disabled={create.isPending || parsed.problem !== null}
+          onCancel={onClose}
+        />
       </form>
     </Dialog>
   );

@@ -2,8 +2,8 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { GraphKind } from "../gen/weft/graph/v1/graph_pb";
 import { graphs } from "../rpc/clients";
-import { describe } from "../rpc/errors";
 import { Dialog } from "../ui/dialog";
+import { DialogFoot, Problem } from "../ui/form";
 import { isId, slug } from "../ui/format";
 
 interface Props {
@@ -90,15 +90,8 @@ export function CreateGraphDialog({ project, onClose, onCreated }: Props) {
             </label>
           ))}
         </fieldset>
-        {create.isError && (
-          <p className="field-error" role="alert">
-            {describe(create.error)}
-          </p>
-        )}
-        <footer className="dialog-foot">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
+        <Problem error={create.error} />
+        <DialogFoot label="Create" disabled={!valid || create.isPending} onCancel={onClose}>
           <button
             type="button"
             className="button"
@@ -107,10 +100,7 @@ export function CreateGraphDialog({ project, onClose, onCreated }: Props) {
           >
             Create and import files
           </button>
-          <button type="submit" className="button button-primary" disabled={!valid || create.isPending}>
-            Create
-          </button>
-        </footer>
+        </DialogFoot>
       </form>
     </Dialog>
   );

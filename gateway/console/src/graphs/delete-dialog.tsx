@@ -2,8 +2,8 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Graph } from "../gen/weft/graph/v1/graph_pb";
 import { graphs } from "../rpc/clients";
-import { describe } from "../rpc/errors";
 import { Dialog } from "../ui/dialog";
+import { DialogFoot, Problem } from "../ui/form";
 import { lastPart, plural } from "../ui/format";
 import { toast } from "../ui/toast";
 
@@ -49,23 +49,13 @@ export function DeleteGraphDialog({ graph, onClose }: { graph: Graph; onClose: (
             />
           </label>
         )}
-        {remove.isError && (
-          <p className="field-error" role="alert">
-            {describe(remove.error)}
-          </p>
-        )}
-        <footer className="dialog-foot">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button
-            type="submit"
-            className="button button-danger"
-            disabled={(heavy && typed !== id) || remove.isPending}
-          >
-            Delete
-          </button>
-        </footer>
+        <Problem error={remove.error} />
+        <DialogFoot
+          label="Delete"
+          danger
+          disabled={(heavy && typed !== id) || remove.isPending}
+          onCancel={onClose}
+        />
       </form>
     </Dialog>
   );

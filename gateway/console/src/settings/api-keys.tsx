@@ -9,9 +9,9 @@ import { session } from "../auth/session";
 import { type ApiKey, Role } from "../gen/weft/identity/v1/identity_pb";
 import { IdentityService } from "../gen/weft/identity/v1/identity_service_pb";
 import { identity } from "../rpc/clients";
-import { describe } from "../rpc/errors";
 import { may } from "../rpc/policy";
 import { Dialog } from "../ui/dialog";
+import { Problem } from "../ui/form";
 import { ago, lastPart, when } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { Empty, Failure, Skeleton } from "../ui/states";
@@ -144,11 +144,7 @@ function RevokeDialog({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void
     <Dialog title={`Revoke ${apiKey.displayName || lastPart(apiKey.name)}?`} onClose={onClose}>
       <div className="form">
         <p>Programs that use it are refused within seconds. A revoked key cannot be brought back.</p>
-        {revoke.isError && (
-          <p className="field-error" role="alert">
-            {describe(revoke.error)}
-          </p>
-        )}
+        <Problem error={revoke.error} />
         <footer className="dialog-foot">
           <button type="button" className="button" onClick={onClose}>
             Cancel

@@ -5,10 +5,10 @@ import { useStore } from "../app/store";
 import { session } from "../auth/session";
 import { Role } from "../gen/weft/identity/v1/identity_pb";
 import { identity } from "../rpc/clients";
-import { describe } from "../rpc/errors";
 import { roleIn } from "../rpc/policy";
 import { CopyButton } from "../ui/copy";
 import { Dialog } from "../ui/dialog";
+import { DialogFoot, Problem } from "../ui/form";
 
 const ROLES = [
   [Role.VIEWER, "Viewer", "looks"],
@@ -104,23 +104,8 @@ export function CreateKeyDialog({ project, onClose }: { project: string; onClose
             ))}
           </select>
         </label>
-        {create.isError && (
-          <p className="field-error" role="alert">
-            {describe(create.error)}
-          </p>
-        )}
-        <footer className="dialog-foot">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button
-            type="submit"
-            className="button button-primary"
-            disabled={create.isPending || name.trim() === ""}
-          >
-            Create
-          </button>
-        </footer>
+        <Problem error={create.error} />
+        <DialogFoot label="Create" disabled={create.isPending || name.trim() === ""} onCancel={onClose} />
       </form>
     </Dialog>
   );

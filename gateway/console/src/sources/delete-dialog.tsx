@@ -2,9 +2,9 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Source } from "../gen/weft/graph/v1/source_pb";
 import { graphs } from "../rpc/clients";
-import { describe } from "../rpc/errors";
 import { sources } from "../rpc/sources";
 import { Dialog } from "../ui/dialog";
+import { DialogFoot, Problem } from "../ui/form";
 import { lastPart, plural } from "../ui/format";
 import { toast } from "../ui/toast";
 import { graphOf, sourcesKey } from "./refreshes";
@@ -68,19 +68,13 @@ export function DeleteSourceDialog({ source, onClose, onDeleted }: Props) {
             </span>
           </label>
         </fieldset>
-        {remove.isError && (
-          <p className="field-error" role="alert">
-            {describe(remove.error)}
-          </p>
-        )}
-        <footer className="dialog-foot">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" className="button button-danger" disabled={remove.isPending}>
-            {content ? "Delete source and content" : "Delete source"}
-          </button>
-        </footer>
+        <Problem error={remove.error} />
+        <DialogFoot
+          label={content ? "Delete source and content" : "Delete source"}
+          danger
+          disabled={remove.isPending}
+          onCancel={onClose}
+        />
       </form>
     </Dialog>
   );

@@ -6,9 +6,9 @@ import type { Folder, Source } from "../gen/weft/graph/v1/source_pb";
 import { FORMATS } from "../graphs/import";
 import { GraphFormat } from "../gen/weft/graph/v1/graph_pb";
 import { Loading } from "../app/shell";
-import { describe } from "../rpc/errors";
 import { sources } from "../rpc/sources";
 import { Dialog } from "../ui/dialog";
+import { Problem } from "../ui/form";
 import { isId, lastPart, slug } from "../ui/format";
 import { Failure } from "../ui/states";
 import { OpenAFolder, useFolders } from "./empty";
@@ -163,11 +163,7 @@ function SourceForm({ graph, source, folders, mayRefresh, onClose, onSaved }: Pr
         <summary>Format and types</summary>
         <FormatFields settings={settings} set={set} />
       </details>
-      {save.isError && (
-        <p className="field-error" role="alert">
-          {describe(save.error)}
-        </p>
-      )}
+      <Problem error={save.error} />
       <footer className="dialog-foot">
         <button type="button" className="button" onClick={onClose}>
           Cancel
