@@ -1,5 +1,6 @@
 //! What a mesh promises when the power goes, when it is told to end, and when a viewer does not read.
 
+mod analyses;
 mod drain;
 mod kill;
 mod ledger;

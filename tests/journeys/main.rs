@@ -2,6 +2,7 @@
 //! services in one process on SQLite, once with each service alone over PostgreSQL and Redis. And two
 //! meshes in one process, which know nothing of each other.
 
+mod analysing;
 mod data;
 mod dragging;
 mod filling;

@@ -3,7 +3,7 @@
 use weft_graph::FolderOptions;
 use weft_tests::mesh::Mesh;
 
-use crate::{dragging, filling, folders, questions, ways_in};
+use crate::{analysing, dragging, filling, folders, questions, ways_in};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_graph_from_its_files_to_a_node_that_is_dragged() {
@@ -18,6 +18,7 @@ async fn a_graph_from_its_files_to_a_node_that_is_dragged() {
     questions::ask(&client, &graph).await;
     filling::export_and_import(&client, &graph).await;
     folders::keep_true(&client, notes.path()).await;
+    analysing::analyse(&client, &graph).await;
     let layout = dragging::lay_out(&client, &graph).await;
     dragging::drag(&client, &layout).await;
     dragging::drag_in_browser(&client, &layout).await;

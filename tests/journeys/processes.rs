@@ -13,7 +13,7 @@ use weft_tests::{
     process::Process,
 };
 
-use crate::{dragging, filling, folders, questions, ways_in};
+use crate::{analysing, dragging, filling, folders, questions, ways_in};
 
 /// Four processes that make one mesh.
 struct Mesh {
@@ -76,6 +76,7 @@ async fn the_same_with_each_service_alone_and_one_that_dies() {
 
     survive(&mut mesh, &client, &graph, &layout).await;
 
+    analysing::analyse(&client, &graph).await;
     questions::ask(&client, &graph).await;
     filling::export_and_import(&client, &graph).await;
     folders::keep_true(&client, &folder.path().join("notes")).await;

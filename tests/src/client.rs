@@ -9,7 +9,9 @@ use tonic::{
 };
 use weft_kit::BoxError;
 use weft_proto::weft::{
-    compute::v1::layout_service_client::LayoutServiceClient,
+    compute::v1::{
+        analysis_service_client::AnalysisServiceClient, layout_service_client::LayoutServiceClient,
+    },
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::{ApiKey, CreateApiKeyRequest, Role, identity_service_client::IdentityServiceClient},
 };
@@ -80,6 +82,11 @@ impl Client {
     /// The layout service.
     pub fn layouts(&self) -> LayoutServiceClient<Signed> {
         LayoutServiceClient::with_interceptor(self.channel.clone(), self.with_key())
+    }
+
+    /// The analysis service.
+    pub fn analyses(&self) -> AnalysisServiceClient<Signed> {
+        AnalysisServiceClient::with_interceptor(self.channel.clone(), self.with_key())
     }
 
     /// The identity service.

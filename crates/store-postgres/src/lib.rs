@@ -16,6 +16,7 @@
 //! ```
 
 mod agent;
+mod analysis;
 mod checkpoint;
 mod command;
 mod enrollment;

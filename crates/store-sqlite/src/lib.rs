@@ -15,6 +15,7 @@
 //! ```
 
 mod agent;
+mod analysis;
 mod checkpoint;
 mod command;
 mod enrollment;

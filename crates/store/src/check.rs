@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::{
     AgentUpdate, CommandTypeUpdate, Commit, EnrollmentTokenRow, GraphUpdate, JobFlush, LayoutUpdate,
-    MAX_PART_BYTES, NewAgent, NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph, NewLayout, NewRefresh,
-    NewSigningKey, NewSource, NewTicket, Once, Redemption, RefreshState, Remember, Result, SourceUpdate,
-    StoreError, Timestamp,
+    MAX_PART_BYTES, NewAgent, NewAnalysis, NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph,
+    NewLayout, NewRefresh, NewSigningKey, NewSource, NewTicket, Once, Redemption, RefreshState, Remember,
+    Result, SourceUpdate, StoreError, Timestamp,
 };
 
 /// A write that can be checked by itself.
@@ -110,6 +110,16 @@ impl Check for LayoutUpdate {
             bytes("pins", pins)?;
         }
         Ok(())
+    }
+}
+
+impl Check for NewAnalysis {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("graph", &self.graph)?;
+        text("id", &self.id)?;
+        text("creator", &self.creator)?;
+        bytes("settings", &self.settings)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use uuid::Uuid;
 
-use crate::{DesiredState, JournalEntry, Position, RefreshState, Result, StoreError};
+use crate::{AnalysisState, DesiredState, JournalEntry, Position, RefreshState, Result, StoreError};
 
 /// Labels as JSON, keys sorted.
 pub fn labels_to_json(labels: &BTreeMap<String, String>) -> String {
@@ -50,6 +50,29 @@ pub fn desired_from_number(uid: Uuid, number: i32) -> Result<DesiredState> {
         1 => Ok(DesiredState::Running),
         2 => Ok(DesiredState::Stopped),
         other => Err(corrupt("layouts", "desired_state", uid, format!("{other} is not a state"))),
+    }
+}
+
+/// An analysis' state as a number.
+pub const fn analysis_state_to_number(state: AnalysisState) -> i32 {
+    match state {
+        AnalysisState::Pending => 1,
+        AnalysisState::Running => 2,
+        AnalysisState::Succeeded => 3,
+        AnalysisState::Failed => 4,
+        AnalysisState::Cancelled => 5,
+    }
+}
+
+/// An analysis' state out of a number.
+pub fn analysis_state_from_number(uid: Uuid, number: i32) -> Result<AnalysisState> {
+    match number {
+        1 => Ok(AnalysisState::Pending),
+        2 => Ok(AnalysisState::Running),
+        3 => Ok(AnalysisState::Succeeded),
+        4 => Ok(AnalysisState::Failed),
+        5 => Ok(AnalysisState::Cancelled),
+        other => Err(corrupt("analyses", "state", uid, format!("{other} is not a state"))),
     }
 }
 

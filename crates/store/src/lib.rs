@@ -1,7 +1,7 @@
 //! What a store promises, whatever database is behind it.
 //!
 //! Services speak to small object-safe traits in their own words: [`GraphStore`], [`SourceStore`],
-//! [`LayoutStore`], [`AgentStore`], [`CommandStore`], [`IdentityStore`], [`JobStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
+//! [`LayoutStore`], [`AnalysisStore`], [`AgentStore`], [`CommandStore`], [`IdentityStore`], [`JobStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
 //! answers, it is on disk. There is no general transaction, because read-then-write over two calls is where
 //! databases differ and where updates get lost.
 //!
@@ -14,7 +14,7 @@
 //! - *Exact times*: [`Timestamp`] is integer microseconds and comes back as it was written.
 //! - *Ordered*: lists are sorted by the bytes of their ids, whatever the database's collation.
 //!
-//! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`],
+//! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`], [`analysis`],
 //! [`agent`], [`command`], [`identity`], [`jobs`]), the shared words
 //! ([`once`], [`error`], [`time`]), what both backends share ([`check`], [`codec`]), large objects
 //! ([`objects`]), and the suite that both must pass
@@ -38,6 +38,7 @@
 //! ```
 
 pub mod agent;
+pub mod analysis;
 pub mod check;
 pub mod codec;
 pub mod command;
@@ -61,6 +62,7 @@ pub use crate::{
     agent::{
         AgentRow, AgentStore, AgentUpdate, EnrollmentTokenRow, Fleet, NewAgent, NewEnrollmentToken, Seen,
     },
+    analysis::{AnalysisRow, AnalysisState, AnalysisStore, NewAnalysis},
     command::{CommandStore, CommandTypeRow, CommandTypeUpdate, NewCommandType},
     error::{OpenError, Result, StoreError, Versioned},
     graph::{
@@ -103,6 +105,8 @@ pub struct Stores {
     pub source: Arc<dyn SourceStore>,
     /// Layouts.
     pub layout: Arc<dyn LayoutStore>,
+    /// Analyses.
+    pub analysis: Arc<dyn AnalysisStore>,
     /// The fleet.
     pub agent: Arc<dyn AgentStore>,
     /// Command types.

@@ -36,6 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lifecycle = Lifecycle::new();
     let deps = Deps {
         store: stores.layout,
+        analyses: stores.analysis,
         objects: Objects::open(&format!("file://{}", folder.path().join("objects").display()), None)?,
         graph: graph::TestGraph::ring(nodes, 0).peer(),
         clock: Clock::system(),

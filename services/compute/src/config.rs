@@ -36,6 +36,20 @@ pub struct Options {
     pub save_every_seconds: u64,
     /// Seconds after which a layout at rest that nobody looks at leaves the memory.
     pub unload_after_seconds: u64,
+    /// Analyses that are computed at the same moment. The others wait. Their threads are the same ones, and give
+    /// way to layouts.
+    pub max_running_analyses: usize,
+    /// Threads that analyses are computed on; as many as there are cores when 0.
+    pub analysis_threads: usize,
+    /// Memory that analyses may use at once, by an estimate before each begins, in MiB. A graph of 1,000,000
+    /// nodes and 3,000,000 edges needs about 500. 16 to 1,000,000.
+    pub analysis_memory_mib: u32,
+    /// Analyses of one project that wait or run.
+    pub max_open_analyses_per_project: usize,
+    /// Days after which an analysis that has ended is forgotten, its values too.
+    pub keep_analyses_days: u64,
+    /// Memory for values of analyses that were read lately, in MiB.
+    pub analysis_cache_mib: u32,
 }
 
 impl Default for Options {
@@ -52,6 +66,12 @@ impl Default for Options {
             max_ticks_per_second: 60,
             save_every_seconds: 30,
             unload_after_seconds: 60,
+            max_running_analyses: 1,
+            analysis_threads: 0,
+            analysis_memory_mib: 2_048,
+            max_open_analyses_per_project: 100,
+            keep_analyses_days: 30,
+            analysis_cache_mib: 128,
         }
     }
 }
@@ -78,6 +98,10 @@ impl Options {
             ("max_nodes", self.max_nodes <= 4_000_000, "at most 4,000,000"),
             ("max_pins", self.max_pins <= 65_536, "at most 65,536"),
             ("max_ticks_per_second", (1..=10_000).contains(&self.max_ticks_per_second), "1 to 10,000"),
+            ("max_running_analyses", (1..=1_000).contains(&self.max_running_analyses), "1 to 1,000"),
+            ("analysis_threads", self.analysis_threads <= 1_024, "at most 1,024"),
+            ("analysis_memory_mib", (16..=1_000_000).contains(&self.analysis_memory_mib), "16 to 1,000,000"),
+            ("keep_analyses_days", (1..=36_500).contains(&self.keep_analyses_days), "1 to 36,500"),
             ("save_every_seconds", self.save_every_seconds >= 1, "at least 1"),
         ];
         match checks.iter().find(|check| !check.1) {
@@ -96,6 +120,10 @@ impl Options {
 
     pub(crate) fn save_every(&self) -> Duration {
         Duration::from_secs(self.save_every_seconds)
+    }
+
+    pub(crate) fn keep_analyses(&self) -> Duration {
+        Duration::from_hours(self.keep_analyses_days * 24)
     }
 
     pub(crate) fn unload_after(&self) -> Duration {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tonic::Status;
+use tonic::{Code, Status};
 use weft_kit::Problem;
 use weft_store::StoreError;
 
@@ -75,6 +75,59 @@ pub enum Error {
     /// A message of a stream breaks its contract, or the connection broke off.
     #[error(transparent)]
     Message(#[from] Box<Status>),
+    /// There is no such analysis.
+    #[error("there is no analysis {0}")]
+    AnalysisNotFound(String),
+    /// There is an analysis of that name already.
+    #[error("there is an analysis {0} already")]
+    AnalysisExists(String),
+    /// The values of an analysis were asked for that has none.
+    #[error("the analysis {analysis} has no values: it is {state}")]
+    NoValues {
+        /// Name of the analysis.
+        analysis: String,
+        /// Where it is, in a word.
+        state: &'static str,
+    },
+    /// A credential may create analyses, but not have them write to the graph.
+    #[error("write_property: this needs the scope graph.write")]
+    MayNotWrite,
+    /// An analysis would need more memory than there is for it.
+    #[error("{subject}: needs about {needed} MiB, and analyses may use {limit}")]
+    TooMuchMemory {
+        /// What is too large.
+        subject: String,
+        /// What it would need, in MiB.
+        needed: u64,
+        /// What there is, in MiB.
+        limit: u64,
+    },
+    /// What needs a graph without cycles was asked of one that has some.
+    #[error("the graph has a cycle of {length} nodes, for example {}", .nodes.join(" → "))]
+    Cycle {
+        /// How many nodes it has.
+        length: usize,
+        /// Keys of the first ones.
+        nodes: Vec<String>,
+    },
+    /// An analysis has taken longer than it may.
+    #[error("the analysis has taken longer than {0} seconds")]
+    TimedOut(u64),
+    /// An analysis was ended by somebody.
+    #[error("the analysis was cancelled")]
+    Cancelled,
+    /// Several processes have died with an analysis.
+    #[error("the analysis was begun {0} times, and its process died each time")]
+    Abandoned(i32),
+    /// The program has a fault.
+    #[error("the analysis broke down")]
+    Panicked,
+    /// The graph has changed each time before the values could be written.
+    #[error("the graph changes faster than values can be written to it")]
+    GraphRestless,
+    /// The graph service has refused to write the values.
+    #[error("the values could not be written: {}", .0.message())]
+    NotWritten(Box<Status>),
     /// This process is ending.
     #[error("this process is ending; connect again")]
     Draining,
@@ -85,9 +138,9 @@ pub enum Error {
     #[error("the store failed")]
     Store(#[source] StoreError),
     /// The stored layout cannot be read.
-    #[error("the stored layout {layout} cannot be read: {what}")]
+    #[error("the stored {layout} cannot be read: {what}")]
     Unreadable {
-        /// Name of the layout.
+        /// Name of the layout or analysis.
         layout: String,
         /// Which part of it.
         what: &'static str,
@@ -111,6 +164,17 @@ impl Error {
         }
     }
 
+    /// Translates a store's failure at the analysis `name`.
+    pub(crate) fn analysis_store(name: impl ToString) -> impl FnOnce(StoreError) -> Self {
+        move |error| match error {
+            StoreError::NotFound { .. } => Self::AnalysisNotFound(name.to_string()),
+            StoreError::AlreadyExists { .. } => Self::AnalysisExists(name.to_string()),
+            StoreError::Conflict { .. } => Self::RequestIdReused,
+            StoreError::Invalid { field, reason } => Self::bad_field(field, reason),
+            other => Self::Store(other),
+        }
+    }
+
     /// The stable code that programs tell errors apart by.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -125,11 +189,22 @@ impl Error {
             Self::EncodingTooNarrow(_) => "ENCODING_TOO_NARROW",
             Self::LayoutFailed { .. } => "LAYOUT_FAILED",
             Self::OutOfTurn(_) => "MESSAGE_OUT_OF_TURN",
+            Self::AnalysisNotFound(_) => "ANALYSIS_NOT_FOUND",
+            Self::AnalysisExists(_) => "ANALYSIS_ALREADY_EXISTS",
+            Self::NoValues { .. } => "ANALYSIS_HAS_NO_VALUES",
+            Self::MayNotWrite => "SCOPE_REQUIRED",
+            Self::TooMuchMemory { .. } => "ANALYSIS_TOO_LARGE",
+            Self::Cycle { .. } => "GRAPH_HAS_CYCLE",
+            Self::TimedOut(_) => "ANALYSIS_TIMED_OUT",
+            Self::Cancelled => "ANALYSIS_CANCELLED",
+            Self::Abandoned(_) => "ANALYSIS_ABANDONED",
+            Self::GraphRestless => "GRAPH_CHANGES_TOO_FAST",
+            Self::NotWritten(_) => "VALUES_NOT_WRITTEN",
             Self::Draining => "DRAINING",
             Self::GraphUnavailable(_) => "GRAPH_SERVICE_UNAVAILABLE",
             Self::Store(StoreError::Unavailable(_)) => "STORE_UNAVAILABLE",
             Self::Store(StoreError::Corrupt { .. }) | Self::Unreadable { .. } => "STORE_CORRUPT",
-            Self::Store(_) => "INTERNAL",
+            Self::Store(_) | Self::Panicked => "INTERNAL",
         }
     }
 }
@@ -160,6 +235,26 @@ impl From<Error> for Status {
                 Problem::failed_precondition(reason, text).with("layout", layout)
             }
             Error::Message(status) => return *status,
+            Error::AnalysisNotFound(analysis) => Problem::not_found(reason, text).with("analysis", analysis),
+            Error::AnalysisExists(analysis) => {
+                Problem::already_exists(reason, text).with("analysis", analysis)
+            }
+            Error::NoValues { analysis, state } => {
+                Problem::failed_precondition(reason, text).with("analysis", analysis).with("state", state)
+            }
+            Error::MayNotWrite => Problem::permission_denied(reason, text).with("scope", "graph.write"),
+            Error::TooMuchMemory { subject, needed, limit } => {
+                let quota = format!("analyses may use {limit} MiB");
+                Problem::resource_exhausted(reason, text).with("needed_mib", needed).quota(subject, quota)
+            }
+            Error::Cycle { length, nodes } => Problem::failed_precondition(reason, text)
+                .with("length", length)
+                .with("nodes", nodes.join(" ")),
+            Error::TimedOut(_) => Problem::new(Code::DeadlineExceeded, reason, text),
+            Error::Cancelled => Problem::new(Code::Cancelled, reason, text),
+            Error::Abandoned(_) | Error::Panicked => Problem::internal(reason, text),
+            Error::GraphRestless => Problem::aborted(reason, text),
+            Error::NotWritten(status) => Problem::new(status.code(), reason, text),
             Error::OutOfTurn(_) => Problem::invalid_argument(reason, text),
             Error::Draining => Problem::unavailable(reason, text).retry_after(Duration::from_millis(100)),
             Error::GraphUnavailable(_) => {

@@ -12,10 +12,12 @@ use weft_proto::weft::compute::v1::{
     WatchPositionsRequest, WatchPositionsResponse,
     layout_service_server::{LayoutService, LayoutServiceServer},
 };
-use weft_store::{LayoutStore, objects::Objects};
+use weft_store::{AnalysisStore, LayoutStore, objects::Objects};
 
 use crate::{
-    BadOption, Options, rpc,
+    AnalysisService, BadOption, Options,
+    analysis::Analyses,
+    rpc,
     session::{Layouts, Positions},
 };
 
@@ -23,7 +25,9 @@ use crate::{
 pub struct Deps {
     /// Where layouts are kept.
     pub store: Arc<dyn LayoutStore>,
-    /// Where positions are kept.
+    /// Where analyses are kept.
+    pub analyses: Arc<dyn AnalysisStore>,
+    /// Where positions and values are kept.
     pub objects: Objects,
     /// The graph service.
     pub graph: Peer,
@@ -35,27 +39,39 @@ pub struct Deps {
     pub lifecycle: Lifecycle,
 }
 
-/// The service: live layouts.
+/// The services: live layouts, and analyses.
 #[derive(Clone, Debug)]
 pub struct ComputeService {
     layouts: Arc<Layouts>,
+    analyses: Arc<Analyses>,
 }
 
 impl ComputeService {
-    /// Opens the service. Layouts are brought into memory when they are asked for.
+    /// Opens the services. Analyses that wait are begun; layouts are brought into memory when they are asked for.
     ///
     /// # Errors
     /// An option cannot be used.
     pub fn open(options: Options, deps: Deps) -> Result<Self, BadOption> {
         options.validate()?;
-        let Deps { store, objects, graph, clock, ids, lifecycle } = deps;
-        let layouts = Layouts::new(options, store, Positions::new(objects), graph, (clock, ids, lifecycle));
-        Ok(Self { layouts })
+        let Deps { store, analyses, objects, graph, clock, ids, lifecycle } = deps;
+        let process = (clock, ids, lifecycle);
+        let analyses =
+            Analyses::new(options.clone(), analyses, objects.clone(), graph.clone(), process.clone());
+        let layouts = Layouts::new(options, store, Positions::new(objects), graph, process);
+        Ok(Self { layouts, analyses })
     }
 
     /// Shows what the service counts, as `weft_compute_…`: once for each service and registry.
     pub fn register_metrics(&self, metrics: &Metrics) {
-        metrics.register("compute", |registry| self.layouts.meter.register(registry));
+        metrics.register("compute", |registry| {
+            self.layouts.meter.register(registry);
+            self.analyses.meter.register(registry);
+        });
+    }
+
+    /// The analyses, which share graphs, store and cores with the layouts.
+    pub fn analyses(&self) -> AnalysisService {
+        AnalysisService::new(Arc::clone(&self.analyses))
     }
 
     /// The service as tonic serves it.
@@ -65,7 +81,7 @@ impl ComputeService {
 }
 
 /// A stream of answers.
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl LayoutService for ComputeService {

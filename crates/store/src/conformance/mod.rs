@@ -5,6 +5,7 @@
 //! order by bytes and not by collation, read-then-write races, what a page ends on, what a repeat gets.
 
 pub mod agents;
+pub mod analyses;
 pub mod api_keys;
 pub mod checkpoints;
 pub mod command_types;
@@ -58,6 +59,9 @@ macro_rules! conformance {
             agents: agents_read_back_by_revision, of_concurrent_changes_one_wins, a_removed_agent_frees_its_names,
                 removals_are_told_until_they_are_forgotten, seen_times_only_move_forward,
                 revisions_become_visible_in_order;
+            analyses: an_analysis_reads_back_as_written, an_id_of_an_analysis_is_taken_once, analyses_list_newest_first,
+                an_analysis_has_one_owner, of_concurrent_claims_each_gets_another, an_ended_analysis_stays,
+                a_cancellation_is_seen_by_its_owner, what_is_given_back_waits_again, forgotten_analyses_are_gone;
             api_keys: a_key_reads_back_by_name_and_digest, names_and_digests_are_unique, keys_list_in_byte_order,
                 revoking_keeps_the_first_time, use_times_only_move_forward;
             checkpoints: a_checkpoint_replaces_the_one_before, an_older_checkpoint_changes_nothing,

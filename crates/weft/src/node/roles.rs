@@ -36,7 +36,11 @@ pub const ROLES: [Role; 6] = [
         services: &["weft.graph.v1.GraphService", "weft.graph.v1.SourceService"],
         start: Some(graph),
     },
-    Role { name: "compute", services: &["weft.compute.v1.LayoutService"], start: Some(compute) },
+    Role {
+        name: "compute",
+        services: &["weft.compute.v1.LayoutService", "weft.compute.v1.AnalysisService"],
+        start: Some(compute),
+    },
     Role { name: "agent", services: &["weft.agent.v1.AgentService"], start: Some(agent) },
     Role {
         name: "command",
@@ -135,6 +139,7 @@ fn compute(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
     async {
         let deps = weft_compute::Deps {
             store: node.storage.stores.layout.clone(),
+            analyses: node.storage.stores.analysis.clone(),
             objects: node.storage.objects.clone(),
             graph: node.peer("compute", "graph"),
             clock: node.clock.clone(),
@@ -143,7 +148,8 @@ fn compute(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         };
         let service = ComputeService::open(node.config.compute.clone(), deps)?;
         service.register_metrics(&node.metrics);
-        Ok(Routes::new(server!(node, service)))
+        let analyses = service.analyses();
+        Ok(Routes::new(server!(node, service)).add_service(server!(node, analyses)))
     }
     .boxed()
 }

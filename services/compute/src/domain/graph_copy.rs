@@ -282,7 +282,7 @@ impl GraphCopy {
 
 /// A weight as the kernels take it: the contract lets it be any finite number from 0, some of which
 /// are too large for 32 bits.
-fn finite(weight: f64) -> f32 {
+pub(crate) fn finite(weight: f64) -> f32 {
     if weight.is_nan() { 1.0 } else { weight.clamp(0.0, f64::from(f32::MAX)) as f32 }
 }
 

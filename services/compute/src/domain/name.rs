@@ -1,4 +1,4 @@
-//! What a resource name says: project, graph, layout.
+//! What a resource name says: project, graph, layout or analysis.
 
 use std::fmt;
 
@@ -16,6 +16,13 @@ pub(crate) struct GraphName {
 pub(crate) struct LayoutName {
     pub(crate) graph: GraphName,
     pub(crate) layout: String,
+}
+
+/// Name of an analysis: `projects/{project}/graphs/{graph}/analyses/{analysis}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AnalysisName {
+    pub(crate) graph: GraphName,
+    pub(crate) analysis: String,
 }
 
 impl GraphName {
@@ -48,6 +55,16 @@ impl LayoutName {
     }
 }
 
+impl AnalysisName {
+    /// Reads a name; its pattern has been checked by the contract.
+    pub(crate) fn parse(name: &str, field: &'static str) -> Result<Self, Error> {
+        let malformed =
+            || Error::bad_field(field, "must be projects/{project}/graphs/{graph}/analyses/{analysis}");
+        let (graph, analysis) = name.rsplit_once("/analyses/").ok_or_else(malformed)?;
+        Ok(Self { graph: GraphName::parse(graph, field)?, analysis: analysis.to_owned() })
+    }
+}
+
 /// Lower-case letters, digits and hyphens, 1 to 63, no hyphen at an end.
 fn is_id(text: &str) -> bool {
     (1..=63).contains(&text.len())
@@ -68,6 +85,12 @@ impl fmt::Display for LayoutName {
     }
 }
 
+impl fmt::Display for AnalysisName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/analyses/{}", self.graph, self.analysis)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +101,8 @@ mod tests {
         let name = LayoutName::parse(text, "name").unwrap();
         assert_eq!((&*name.graph.project, &*name.graph.graph, &*name.layout), ("p", "g-1", "l"));
         assert_eq!(name.to_string(), text);
+        let text = "projects/p/graphs/g-1/analyses/a";
+        assert_eq!(AnalysisName::parse(text, "name").unwrap().to_string(), text);
         assert_eq!(GraphName::parse("projects/p/graphs/-", "parent").unwrap().graph, "-");
     }
 

@@ -1,5 +1,6 @@
 //! The methods of the contract: load, decide, store, reply. One file each.
 
+pub(crate) mod analysis;
 pub(crate) mod attach;
 pub(crate) mod create;
 pub(crate) mod delete;

@@ -98,6 +98,7 @@ pub(crate) fn open(
     let lifecycle = Lifecycle::new();
     let deps = Deps {
         store: Arc::clone(&stores.layout),
+        analyses: Arc::clone(&stores.analysis),
         objects: objects.clone(),
         graph,
         clock: Clock::system(),

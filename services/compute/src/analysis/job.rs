@@ -1,0 +1,362 @@
+//! One analysis from its claim to its end. While it works, its lease is renewed, and whoever watches is told.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use prost::Message;
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tonic::Status;
+use weft_proto::{
+    google::rpc,
+    weft::compute::v1::{Analysis, AnalysisPhase, AnalysisResult},
+};
+use weft_store::{AnalysisRow, AnalysisState, StoreError};
+
+use super::{
+    Analyses,
+    analyses::Running,
+    compute::{self, Computed},
+    control::{Control, Stop},
+    memory, message,
+    reading::{self, GraphColumns},
+    summary,
+    table::{self, Table},
+    writing,
+};
+use crate::{Error, domain::name::GraphName};
+
+/// An analysis whose owner has said nothing for so long is taken from it.
+pub(super) const LEASE: Duration = Duration::from_secs(10);
+/// How often the lease is renewed; so long a cancellation in another process may take to be noticed.
+const RENEW: Duration = Duration::from_secs(1);
+/// How often watchers are told, and ends are looked for.
+const TELL: Duration = Duration::from_millis(100);
+/// How long an analysis may run where it does not say.
+const TIMEOUT: Duration = Duration::from_mins(5);
+/// How often an analysis is begun whose process dies.
+const ATTEMPTS: i32 = 3;
+
+/// Runs a claimed analysis to its end, or gives it back.
+pub(super) async fn run(analyses: &Arc<Analyses>, row: AnalysisRow) {
+    let name = message::name(&row).to_string();
+    let settings = message::settings(&row);
+    let timeout = settings.as_ref().ok().and_then(|settings| settings.timeout).map_or(TIMEOUT, |timeout| {
+        Duration::new(timeout.seconds.max(0).cast_unsigned(), timeout.nanos.max(0).cast_unsigned())
+    });
+    let control = Arc::new(Control::new(timeout.as_secs()));
+    if row.cancel_asked {
+        control.stop(Stop::Cancelled);
+    }
+    let shown = message::analysis(&row).unwrap_or_default();
+    let (told, states) = watch::channel(shown);
+    analyses.begun(row.uid, Running { control: Arc::clone(&control), states });
+    let attempts = row.attempts;
+    let job = Job { analyses, row, name, control: Arc::clone(&control) };
+    let result = match settings {
+        _ if attempts > ATTEMPTS => Err(Error::Abandoned(ATTEMPTS)),
+        Ok(settings) => job.accompany(&told, timeout, Box::pin(job.work(settings))).await,
+        Err(error) => Err(error),
+    };
+    job.end(&told, result).await;
+    analyses.over(job.row.uid);
+}
+
+struct Job<'a> {
+    analyses: &'a Arc<Analyses>,
+    row: AnalysisRow,
+    name: String,
+    control: Arc<Control>,
+}
+
+impl Job<'_> {
+    /// Renews the lease, tells the watchers and looks at the clock until the work is done.
+    async fn accompany(
+        &self,
+        told: &watch::Sender<Analysis>,
+        timeout: Duration,
+        mut work: Pin<Box<impl Future<Output = Result<AnalysisResult, Error>>>>,
+    ) -> Result<AnalysisResult, Error> {
+        let (begun, mut renewed) = (Instant::now(), Instant::now());
+        let mut held_until = Instant::now() + LEASE;
+        let mut tick = interval(TELL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = tick.tick() => {}
+            }
+            if begun.elapsed() > timeout {
+                self.control.stop(Stop::TimedOut);
+            }
+            self.tell(told);
+            if renewed.elapsed() < RENEW {
+                continue;
+            }
+            renewed = Instant::now();
+            let Analyses { store, owner, .. } = &**self.analyses;
+            let until = self.analyses.now().after(LEASE);
+            match store
+                .renew_analysis(self.row.uid, *owner, until, self.report().encode_to_vec().into())
+                .await
+            {
+                Ok(row) => {
+                    held_until = Instant::now() + LEASE;
+                    if row.cancel_asked {
+                        self.control.stop(Stop::Cancelled);
+                    }
+                }
+                // Taken by another, or deleted.
+                Err(StoreError::NotFound { .. }) => self.control.stop(Stop::Lost),
+                Err(error) => {
+                    tracing::warn!(analysis = self.name, %error, "the lease of an analysis could not be renewed");
+                    if Instant::now() > held_until {
+                        self.control.stop(Stop::Lost);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn work(&self, settings: Analysis) -> Result<AnalysisResult, Error> {
+        let analyses = self.analyses;
+        let algorithm = settings.algorithm.clone().unwrap_or_default();
+        self.control.begin(AnalysisPhase::Reading);
+        let graph_name = GraphName { project: self.row.project.clone(), graph: self.row.graph.clone() };
+        let graph_name = graph_name.to_string();
+        let wanted = compute::wanted(&algorithm, &settings.weight_property);
+        // Nothing is read before there is memory for it. What is asked for is known when the graph's size is.
+        let size = self.size(&graph_name).await?;
+        let fits = |nodes: usize, edges: usize| analyses.check_memory(&graph_name, &algorithm, nodes, edges);
+        let needed = fits(size.0, size.1)?;
+        let _memory = self.memory(needed).await?;
+        let fits = |nodes: usize, edges: usize| fits(nodes, edges).map(drop);
+        let graph = (graph_name.as_str(), self.row.graph_uid);
+        let columns = reading::read(&analyses.graph, graph, &wanted, &self.control, &fits).await?;
+
+        self.control.begin(AnalysisPhase::Computing);
+        let (mut result, table) = self.compute(algorithm, columns).await?;
+
+        self.control.begin(AnalysisPhase::Saving);
+        table::save(&analyses.objects, self.row.uid, &table).await.map_err(Error::Store)?;
+        self.control.check()?;
+
+        if !settings.write_property.is_empty() {
+            self.control.begin(AnalysisPhase::Writing);
+            let written =
+                writing::write(analyses, graph, &settings.write_property, &table, result.graph_revision);
+            let written = written.with(&self.control).await?;
+            (result.written_revision, result.unwritten_count) = (written.revision, written.left_out);
+        }
+        Ok(result)
+    }
+
+    /// Nodes and edges of the graph, if it is still the same one.
+    async fn size(&self, graph: &str) -> Result<(usize, usize), Error> {
+        let found = self.analyses.find_graph(graph).await?;
+        if found.uid != self.row.graph_uid.to_string() {
+            return Err(Error::GraphNotFound(graph.to_owned()));
+        }
+        Ok((found.node_count.max(0) as usize, found.edge_count.max(0) as usize))
+    }
+
+    /// So many MiB, when others give them back.
+    async fn memory(&self, mib: u32) -> Result<tokio::sync::OwnedSemaphorePermit, Error> {
+        let mut wait = Box::pin(Arc::clone(&self.analyses.memory).acquire_many_owned(mib));
+        loop {
+            tokio::select! {
+                permit = &mut wait => return permit.map_err(|_| Error::Draining),
+                () = tokio::time::sleep(TELL) => self.control.check()?,
+            }
+        }
+    }
+
+    /// Computes on the threads of the analyses.
+    async fn compute(
+        &self,
+        algorithm: weft_proto::weft::compute::v1::Algorithm,
+        graph: GraphColumns,
+    ) -> Result<(AnalysisResult, Arc<Table>), Error> {
+        let (pool, control) = (Arc::clone(&self.analyses.pool), Arc::clone(&self.control));
+        let worked = tokio::task::spawn_blocking(move || {
+            pool.install(|| {
+                let began = std::time::Instant::now();
+                let computed = compute::compute(&algorithm, &graph, &control)?;
+                let duration = began.elapsed();
+                Ok((duration, outcome(graph, computed, duration)))
+            })
+        });
+        match worked.await {
+            Ok(Ok((duration, outcome))) => {
+                self.analyses.meter.compute_duration.observe(duration.as_secs_f64());
+                Ok(outcome)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(panic) => {
+                tracing::error!(analysis = self.name, %panic, "an analysis panicked");
+                Err(Error::Panicked)
+            }
+        }
+    }
+
+    fn report(&self) -> Analysis {
+        let (phase, progress) = (self.control.phase().into(), self.control.done());
+        Analysis { phase, progress, ..Analysis::default() }
+    }
+
+    fn tell(&self, told: &watch::Sender<Analysis>) {
+        let row = AnalysisRow { report: self.report().encode_to_vec().into(), ..self.row.clone() };
+        let Ok(mut shown) = message::analysis(&row) else { return };
+        shown.cancel_requested |= self.control.stopped() == Some(Stop::Cancelled);
+        told.send_if_modified(|last| {
+            let differs = *last != shown;
+            *last = shown;
+            differs
+        });
+    }
+
+    /// Keeps how it ended.
+    async fn end(&self, told: &watch::Sender<Analysis>, result: Result<AnalysisResult, Error>) {
+        let Analyses { store, owner, meter, .. } = &**self.analyses;
+        let uid = self.row.uid;
+        let (state, report) = match result {
+            Err(Error::Draining) => {
+                if let Err(error) = store.release_analysis(uid, *owner).await
+                    && !matches!(error, StoreError::NotFound { .. })
+                {
+                    tracing::warn!(analysis = self.name, %error, "an analysis is begun anew when its lease ends");
+                }
+                self.analyses.offered.notify_one();
+                return self.forget_if_gone().await;
+            }
+            Ok(result) => {
+                meter.succeeded.inc();
+                (
+                    AnalysisState::Succeeded,
+                    Analysis { result: Some(result), progress: 1.0, ..Analysis::default() },
+                )
+            }
+            Err(Error::Cancelled) => {
+                meter.cancelled.inc();
+                (AnalysisState::Cancelled, Analysis { progress: self.control.done(), ..Analysis::default() })
+            }
+            Err(error) => {
+                meter.failed.inc();
+                tracing::info!(analysis = self.name, %error, "an analysis has failed");
+                let error = Some(status(&Status::from(error)));
+                let progress = self.control.done();
+                (AnalysisState::Failed, Analysis { error, progress, ..Analysis::default() })
+            }
+        };
+        let report = bytes::Bytes::from(report.encode_to_vec());
+        if state != AnalysisState::Succeeded
+            && let Err(error) = table::delete(&self.analyses.objects, uid).await
+        {
+            tracing::warn!(analysis = self.name, %error, "values of an analysis are left over");
+        }
+        let mut pause = TELL;
+        loop {
+            let at = self.analyses.now();
+            match store.end_analysis(uid, *owner, state, report.clone(), at).await {
+                Ok(row) => {
+                    if let Ok(shown) = message::analysis(&row) {
+                        told.send_replace(shown);
+                    }
+                    return;
+                }
+                Err(StoreError::NotFound { .. }) => return self.forget_if_gone().await,
+                Err(error) => {
+                    // What was computed is kept as soon as the store answers again; its lease may run out, and then
+                    // it is computed anew.
+                    tracing::warn!(analysis = self.name, %error, "the outcome of an analysis could not be kept");
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(LEASE),
+                        () = self.analyses.lifecycle.draining() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forgets what was saved of an analysis that was deleted meanwhile.
+    async fn forget_if_gone(&self) {
+        let AnalysisRow { project, graph, id, uid, .. } = &self.row;
+        let found = self.analyses.store.get_analysis(project, graph, id).await;
+        let gone = match found {
+            Ok(row) => row.uid != *uid,
+            Err(StoreError::NotFound { .. }) => true,
+            Err(_) => false,
+        };
+        if gone && let Err(error) = table::delete(&self.analyses.objects, *uid).await {
+            tracing::warn!(analysis = self.name, %error, "values of an analysis are left over");
+        }
+    }
+}
+
+impl Analyses {
+    /// How many MiB an analysis needs.
+    ///
+    /// # Errors
+    /// More than there is for all of them.
+    pub(crate) fn check_memory(
+        &self,
+        graph: &str,
+        algorithm: &weft_proto::weft::compute::v1::Algorithm,
+        nodes: usize,
+        edges: usize,
+    ) -> Result<u32, Error> {
+        let needed = memory::estimate(algorithm, nodes, edges, self.threads());
+        if needed > self.options.analysis_memory_mib {
+            let limit = u64::from(self.options.analysis_memory_mib);
+            return Err(Error::TooMuchMemory { subject: graph.to_owned(), needed: u64::from(needed), limit });
+        }
+        Ok(needed)
+    }
+}
+
+/// What is kept of what was computed.
+fn outcome(graph: GraphColumns, computed: Computed, duration: Duration) -> (AnalysisResult, Arc<Table>) {
+    let GraphColumns { revision, ordinals, keys, edges, .. } = graph;
+    let (node_count, edge_count) = (ordinals.len() as i64, edges.len() as i64);
+    drop(edges);
+    let (names, columns): (Vec<_>, Vec<_>) = computed.columns.into_iter().unzip();
+    let table = match computed.slots {
+        None => Table::new(ordinals, keys, columns),
+        Some(slots) => Table::new(
+            slots.iter().map(|slot| ordinals[*slot]).collect(),
+            slots.iter().map(|slot| keys[*slot].clone()).collect(),
+            columns,
+        ),
+    };
+    let (top, groups, histogram) = if computed.grouped {
+        let (groups, sizes) = summary::groups(&table);
+        (Vec::new(), groups, summary::histogram(&sizes))
+    } else {
+        (summary::top(&table), Vec::new(), summary::histogram(&table.columns[0]))
+    };
+    let result = AnalysisResult {
+        graph_revision: revision,
+        node_count,
+        edge_count,
+        columns: names.into_iter().map(str::to_owned).collect(),
+        row_count: table.len() as i64,
+        numbers: computed.numbers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        top,
+        groups,
+        histogram,
+        compute_duration_ms: duration.as_secs_f64() * 1_000.0,
+        written_revision: 0,
+        unwritten_count: 0,
+    };
+    (result, Arc::new(table))
+}
+
+/// The status that a call would have got, details and all.
+fn status(status: &Status) -> rpc::Status {
+    rpc::Status::decode(status.details()).unwrap_or_else(|_| rpc::Status {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+        details: Vec::new(),
+    })
+}

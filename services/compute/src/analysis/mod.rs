@@ -1,0 +1,41 @@
+//! Analyses: jobs that compute on a whole graph at one revision, and leave values for its nodes.
+//!
+//! ```text
+//! analyses.rs   what they share: the store, the threads, who runs here
+//! claim.rs      takes what waits, as long as there is room; forgets what is old
+//! job.rs        one analysis from its claim to its end
+//! control.rs    how far a job is, and whether it is to end
+//! reading.rs    the graph, as columns, at one revision
+//! compute.rs    from the contract's algorithm to a kernel and back
+//! memory.rs     what that will need, before it is begun
+//! summary.rs    what is told of the values at a glance: top, groups, histogram
+//! table.rs      the values: kept as objects, read in pages
+//! writing.rs    the values as properties of the graph's nodes
+//! message.rs    rows as clients see them
+//! filter.rs     what a list can be filtered by
+//! ```
+
+pub(crate) mod analyses;
+mod claim;
+mod compute;
+mod control;
+pub(crate) mod filter;
+mod job;
+pub(crate) mod memory;
+pub(crate) mod message;
+mod reading;
+mod summary;
+pub(crate) mod table;
+mod writing;
+
+pub(crate) use analyses::Analyses;
+pub(crate) use compute::check as check_algorithm;
+use weft_store::AnalysisRow;
+
+/// Ends an analysis here whose end was asked for, if this process runs it; another one finds it in its row.
+pub(crate) fn stop_cancelled(analyses: &Analyses, row: &AnalysisRow) {
+    if row.cancel_asked {
+        analyses.stop(row.uid, control::Stop::Cancelled);
+    }
+    analyses.changed.send_replace(());
+}

@@ -1,0 +1,90 @@
+//! The methods of the analysis service, each answered by its file under `rpc/analysis/`.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use tonic::{Request, Response, Status};
+use weft_kit::Call;
+use weft_proto::weft::compute::v1::{
+    Analysis, CancelAnalysisRequest, CreateAnalysisRequest, DeleteAnalysisRequest, GetAnalysisRequest,
+    ListAnalysesRequest, ListAnalysesResponse, ListAnalysisValuesRequest, ListAnalysisValuesResponse,
+    StreamAnalysisValuesRequest, StreamAnalysisValuesResponse, WatchAnalysisRequest, analysis_service_server,
+    analysis_service_server::AnalysisServiceServer,
+};
+
+use crate::{analysis::Analyses, rpc::analysis as rpc, service::Answers};
+
+/// The service: analyses of graphs.
+#[derive(Clone, Debug)]
+pub struct AnalysisService {
+    analyses: Arc<Analyses>,
+}
+
+impl AnalysisService {
+    pub(crate) fn new(analyses: Arc<Analyses>) -> Self {
+        Self { analyses }
+    }
+
+    /// The service as tonic serves it.
+    pub fn into_server(self) -> AnalysisServiceServer<Self> {
+        AnalysisServiceServer::new(self)
+    }
+}
+
+#[tonic::async_trait]
+impl analysis_service_server::AnalysisService for AnalysisService {
+    type WatchAnalysisStream = Answers<Analysis>;
+    type StreamAnalysisValuesStream = Answers<StreamAnalysisValuesResponse>;
+
+    async fn create_analysis(
+        &self,
+        request: Request<CreateAnalysisRequest>,
+    ) -> Result<Response<Analysis>, Status> {
+        Ok(Response::new(rpc::create::handle(&self.analyses, Call::open(request)?).await?))
+    }
+
+    async fn get_analysis(&self, request: Request<GetAnalysisRequest>) -> Result<Response<Analysis>, Status> {
+        Ok(Response::new(rpc::get::handle(&self.analyses, Call::open(request)?).await?))
+    }
+
+    async fn list_analyses(
+        &self,
+        request: Request<ListAnalysesRequest>,
+    ) -> Result<Response<ListAnalysesResponse>, Status> {
+        Ok(Response::new(rpc::list::handle(&self.analyses, Call::open(request)?).await?))
+    }
+
+    async fn delete_analysis(&self, request: Request<DeleteAnalysisRequest>) -> Result<Response<()>, Status> {
+        Ok(Response::new(rpc::delete::handle(&self.analyses, Call::open(request)?).await?))
+    }
+
+    async fn cancel_analysis(
+        &self,
+        request: Request<CancelAnalysisRequest>,
+    ) -> Result<Response<Analysis>, Status> {
+        Ok(Response::new(rpc::cancel::handle(&self.analyses, Call::open(request)?).await?))
+    }
+
+    async fn watch_analysis(
+        &self,
+        request: Request<WatchAnalysisRequest>,
+    ) -> Result<Response<Self::WatchAnalysisStream>, Status> {
+        let states = rpc::watch::handle(&self.analyses, Call::open(request)?).await?;
+        Ok(Response::new(states.map(|state| state.map_err(Status::from)).boxed()))
+    }
+
+    async fn list_analysis_values(
+        &self,
+        request: Request<ListAnalysisValuesRequest>,
+    ) -> Result<Response<ListAnalysisValuesResponse>, Status> {
+        Ok(Response::new(rpc::list_values::handle(&self.analyses, Call::open(request)?).await?))
+    }
+
+    async fn stream_analysis_values(
+        &self,
+        request: Request<StreamAnalysisValuesRequest>,
+    ) -> Result<Response<Self::StreamAnalysisValuesStream>, Status> {
+        let pieces = rpc::stream_values::handle(&self.analyses, Call::open(request)?).await?;
+        Ok(Response::new(pieces.map(|piece| piece.map_err(Status::from)).boxed()))
+    }
+}

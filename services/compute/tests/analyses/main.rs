@@ -1,0 +1,7 @@
+//! Analyses over SQLite, a folder of objects, and the real graph service.
+
+mod life;
+mod refusals;
+mod values;
+mod world;
+mod writing;
