@@ -6,6 +6,7 @@
 
 mod agent;
 mod agents;
+mod analyses;
 mod commands;
 mod config;
 mod exit;
@@ -60,6 +61,9 @@ enum Command {
     /// Bring folders in, and keep graphs true to them.
     #[command(subcommand)]
     Source(source::SourceCommand),
+    /// Analyse graphs: components, ranks, communities, and more.
+    #[command(subcommand)]
+    Analyses(analyses::AnalysesCommand),
     /// What the edge serves, and calling any of it with JSON.
     #[command(subcommand)]
     Gateway(gateway::GatewayCommand),
@@ -124,6 +128,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Graph(command) => command.run(&target.connect()?, output).await,
         Command::Source(command) => command.run(&target.connect()?, output).await,
+        Command::Analyses(command) => command.run(&target.connect()?, output).await,
         Command::Gateway(command) => command.run(&target.connect()?, output).await,
         Command::Agents(command) => command.run(&target.connect()?, output).await,
         Command::Commands(command) => command.run(&target.connect()?, output).await,

@@ -20,6 +20,7 @@ use weft_kit::{Peer, config::Secret};
 use weft_proto::weft::{
     agent::v1::agent_service_client::AgentServiceClient,
     command::v1::command_service_client::CommandServiceClient,
+    compute::v1::analysis_service_client::AnalysisServiceClient,
     gateway::v1::gateway_service_client::GatewayServiceClient,
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::identity_service_client::IdentityServiceClient,
@@ -71,6 +72,9 @@ pub(crate) type AgentClient = AgentServiceClient<InterceptedService<Peer, WithKe
 /// The client of the command service.
 pub(crate) type CommandClient = CommandServiceClient<InterceptedService<Peer, WithKey>>;
 
+/// The client of the analysis service.
+pub(crate) type AnalysisClient = AnalysisServiceClient<InterceptedService<Peer, WithKey>>;
+
 /// The client of the identity service.
 pub(crate) type IdentityClient = IdentityServiceClient<InterceptedService<Peer, WithKey>>;
 
@@ -120,6 +124,10 @@ impl Connection {
 
     pub(crate) fn commands(&self) -> CommandClient {
         CommandServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn analyses(&self) -> AnalysisClient {
+        AnalysisServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn identity(&self) -> IdentityClient {
