@@ -47,9 +47,9 @@ pub(crate) fn keys() -> Result<Vec<String>> {
 
 /// Keeps what a reader found.
 #[derive(Default)]
-struct Found {
-    nodes: Vec<Node>,
-    edges: Vec<Edge>,
+pub(crate) struct Found {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) edges: Vec<Edge>,
 }
 
 impl Sink for Found {
@@ -102,7 +102,7 @@ fn timed<T>(rounds: u32, mut work: impl FnMut() -> Result<T>) -> Result<(f64, T)
     Ok((median(times), made.context("there is at least one round")?))
 }
 
-fn read(format: Option<GraphFormat>, files: &[(&str, &[u8])]) -> Result<Found> {
+pub(crate) fn read(format: Option<GraphFormat>, files: &[(&str, &[u8])]) -> Result<Found> {
     let mut found = Found::default();
     let mut reader = Reader::new(ReadOptions { format, ..ReadOptions::default() });
     for (path, content) in files {

@@ -5,6 +5,7 @@
 //! there is one, measured in turn in the same run. Whatever holds, the exit code is 0: a
 //! measurement is not a verdict.
 
+mod analytics;
 mod attacks;
 mod commands;
 mod drain;
@@ -43,9 +44,12 @@ struct Arguments {
     /// nats-server's program, which `sockets` measures against; `tools/setup bench` installs it.
     #[arg(long, value_name = "PATH", default_value = "nats-server")]
     nats: PathBuf,
-    /// Measure `sockets` without its peers: for those who work on ours.
+    /// Measure `sockets` or `analytics` without its peers: for those who work on ours.
     #[arg(long)]
     alone: bool,
+    /// A graph for `analytics`, in a format that is imported; the packages of Debian if not given.
+    #[arg(long = "graph", value_name = "FILE")]
+    graphs: Vec<PathBuf>,
     /// Tell what is measured on the way (standard error).
     #[arg(long)]
     verbose: bool,
@@ -53,6 +57,8 @@ struct Arguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Scenario {
+    /// Analyses of a real graph and of one of a million nodes, against igraph, networkit and the crate `graph`.
+    Analytics,
     /// What floods, half-open connections, clients that read nothing and idle streams do to others.
     Attacks,
     /// What those notice who call a gateway that is told to end, with another one beside it.
@@ -86,6 +92,9 @@ fn main() -> Result<()> {
     }
     let report = runtime.block_on(async {
         match arguments.scenario {
+            Scenario::Analytics => {
+                Box::pin(analytics::measure(arguments.rounds, &arguments.graphs, arguments.alone)).await
+            }
             Scenario::Attacks => attacks::measure(arguments.rounds).await,
             Scenario::Commands => Box::pin(commands::measure(arguments.rounds)).await,
             Scenario::Drain => drain::measure(arguments.rounds).await,

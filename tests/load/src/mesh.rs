@@ -11,7 +11,10 @@ use weft::{
 };
 use weft_graph::FolderOptions;
 use weft_kit::{Peer, config::Rates};
-use weft_proto::weft::graph::v1::{CreateGraphRequest, Graph, graph_service_client::GraphServiceClient};
+use weft_proto::weft::{
+    compute::v1::analysis_service_client::AnalysisServiceClient,
+    graph::v1::{CreateGraphRequest, Graph, graph_service_client::GraphServiceClient},
+};
 use weft_tests::runtime::signed;
 
 /// A mesh in this process, and a client of it over a socket.
@@ -69,6 +72,10 @@ impl Mesh {
 
     pub(crate) fn graphs(&self) -> GraphServiceClient<Channel> {
         GraphServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn analyses(&self) -> AnalysisServiceClient<Channel> {
+        AnalysisServiceClient::new(self.channel.clone())
     }
 
     pub(crate) async fn create_graph(&self, id: &str) -> Result<String> {
