@@ -78,6 +78,7 @@ def known(mesh):
         return subprocess.run(command, capture_output=True, check=True, text=True, env=clean, timeout=60).stdout.strip()
 
     weft("graph", "create", "g")
+    weft("analyses", "run", "g", "cores", "--id", "a")
     weft("source", "create", "g/notes", "--folder", "notes")
     weft("source", "refresh", "g/notes")
     token = weft("agents", "token", "create")
@@ -97,6 +98,7 @@ def known(mesh):
         "graph": "g",
         "key": "Engine",
         "layout": "l",
+        "analysis": "a",
         "source": "notes",
         "refresh": "1",
         "folder": "notes",

@@ -9,6 +9,7 @@ import "./styles/pages.css";
 import "./styles/graph.css";
 import "./styles/sources.css";
 import "./styles/fleet.css";
+import "./styles/analysis.css";
 import { router } from "./app/router";
 import { keepRenewing, redeemTicket, takeTicket } from "./auth/sign-in";
 import { isTransient } from "./rpc/errors";

@@ -55,6 +55,8 @@ export interface GraphSearch {
   node?: string;
   view?: "table" | "sources";
   source?: string;
+  /** An analysis in its panel; `all` is the list of them. */
+  analysis?: string;
 }
 
 const graph = createRoute({
@@ -66,6 +68,7 @@ const graph = createRoute({
     node: search.node === undefined ? undefined : String(search.node),
     view: search.view === "table" || search.view === "sources" ? search.view : undefined,
     source: search.source === undefined ? undefined : String(search.source),
+    analysis: search.analysis === undefined ? undefined : String(search.analysis),
   }),
 });
 

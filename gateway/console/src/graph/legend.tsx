@@ -21,6 +21,7 @@ export function Legend({ live }: { live: LiveGraph }) {
             <option value="type">type</option>
             <option value="label">label</option>
             <option value="degree">degree</option>
+            {style.values && <option value="values">{style.values.name}</option>}
           </select>
         </label>
         <button
@@ -68,6 +69,7 @@ export function Legend({ live }: { live: LiveGraph }) {
               >
                 <option value="degree">degree</option>
                 <option value="same">all the same</option>
+                {style.values && !style.values.grouped && <option value="values">{style.values.name}</option>}
               </select>
             </label>
             <label className="check">

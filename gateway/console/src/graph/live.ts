@@ -19,7 +19,7 @@ import { LayoutLink } from "./layout-link";
 import type { GraphModel } from "./model";
 import { Scene, type SceneStyle } from "./scene";
 import { FrameStats } from "./stats";
-import { bestColorBy, type LegendEntry } from "./style";
+import { bestColorBy, type LegendEntry, type NodeValues } from "./style";
 
 const CHANGE_EVERY_MS = 250;
 
@@ -86,6 +86,7 @@ export class LiveGraph {
         theme: theme.effective(),
         colorBy: "type",
         sizeBy: "degree",
+        values: null,
         sizeFactor: 1,
         edges: true,
         labels: true,
@@ -350,6 +351,27 @@ export class LiveGraph {
     this.state.patch({ style });
     this.scene?.setStyle(style);
     this.state.patch({ legend: this.scene?.style?.legend ?? this.state.get().legend });
+  }
+
+  /** Colours the map by what an analysis found, and sizes it where that is an amount; `null` takes it off. */
+  showValues(values: NodeValues | null): void {
+    const { model } = this;
+    if (values) {
+      this.restyle({
+        values,
+        colorBy: "values",
+        sizeBy: values.grouped ? "degree" : "values",
+        hidden: new Set(),
+      });
+    } else if (model) {
+      const { colorBy, sizeBy } = this.state.get().style;
+      this.restyle({
+        values: null,
+        colorBy: colorBy === "values" ? bestColorBy(model) : colorBy,
+        sizeBy: sizeBy === "values" ? "degree" : sizeBy,
+        hidden: new Set(),
+      });
+    }
   }
 
   toggleCategory(id: string): void {

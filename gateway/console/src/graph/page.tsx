@@ -26,6 +26,9 @@ import { SidePanel } from "./panel";
 import { NodeSearch } from "./search";
 
 const route = getRouteApi("/graphs/$project/$graph");
+const AnalysisPanel = lazy(() =>
+  import("../analysis/panel").then((found) => ({ default: found.AnalysisPanel })),
+);
 const SourcesView = lazy(() => import("../sources/view"));
 const VIEWS = [
   { view: undefined, label: "Map", icon: "map" },
@@ -62,6 +65,7 @@ function OpenGraph({ live }: { live: LiveGraph }) {
   const [importing, setImporting] = useState(false);
   const { view } = search;
   const map = view === undefined;
+  const analysing = search.analysis !== undefined && view !== "sources";
   const title = shown?.displayName || live.id;
   const mayImport = may(principal, GraphService.method.importGraph, live.project);
   const setSearch = (part: Partial<typeof search>) =>
@@ -109,6 +113,12 @@ function OpenGraph({ live }: { live: LiveGraph }) {
           title: "Sources of this graph",
           icon: "folder",
           run: () => setSearch({ view: "sources" }),
+        },
+        {
+          id: "analyses",
+          title: "Analyse this graph",
+          icon: "chart",
+          run: () => setSearch({ analysis: "all", view: undefined }),
         },
         { id: "reheat", title: "Reheat the layout", icon: "heat", run: () => void live.command("reheat") },
         {
@@ -159,6 +169,16 @@ function OpenGraph({ live }: { live: LiveGraph }) {
             </button>
           ))}
         </div>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Analyses"
+          aria-pressed={analysing}
+          title="Analyses"
+          onClick={() => setSearch({ analysis: analysing ? undefined : "all", view: undefined })}
+        >
+          <Icon name="chart" size={18} />
+        </button>
         {mayImport && (
           <button
             type="button"
@@ -182,6 +202,16 @@ function OpenGraph({ live }: { live: LiveGraph }) {
           />
         ) : (
           <>
+            {analysing && phase === "ready" && (
+              <Suspense fallback={<aside className="panel analysis-panel" aria-busy="true" />}>
+                <AnalysisPanel
+                  live={live}
+                  selected={search.analysis === "all" ? undefined : search.analysis}
+                  onSelect={(analysis) => setSearch({ analysis: analysis ?? "all" })}
+                  onClose={() => setSearch({ analysis: undefined })}
+                />
+              </Suspense>
+            )}
             <div className="graph-stage">
               {map && webgl && <MapView live={live} />}
               {map && !webgl && <NoWebGl onTable={() => setSearch({ view: "table" })} />}

@@ -11,7 +11,14 @@ import { Renderer } from "../render/renderer";
 import { State } from "../render/shaders";
 import type { GraphModel } from "./model";
 import type { FrameStats } from "./stats";
-import { type ColorBy, type NodeStyle, shuffledEnds, type SizeBy, styleNodes } from "./style";
+import {
+  type ColorBy,
+  type NodeStyle,
+  type NodeValues,
+  shuffledEnds,
+  type SizeBy,
+  styleNodes,
+} from "./style";
 
 const REST_MS = 300;
 /** Above this a frame has too many edges for the GPU at hand; below the other, too few. */
@@ -27,6 +34,8 @@ export interface SceneStyle {
   theme: Theme;
   colorBy: ColorBy;
   sizeBy: SizeBy;
+  /** What an analysis found, if the map is to show it. */
+  values: NodeValues | null;
   sizeFactor: number;
   edges: boolean;
   labels: boolean;
@@ -103,7 +112,7 @@ export class Scene {
     renderer.look = LOOKS[options.theme];
     renderer.sizeFactor = options.sizeFactor;
     renderer.edgesVisible = options.edges;
-    this.style = styleNodes(model, renderer.look, options.colorBy, options.sizeBy);
+    this.style = styleNodes(model, renderer.look, options.colorBy, options.sizeBy, options.values);
     renderer.setSizes(this.style.sizes, this.style.order, model.nodeCount);
     renderer.setEdges(shuffledEnds(model.ends, model.edgeCount), model.edgeCount);
     this.uploadLooks();

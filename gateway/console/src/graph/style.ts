@@ -4,8 +4,21 @@ import { type Look, onRamp, rgb } from "../render/look";
 import type { GraphModel } from "./model";
 import { LABEL_SEPARATOR } from "./model";
 
-export type ColorBy = "type" | "label" | "degree";
-export type SizeBy = "degree" | "same";
+export type ColorBy = "type" | "label" | "degree" | "values";
+export type SizeBy = "degree" | "same" | "values";
+
+/** A number for some nodes, from an analysis. */
+export interface NodeValues {
+  /** What the numbers are, for people. */
+  name: string;
+  /** Name of the analysis. */
+  analysis: string;
+  /** Whether a number is the name of a group: the ordinal of its first node. */
+  grouped: boolean;
+  /** Ascending. */
+  ordinals: Uint32Array;
+  values: Float64Array;
+}
 
 export interface LegendEntry {
   id: string;
@@ -43,10 +56,25 @@ export function bestColorBy(model: GraphModel): ColorBy {
   return labelled > model.liveNodeCount / 4 ? "label" : "degree";
 }
 
-export function styleNodes(model: GraphModel, look: Look, colorBy: ColorBy, sizeBy: SizeBy): NodeStyle {
+export function styleNodes(
+  model: GraphModel,
+  look: Look,
+  colorBy: ColorBy,
+  sizeBy: SizeBy,
+  values: NodeValues | null = null,
+): NodeStyle {
   const ranking = rankByDegree(model);
   const order = ranking.slice().reverse();
-  const { category, legend } = colorBy === "degree" ? byDegree(model, look) : byName(model, look, colorBy);
+  const known = values && { ...values, values: ofModel(model, values) };
+  const steps = known && !known.grouped ? stepsOf(known.values) : [];
+  const { category, legend } =
+    colorBy === "values" && known
+      ? known.grouped
+        ? byGroup(model, look, known)
+        : byStep(model, look, known.values, steps)
+      : colorBy === "degree"
+        ? byDegree(model, look)
+        : byName(model, look, colorBy === "label" ? "label" : "type");
   const palette = legend.map((entry) => rgb(entry.color));
   const colors = new Uint8Array(model.nodeCount * 4);
   for (let i = 0; i < model.nodeCount; i++) {
@@ -55,7 +83,107 @@ export function styleNodes(model: GraphModel, look: Look, colorBy: ColorBy, size
     colors[i * 4 + 1] = g;
     colors[i * 4 + 2] = b;
   }
-  return { colors, category, legend, sizes: sizesOf(model, sizeBy), ranking, order };
+  const sized = sizeBy === "values" && steps.length > 0 ? known : null;
+  const sizes = sized ? sizesOfSteps(model, sized.values, steps) : sizesOf(model, sizeBy);
+  return { colors, category, legend, sizes, ranking, order };
+}
+
+/** The value of each node of the model; not a number where it has none. Both are in the order of ordinals. */
+function ofModel(model: GraphModel, { ordinals, values }: NodeValues): Float64Array {
+  const out = new Float64Array(model.nodeCount).fill(Number.NaN);
+  for (let i = 0, at = 0; i < model.nodeCount; i++) {
+    while (at < ordinals.length && ordinals[at] < model.ordinals[i]) at++;
+    if (ordinals[at] === model.ordinals[i]) out[i] = values[at];
+  }
+  return out;
+}
+
+/** Shares of the nodes that lie below a step: most values of most analyses are small, and what stands out is few. */
+const SHARES = [0.5, 0.8, 0.95, 0.99, 0.999];
+
+/** Where steps of values begin, the lowest first. */
+function stepsOf(values: Float64Array): number[] {
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort();
+  if (sorted.length === 0) return [];
+  const begins = [sorted[0]];
+  for (const share of SHARES) {
+    const begin = sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+    if (begin > begins[begins.length - 1]) begins.push(begin);
+  }
+  return begins;
+}
+
+function stepOf(steps: readonly number[], value: number): number {
+  let step = steps.length - 1;
+  while (step > 0 && value < steps[step]) step--;
+  return step;
+}
+
+function sizesOfSteps(model: GraphModel, values: Float64Array, steps: readonly number[]): Uint8Array {
+  const base = baseSize(model);
+  const sizes = new Uint8Array(model.nodeCount);
+  for (let i = 0; i < model.nodeCount; i++) {
+    const step = Number.isNaN(values[i]) ? -1 : stepOf(steps, values[i]);
+    const grown = step < 0 ? 0.5 : 0.7 * 1.65 ** step;
+    sizes[i] = Math.min(255, Math.max(2, Math.round(base * grown * 4)));
+  }
+  return sizes;
+}
+
+function byStep(model: GraphModel, look: Look, values: Float64Array, steps: readonly number[]) {
+  const category = new Uint8Array(model.nodeCount);
+  for (let i = 0; i < model.nodeCount; i++)
+    category[i] = Number.isNaN(values[i]) ? steps.length : stepOf(steps, values[i]);
+  const counts = countOf(model, category, steps.length + 1);
+  const legend = steps.map((begin, step): LegendEntry => {
+    const [r, g, b] = onRamp(look.ramp, steps.length === 1 ? 0 : step / (steps.length - 1));
+    const color = `#${((r << 16) | (g << 8) | b).toString(16).padStart(6, "0")}`;
+    const next = steps[step + 1];
+    const name = next === undefined ? `${few(begin)} and more` : `${few(begin)} – ${few(next)}`;
+    return { id: `step ${step}`, name, count: counts[step], color };
+  });
+  legend.push({ id: OTHER, name: "no value", count: counts[steps.length], color: look.other });
+  return { category, legend };
+}
+
+/** The largest groups get the colours; the rest share a grey. */
+function byGroup(model: GraphModel, look: Look, { values }: NodeValues) {
+  const counted = new Map<number, number>();
+  const names = new Map<number, string>();
+  for (let i = 0; i < model.nodeCount; i++) {
+    if (model.gone[i] || Number.isNaN(values[i])) continue;
+    counted.set(values[i], (counted.get(values[i]) ?? 0) + 1);
+    if (model.ordinals[i] === values[i]) names.set(values[i], model.title(i));
+  }
+  const sorted = [...counted].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  const coloured = sorted.slice(0, look.categories.length).map(([group]) => group);
+  const index = new Map(coloured.map((group, i) => [group, i]));
+  const category = new Uint8Array(model.nodeCount);
+  for (let i = 0; i < model.nodeCount; i++) category[i] = index.get(values[i]) ?? coloured.length;
+  const counts = countOf(model, category, coloured.length + 1);
+  const legend = coloured.map(
+    (group, i): LegendEntry => ({
+      id: `group ${group}`,
+      name: names.get(group) ?? `group ${group}`,
+      count: counts[i],
+      color: look.categories[i],
+    }),
+  );
+  const more = Math.max(0, sorted.length - coloured.length);
+  legend.push({
+    id: OTHER,
+    name: more > 0 ? `${more} more` : "no group",
+    count: counts[coloured.length],
+    color: look.other,
+  });
+  return { category, legend };
+}
+
+function few(value: number): string {
+  if (Number.isInteger(value)) return String(value);
+  return Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6
+    ? value.toExponential(1)
+    : String(Number(value.toPrecision(3)));
 }
 
 function rankByDegree(model: GraphModel): Uint32Array {
@@ -71,9 +199,13 @@ function rankByDegree(model: GraphModel): Uint32Array {
   return ranking;
 }
 
+function baseSize(model: GraphModel): number {
+  return Math.min(6.5, Math.max(0.8, 26 / Math.max(1, model.liveNodeCount) ** 0.28));
+}
+
 function sizesOf(model: GraphModel, sizeBy: SizeBy): Uint8Array {
   const count = Math.max(1, model.liveNodeCount);
-  const base = Math.min(6.5, Math.max(0.8, 26 / count ** 0.28));
+  const base = baseSize(model);
   const mean = Math.max(1, (2 * model.edgeCount) / count);
   const sizes = new Uint8Array(model.nodeCount);
   for (let i = 0; i < model.nodeCount; i++) {
