@@ -12,8 +12,8 @@ use weft_tests::{
     process::Process,
 };
 
-/// Nodes of a ring, of which exact betweenness takes some seconds without optimisation.
-const NODES: u32 = 2_500;
+/// Nodes of a ring, of which exact betweenness takes some seconds.
+const NODES: u32 = 16_000;
 /// How often the program is killed.
 const KILLS: usize = 2;
 
@@ -24,8 +24,11 @@ async fn accepted_analyses_outlive_their_processes() {
     process.start();
     let client = process.client();
     let graph = graphs::create(&client, "g").await;
-    let ring = (0..NODES).map(|at| edge(&format!("n{at}"), &format!("n{}", (at + 1) % NODES))).collect();
-    graphs::apply(&client, &graph, ring).await;
+    let ring: Vec<_> =
+        (0..NODES).map(|at| edge(&format!("n{at}"), &format!("n{}", (at + 1) % NODES))).collect();
+    for part in ring.chunks(8_000) {
+        graphs::apply(&client, &graph, part.to_vec()).await;
+    }
     let long = create(&client, &graph, Kind::Betweenness(Betweenness::default())).await;
     let short = create(&client, &graph, Kind::Cores(Cores {})).await;
     for _ in 0..KILLS {

@@ -67,6 +67,25 @@ def test_a_folder_of_notes(weft, name, tmp_path):
     assert "Warp" in found["results"][0]["node"]["key"]
 
 
+def test_an_analysis_from_the_shell(weft, name, tmp_path):
+    edges = tmp_path / "edges.tsv"
+    edges.write_text("a\tb\nb\tc\nc\ta\nc\td\n")
+    weft("graph", "import", edges, "--graph", name)
+    done = json.loads(weft("analyses", "run", name, "page-rank", "--damping", "0.9", "--id", "ranks", "-o", "json"))
+    assert done["state"] == "ANALYSIS_STATE_SUCCEEDED" and done["result"]["rowCount"] == "4"
+    assert b"converged" in weft("analyses", "get", f"{name}/ranks")
+    values = json.loads(weft("analyses", "values", f"{name}/ranks", "--order-by", "node", "--limit", "0", "-o", "json"))["values"]
+    assert [value["node"] for value in values] == list("abcd")
+    assert abs(sum(value["values"][0] for value in values) - 1) < 1e-9
+    assert "GRAPH_HAS_CYCLE" in weft("analyses", "run", name, "precedence", status=5)
+    assert b"failed" in weft("analyses", "list", name, "--filter", "state = failed")
+    assert "SUCCEEDED" in weft("analyses", "watch", f"{name}/ranks", "-o", "json").decode()
+    weft("analyses", "cancel", f"{name}/ranks")
+    weft("analyses", "delete", f"{name}/ranks")
+    assert "ANALYSIS_NOT_FOUND" in weft("analyses", "get", f"{name}/ranks", status=3)
+    assert weft("analyses", "run", name, "dbscan", "--distance", "1", status=2)
+
+
 def test_exit_codes_tell_what_happened(weft, name, tmp_path):
     weft("graph", "create", name)
     assert weft("graph", "create", name, status=5)

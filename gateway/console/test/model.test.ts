@@ -108,6 +108,27 @@ describe("the style", () => {
     expect(style.ranking.length).toBe(3);
   });
 
+  it("colours groups by size and amounts by steps, and says who has no value", () => {
+    const model = triangle();
+    const [first, second] = [model.ordinals[0], model.ordinals[1]];
+    const values = (grouped: boolean, list: number[]) => ({
+      name: "test",
+      analysis: "a",
+      grouped,
+      ordinals: model.ordinals.slice(0, 2),
+      values: Float64Array.from(list),
+    });
+    const grouped = styleNodes(model, LOOKS.dark, "values", "degree", values(true, [first, first]));
+    expect(grouped.legend.map((entry) => entry.count)).toEqual([2, 1]);
+    expect(grouped.category[0]).toBe(grouped.category[1]);
+    const apart = styleNodes(model, LOOKS.dark, "values", "degree", values(true, [first, second]));
+    expect(apart.category[0]).not.toBe(apart.category[1]);
+    const amounts = styleNodes(model, LOOKS.dark, "values", "values", values(false, [0.1, 0.9]));
+    expect(amounts.category[1]).toBeGreaterThan(amounts.category[0]);
+    expect(amounts.sizes[1]).toBeGreaterThan(amounts.sizes[0]);
+    expect(amounts.legend[amounts.category[2]].name).toBe("no value");
+  });
+
   it("shuffles edges without losing one", () => {
     const ends = Uint32Array.from({ length: 2000 }, (_, i) => i);
     const out = shuffledEnds(ends, 1000);

@@ -19,27 +19,39 @@
 //! labels.rs        label propagation
 //! communities/     Leiden and Louvain
 //! precedence.rs    topological order, critical path
+//! places.rs        nodes as points
+//! k_means.rs       groups of points around centres
+//! dbscan.rs        groups of points that lie densely
+//! anomalies.rs     nodes with unusual surroundings
 //! ```
 
+mod anomalies;
 mod centrality;
 mod communities;
 mod components;
 mod cores;
+mod dbscan;
+mod k_means;
 mod labels;
 mod network;
 mod pagerank;
 mod paths;
+mod places;
 mod precedence;
 mod triangles;
 
+pub use anomalies::{Anomalies, anomalies};
 pub use centrality::{Closeness, Sources, betweenness, closeness};
 pub use communities::{Communities, CommunityParams, Method, communities, modularity};
 pub use components::{Components, strong_components, weak_components};
 pub use cores::core_numbers;
+pub use dbscan::{Dbscan, DbscanParams, dbscan};
+pub use k_means::{KMeans, KMeansParams, k_means};
 pub use labels::propagate_labels;
 pub use network::{Along, Network};
 pub use pagerank::{PageRank, PageRankParams, pagerank};
 pub use paths::{UNREACHED, breadth_first, shortest_paths};
+pub use places::Place;
 pub use precedence::{Precedence, precedence};
 pub use triangles::{Triangles, triangles};
 

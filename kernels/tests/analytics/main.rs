@@ -4,6 +4,7 @@
 mod communities;
 mod made;
 mod naive;
+mod places;
 mod promises;
 mod structure;
 mod ways;

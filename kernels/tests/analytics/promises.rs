@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use weft_kernels::analytics::{
-    Along, AnalysisError, CommunityParams, Network, Observer, PageRankParams, Sources, Unobserved,
+    Along, AnalysisError, CommunityParams, Network, Observer, PageRankParams, Sources, Unobserved, anomalies,
     betweenness, breadth_first, closeness, communities, core_numbers, pagerank, precedence, propagate_labels,
     shortest_paths, strong_components, triangles, weak_components,
 };
@@ -56,6 +56,7 @@ fn everything(network: &Network, observer: &dyn Observer) -> Result<Vec<Vec<u64>
         bits(&near.closeness),
         bits(&near.harmonic),
         triangles(network, observer)?.counts,
+        bits(&anomalies(network, observer)?.scores),
         wide(&propagate_labels(network, Along::Both, 5, observer)?),
         wide(&communities(network, &CommunityParams::default(), observer)?.labels),
     ])

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use weft_kernels::analytics::{
-    Along, AnalysisError, Unobserved, core_numbers, precedence, propagate_labels, strong_components,
-    triangles, weak_components,
+    Along, AnalysisError, Unobserved, anomalies, core_numbers, precedence, propagate_labels,
+    strong_components, triangles, weak_components,
 };
 
 use crate::made::{Made, any_dag, any_graph};
@@ -157,4 +157,42 @@ fn of_those_that_could_come_next_the_smallest_does() {
     assert_eq!(found.order, [2, 3, 1, 4, 0]);
     assert_eq!(found.levels, [1, 1, 0, 0, 0]);
     assert_eq!(found.critical, [4, 0]);
+}
+
+proptest! {
+    /// Egonets, counted edge by edge.
+    #[test]
+    fn egonets_are_counted(made in any_graph(24)) {
+        let found = anomalies(&made.network(), &Unobserved).unwrap();
+        let matrix = made.undirected();
+        let linked = |a: usize, b: usize| matrix[a][b] > 0.0;
+        for node in 0..made.nodes() {
+            let members: Vec<usize> =
+                (0..made.nodes()).filter(|other| *other == node || linked(node, *other)).collect();
+            let pairs = members.iter().enumerate().flat_map(|(at, a)| members[at + 1..].iter().map(move |b| (*a, *b)));
+            prop_assert_eq!(found.nodes[node], members.len() as u64);
+            prop_assert_eq!(found.edges[node], pairs.filter(|(a, b)| linked(*a, *b)).count() as u64);
+            prop_assert!(found.scores[node] >= 0.0 && found.scores[node].is_finite());
+        }
+    }
+}
+
+#[test]
+fn a_clique_among_stars_is_odd() {
+    let mut pairs = Vec::new();
+    // Twenty stars of different sizes.
+    let mut next = 0;
+    for size in 3..23 {
+        let centre = next;
+        pairs.extend((1..=size).map(|at| (centre, centre + at)));
+        next += size + 1;
+    }
+    let clique = next;
+    for a in 0..12 {
+        pairs.extend((a + 1..12).map(|b| (clique + a, clique + b)));
+    }
+    let made = Made::of(clique + 12, &pairs);
+    let found = anomalies(&made.network(), &Unobserved).unwrap();
+    let oddest = (0..made.nodes()).max_by(|a, b| found.scores[*a].total_cmp(&found.scores[*b])).unwrap();
+    assert!(oddest >= clique, "{oddest} is in no clique");
 }

@@ -102,6 +102,9 @@ pub enum Error {
         /// What there is, in MiB.
         limit: u64,
     },
+    /// The places of a layout are needed, and were never saved.
+    #[error("the layout {0} has not put the nodes anywhere yet")]
+    NotPlaced(String),
     /// What needs a graph without cycles was asked of one that has some.
     #[error("the graph has a cycle of {length} nodes, for example {}", .nodes.join(" → "))]
     Cycle {
@@ -194,6 +197,7 @@ impl Error {
             Self::NoValues { .. } => "ANALYSIS_HAS_NO_VALUES",
             Self::MayNotWrite => "SCOPE_REQUIRED",
             Self::TooMuchMemory { .. } => "ANALYSIS_TOO_LARGE",
+            Self::NotPlaced(_) => "LAYOUT_NOT_PLACED",
             Self::Cycle { .. } => "GRAPH_HAS_CYCLE",
             Self::TimedOut(_) => "ANALYSIS_TIMED_OUT",
             Self::Cancelled => "ANALYSIS_CANCELLED",
@@ -247,6 +251,7 @@ impl From<Error> for Status {
                 let quota = format!("analyses may use {limit} MiB");
                 Problem::resource_exhausted(reason, text).with("needed_mib", needed).quota(subject, quota)
             }
+            Error::NotPlaced(layout) => Problem::failed_precondition(reason, text).with("layout", layout),
             Error::Cycle { length, nodes } => Problem::failed_precondition(reason, text)
                 .with("length", length)
                 .with("nodes", nodes.join(" ")),

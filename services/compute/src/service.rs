@@ -55,8 +55,13 @@ impl ComputeService {
         options.validate()?;
         let Deps { store, analyses, objects, graph, clock, ids, lifecycle } = deps;
         let process = (clock, ids, lifecycle);
-        let analyses =
-            Analyses::new(options.clone(), analyses, objects.clone(), graph.clone(), process.clone());
+        let analyses = Analyses::new(
+            options.clone(),
+            (analyses, Arc::clone(&store)),
+            objects.clone(),
+            graph.clone(),
+            process.clone(),
+        );
         let layouts = Layouts::new(options, store, Positions::new(objects), graph, process);
         Ok(Self { layouts, analyses })
     }

@@ -7,8 +7,8 @@ export interface Field {
   name: string;
   label: string;
   hint: string;
-  /** `key` is a node; `keys` one or several, by commas. */
-  type: "number" | "key" | "keys" | "text" | "choice" | "check";
+  /** `key` is a node; `keys` one or several, by commas; `layout` one whose places are taken. */
+  type: "number" | "key" | "keys" | "layout" | "text" | "choice" | "check";
   initial?: number;
   low?: number;
   high?: number;
@@ -48,6 +48,14 @@ const FROM: Field = {
   label: "From",
   hint: "Key of the node where it begins",
   type: "key",
+  required: true,
+};
+
+const LAYOUT: Field = {
+  name: "places",
+  label: "Layout",
+  hint: "Whose places are taken, as they were saved last",
+  type: "layout",
   required: true,
 };
 
@@ -190,6 +198,58 @@ export const CHOICES: readonly Choice[] = [
     fields: [FROM, ALONG],
   },
   {
+    kind: "anomalies",
+    title: "Anomalies",
+    about: "Nodes whose surroundings are unlike those of the others.",
+    fields: [],
+  },
+  {
+    kind: "kMeans",
+    title: "Clusters around centres",
+    about: "As many groups of nodes that lie together as are asked for (k-means).",
+    fields: [
+      LAYOUT,
+      {
+        name: "groups",
+        label: "Groups",
+        hint: "How many",
+        type: "number",
+        initial: 8,
+        low: 1,
+        high: 1000,
+        whole: true,
+      },
+    ],
+  },
+  {
+    kind: "dbscan",
+    title: "Dense clusters",
+    about: "Groups of nodes that lie densely, of any shape, and nodes of none (DBSCAN).",
+    fields: [
+      LAYOUT,
+      {
+        name: "distance",
+        label: "Distance",
+        hint: "How far neighbours are from each other at most, in layout units",
+        type: "number",
+        initial: 5,
+        low: 1e-6,
+        high: 1e7,
+        required: true,
+      },
+      {
+        name: "minPoints",
+        label: "Neighbours",
+        hint: "So many put a node into the middle of a group",
+        type: "number",
+        initial: 5,
+        low: 1,
+        high: 1e6,
+        whole: true,
+      },
+    ],
+  },
+  {
     kind: "precedence",
     title: "Order of work",
     about: "What must come before what, and the chain that decides how long it takes.",
@@ -217,6 +277,7 @@ export function blank(choice: Choice, selectedKey: string): Form {
     choice.fields.map((field) => {
       if (field.type === "check") return [field.name, false];
       if (field.type === "key") return [field.name, selectedKey];
+      if (field.type === "layout") return [field.name, "main"];
       if (field.type === "choice") return [field.name, String(field.choices?.[0][0] ?? 0)];
       return [field.name, field.initial === undefined ? "" : String(field.initial)];
     }),
@@ -243,6 +304,7 @@ export function algorithmOf(choice: Choice, form: Form): Algorithm["kind"] {
     const given = form[field.name];
     const text = String(given ?? "").trim();
     if (field.type === "check") value[field.name] = given === true;
+    else if (field.type === "layout") value[field.name] = { origin: { case: "layout", value: text } };
     else if (field.type === "keys") {
       value[field.name] = text
         .split(",")

@@ -1,12 +1,7 @@
-// Analyses as the console knows them: the list of a graph, kept true by what
-// their streams tell, and the values of one for the map.
+// What is known about analyses, without a page: which of two tellings is the
+// newer one, how far one is, and how the lists are kept true.
 import type { QueryClient } from "@tanstack/react-query";
 import { type Analysis, AnalysisPhase, AnalysisState } from "../gen/weft/compute/v1/analysis_pb";
-import type { NodeValues } from "../graph/style";
-import { analyses, liveAnalyses } from "../rpc/analyses";
-import { Backoff, pause } from "../rpc/backoff";
-import { isTransient } from "../rpc/errors";
-import { titleOf } from "./algorithms";
 
 export const analysesKey = (graph: string) => ["analyses", graph] as const;
 export const analysisKey = (name: string) => ["analysis", name] as const;
@@ -57,48 +52,6 @@ export function tell(queries: QueryClient, told: Analysis): void {
     if (!list.some((one) => one.name === told.name)) return [told, ...list];
     return list.map((one) => (one.name === told.name ? newer(one, told) : one));
   });
-}
-
-/** Follows an analysis to its end, or to `signal`. */
-export async function follow(queries: QueryClient, name: string, signal: AbortSignal): Promise<void> {
-  const backoff = new Backoff();
-  while (!signal.aborted) {
-    try {
-      for await (const told of liveAnalyses.watchAnalysis({ name }, { signal })) {
-        backoff.reset();
-        tell(queries, told);
-        if (!isOpen(told)) return;
-      }
-    } catch (error) {
-      if (signal.aborted || !isTransient(error)) return;
-    }
-    await pause(backoff.next(), signal);
-  }
-}
-
-export async function list(parent: string, signal: AbortSignal): Promise<Analysis[]> {
-  const page = await analyses.listAnalyses({ parent, pageSize: 100 }, { signal });
-  return page.analyses;
-}
-
-/** The first column of an analysis' values, for the map. */
-export async function valuesOf(analysis: Analysis, signal?: AbortSignal): Promise<NodeValues> {
-  const ordinals: number[] = [];
-  const values: number[] = [];
-  for await (const { columns } of analyses.streamAnalysisValues(
-    { name: analysis.name, ordinalsOnly: true },
-    { signal },
-  )) {
-    for (const ordinal of columns?.ordinals ?? []) ordinals.push(ordinal);
-    for (const value of columns?.columns[0]?.values ?? []) values.push(value);
-  }
-  return {
-    name: titleOf(analysis.algorithm?.kind.case),
-    analysis: analysis.name,
-    grouped: (analysis.result?.groups.length ?? 0) > 0,
-    ordinals: Uint32Array.from(ordinals),
-    values: Float64Array.from(values),
-  };
 }
 
 /** A number in as many digits as one reads at a glance. */

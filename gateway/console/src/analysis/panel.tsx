@@ -16,9 +16,10 @@ import { Icon } from "../ui/icon";
 import { Empty, Failure, Skeleton } from "../ui/states";
 import { toast } from "../ui/toast";
 import { titleOf } from "./algorithms";
-import { analysesKey, analysisKey, follow, isOpen, list, progressOf, STATES, tell } from "./analyses";
+import { analysesKey, analysisKey, isOpen, progressOf, STATES, tell } from "./analyses";
 import { AnalysisForm } from "./form";
 import { AnalysisResultView } from "./result";
+import { follow, list } from "./run";
 
 interface Props {
   live: LiveGraph;
@@ -159,7 +160,7 @@ function One({ live, id, onDeleted }: { live: LiveGraph; id: string; onDeleted: 
   return (
     <div className="analysis-one">
       <div className="analysis-title">
-        <h3>{titleOf(analysis.algorithm?.kind.case)}</h3>
+        <h2>{titleOf(analysis.algorithm?.kind.case)}</h2>
         <StateMark analysis={analysis} />
       </div>
       {open && <Running live={live} analysis={analysis} />}

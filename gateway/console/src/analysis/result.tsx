@@ -8,7 +8,8 @@ import { describe } from "../rpc/errors";
 import { count, duration } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { toast } from "../ui/toast";
-import { short, valuesOf } from "./analyses";
+import { short } from "./analyses";
+import { valuesOf } from "./run";
 
 export function AnalysisResultView({ live, analysis }: { live: LiveGraph; analysis: Analysis }) {
   const { result } = analysis;

@@ -149,11 +149,13 @@ function byStep(model: GraphModel, look: Look, values: Float64Array, steps: read
 /** The largest groups get the colours; the rest share a grey. */
 function byGroup(model: GraphModel, look: Look, { values }: NodeValues) {
   const counted = new Map<number, number>();
-  const names = new Map<number, string>();
+  const hubs = new Map<number, number>();
   for (let i = 0; i < model.nodeCount; i++) {
     if (model.gone[i] || Number.isNaN(values[i])) continue;
     counted.set(values[i], (counted.get(values[i]) ?? 0) + 1);
-    if (model.ordinals[i] === values[i]) names.set(values[i], model.title(i));
+    // A group is known by its node with the most edges.
+    const hub = hubs.get(values[i]);
+    if (hub === undefined || model.degrees[i] > model.degrees[hub]) hubs.set(values[i], i);
   }
   const sorted = [...counted].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
   const coloured = sorted.slice(0, look.categories.length).map(([group]) => group);
@@ -164,7 +166,7 @@ function byGroup(model: GraphModel, look: Look, { values }: NodeValues) {
   const legend = coloured.map(
     (group, i): LegendEntry => ({
       id: `group ${group}`,
-      name: names.get(group) ?? `group ${group}`,
+      name: model.title(hubs.get(group) ?? 0),
       count: counts[i],
       color: look.categories[i],
     }),

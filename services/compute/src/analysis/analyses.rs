@@ -20,7 +20,7 @@ use weft_proto::weft::{
     compute::v1::Analysis,
     graph::v1::{GetGraphRequest, Graph, graph_service_client::GraphServiceClient},
 };
-use weft_store::{AnalysisStore, StoreError, Timestamp, objects::Objects};
+use weft_store::{AnalysisStore, LayoutStore, StoreError, Timestamp, objects::Objects};
 
 use super::{
     control::{Control, Stop},
@@ -40,6 +40,7 @@ const BUCKETS: [f64; 9] = [0.001, 0.01, 0.05, 0.2, 1.0, 5.0, 20.0, 60.0, 300.0];
 pub(crate) struct Analyses {
     pub(crate) options: Options,
     pub(crate) store: Arc<dyn AnalysisStore>,
+    pub(crate) layouts: Arc<dyn LayoutStore>,
     pub(crate) objects: Objects,
     pub(crate) graph: GraphServiceClient<Peer>,
     pub(crate) clock: Clock,
@@ -122,7 +123,7 @@ impl Analyses {
     /// If the system gives no threads.
     pub(crate) fn new(
         options: Options,
-        store: Arc<dyn AnalysisStore>,
+        (store, layouts): (Arc<dyn AnalysisStore>, Arc<dyn LayoutStore>),
         objects: Objects,
         graph: Peer,
         (clock, ids, lifecycle): (Clock, Ids, Lifecycle),
@@ -134,6 +135,7 @@ impl Analyses {
             tables: Cache::with_weighter(64, u64::from(options.analysis_cache_mib) << 20, Bytes),
             options,
             store,
+            layouts,
             objects,
             graph: GraphServiceClient::new(graph),
             clock,

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use weft_kernels::analytics::{
-    self, Along, AnalysisError, CommunityParams, Method, Network, PageRankParams, Sources, UNREACHED,
+    self, Along, AnalysisError, CommunityParams, DbscanParams, KMeansParams, Method, Network, PageRankParams,
+    Place, Sources, UNREACHED,
 };
 use weft_proto::weft::compute::v1::{
-    Algorithm, Betweenness, Closeness, Communities, CommunityMethod, EdgeDirection, LabelPropagation,
-    PageRank, Precedence, algorithm::Kind,
+    Algorithm, Betweenness, Closeness, Communities, CommunityMethod, Dbscan, EdgeDirection, KMeans,
+    LabelPropagation, PageRank, Places, Precedence, algorithm::Kind, places::Origin,
 };
 
 use super::{
@@ -20,6 +21,11 @@ use crate::Error;
 const ROUNDS: u32 = 10;
 /// Passes over communities where none are given.
 const PASSES: u32 = 2;
+/// Groups, and rounds, of k-means where none are given.
+const GROUPS: usize = 8;
+const K_MEANS_ROUNDS: u32 = 100;
+/// Neighbours of a core where none are given.
+const MIN_POINTS: usize = 5;
 /// Nodes of a cycle that are named.
 const NAMED: usize = 20;
 
@@ -52,6 +58,9 @@ pub(crate) fn check(algorithm: &Algorithm) -> Result<(), Error> {
         None => Err(Error::bad_field("analysis.algorithm.kind", "must be given")),
         Some(Kind::Betweenness(asked)) => either(asked.sample_size, &asked.sources, "betweenness"),
         Some(Kind::Closeness(asked)) => either(asked.sample_size, &asked.sources, "closeness"),
+        Some(Kind::Dbscan(asked)) if asked.distance <= 0.0 => {
+            Err(Error::bad_field("analysis.algorithm.dbscan.distance", "must be above 0"))
+        }
         Some(_) => Ok(()),
     }
 }
@@ -62,9 +71,29 @@ pub(super) fn wanted(algorithm: &Algorithm, weight_property: &str) -> Wanted {
         Some(Kind::Precedence(asked)) if !asked.duration_property.is_empty() => {
             vec![asked.duration_property.clone()]
         }
-        _ => Vec::new(),
+        _ => match places_of(algorithm).and_then(|places| places.origin.as_ref()) {
+            Some(Origin::Properties(properties)) => properties.names.clone(),
+            Some(Origin::Layout(_)) | None => Vec::new(),
+        },
     };
     Wanted { weight_property: weight_property.to_owned(), numbers }
+}
+
+/// Where an algorithm takes the places of nodes from, if it needs any.
+fn places_of(algorithm: &Algorithm) -> Option<&Places> {
+    match &algorithm.kind {
+        Some(Kind::KMeans(asked)) => asked.places.as_ref(),
+        Some(Kind::Dbscan(asked)) => asked.places.as_ref(),
+        _ => None,
+    }
+}
+
+/// The layout whose places an algorithm needs.
+pub(super) fn layout_of(algorithm: &Algorithm) -> Option<&str> {
+    match &places_of(algorithm)?.origin {
+        Some(Origin::Layout(layout)) => Some(layout),
+        _ => None,
+    }
 }
 
 /// The name of an algorithm: that of its field.
@@ -83,6 +112,9 @@ pub(crate) fn name(algorithm: &Algorithm) -> &'static str {
         Some(Kind::LabelPropagation(_)) => "label_propagation",
         Some(Kind::Communities(_)) => "communities",
         Some(Kind::Precedence(_)) => "precedence",
+        Some(Kind::KMeans(_)) => "k_means",
+        Some(Kind::Dbscan(_)) => "dbscan",
+        Some(Kind::Anomalies(_)) => "anomalies",
     }
 }
 
@@ -128,6 +160,9 @@ impl Job<'_> {
             Some(Kind::LabelPropagation(asked)) => self.label_propagation(*asked),
             Some(Kind::Communities(asked)) => self.communities(asked),
             Some(Kind::Precedence(asked)) => self.precedence(asked),
+            Some(Kind::KMeans(asked)) => self.k_means(asked),
+            Some(Kind::Dbscan(asked)) => self.dbscan(asked),
+            Some(Kind::Anomalies(_)) => self.anomalies(),
         }
     }
 
@@ -302,6 +337,65 @@ impl Job<'_> {
             ("slack", found.slack),
             ("critical", critical),
         ];
+        Ok(Computed { columns, numbers, ..Computed::default() })
+    }
+
+    /// Slots of nodes that have a place, and their places.
+    fn places(&self) -> (Vec<usize>, Vec<Place>) {
+        let columns = &self.graph.numbers;
+        let place = |slot: usize| {
+            let coordinate = |axis: usize| columns.get(axis).map_or(0.0, |column| column[slot]);
+            [coordinate(0), coordinate(1), coordinate(2)]
+        };
+        let placed = (0..self.graph.ordinals.len()).map(|slot| (slot, place(slot)));
+        placed.filter(|(_, place)| place.iter().all(|coordinate| coordinate.is_finite())).unzip()
+    }
+
+    fn k_means(&self, asked: &KMeans) -> Result<Computed, Error> {
+        let (slots, places) = self.places();
+        let params = KMeansParams {
+            groups: if asked.groups == 0 { GROUPS } else { asked.groups as usize },
+            rounds: if asked.rounds == 0 { K_MEANS_ROUNDS } else { asked.rounds },
+            seed: asked.seed,
+        };
+        let found = analytics::k_means(&places, &params, self.control).map_err(failed)?;
+        let name = |label: &u32| f64::from(self.graph.ordinals[slots[*label as usize]]);
+        let columns = vec![("cluster", found.labels.iter().map(name).collect())];
+        let numbers = vec![
+            ("cluster_count", found.count as f64),
+            ("inertia", found.inertia),
+            ("rounds", f64::from(found.rounds)),
+            ("converged", f64::from(u8::from(found.converged))),
+        ];
+        Ok(Computed { slots: Some(slots), columns, grouped: true, numbers })
+    }
+
+    fn dbscan(&self, asked: &Dbscan) -> Result<Computed, Error> {
+        let (slots, places) = self.places();
+        let min_points = if asked.min_points == 0 { MIN_POINTS } else { asked.min_points as usize };
+        let params = DbscanParams { distance: asked.distance, min_points };
+        let found = analytics::dbscan(&places, &params, self.control).map_err(failed)?;
+        let name = |label: u32| f64::from(self.graph.ordinals[slots[label as usize]]);
+        let inside =
+            slots.iter().zip(&found.labels).filter_map(|(slot, label)| Some((*slot, name((*label)?))));
+        let (inside, labels): (Vec<usize>, Vec<f64>) = inside.unzip();
+        let numbers = vec![
+            ("cluster_count", found.count as f64),
+            ("core_count", found.cores as f64),
+            ("noise_count", (slots.len() - inside.len()) as f64),
+        ];
+        Ok(Computed { slots: Some(inside), columns: vec![("cluster", labels)], grouped: true, numbers })
+    }
+
+    fn anomalies(&self) -> Result<Computed, Error> {
+        let found = analytics::anomalies(self.network, self.control).map_err(failed)?;
+        let wide = |counts: &[u64]| counts.iter().map(|count| *count as f64).collect();
+        let columns = vec![
+            ("anomaly", found.scores),
+            ("egonet_nodes", wide(&found.nodes)),
+            ("egonet_edges", wide(&found.edges)),
+        ];
+        let numbers = vec![("exponent", found.exponent), ("factor", found.factor)];
         Ok(Computed { columns, numbers, ..Computed::default() })
     }
 

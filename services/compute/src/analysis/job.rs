@@ -8,6 +8,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 use tonic::Status;
+use weft_kernels::Edge;
 use weft_proto::{
     google::rpc,
     weft::compute::v1::{Analysis, AnalysisPhase, AnalysisResult},
@@ -25,7 +26,7 @@ use super::{
     table::{self, Table},
     writing,
 };
-use crate::{Error, domain::name::GraphName};
+use crate::{Error, domain::name::GraphName, session::Positions};
 
 /// An analysis whose owner has said nothing for so long is taken from it.
 pub(super) const LEASE: Duration = Duration::from_secs(10);
@@ -133,7 +134,10 @@ impl Job<'_> {
         let _memory = self.memory(needed).await?;
         let fits = |nodes: usize, edges: usize| fits(nodes, edges).map(drop);
         let graph = (graph_name.as_str(), self.row.graph_uid);
-        let columns = reading::read(&analyses.graph, graph, &wanted, &self.control, &fits).await?;
+        let mut columns = reading::read(&analyses.graph, graph, &wanted, &self.control, &fits).await?;
+        if let Some(layout) = compute::layout_of(&algorithm) {
+            columns.numbers = self.places(layout, &columns.ordinals).await?;
+        }
 
         self.control.begin(AnalysisPhase::Computing);
         let (mut result, table) = self.compute(algorithm, columns).await?;
@@ -159,6 +163,30 @@ impl Job<'_> {
             return Err(Error::GraphNotFound(graph.to_owned()));
         }
         Ok((found.node_count.max(0) as usize, found.edge_count.max(0) as usize))
+    }
+
+    /// Where a layout has put the nodes, as three columns; not a number for those that it does not know.
+    async fn places(&self, layout: &str, ordinals: &[u32]) -> Result<Vec<Vec<f64>>, Error> {
+        let AnalysisRow { project, graph, graph_uid, .. } = &self.row;
+        let name = format!("projects/{project}/graphs/{graph}/layouts/{layout}");
+        let row =
+            self.analyses.layouts.get_layout(project, graph, layout).await.map_err(Error::store(&name))?;
+        let most = self.analyses.options.max_nodes;
+        let saved = match row.graph_uid == *graph_uid {
+            true => Positions::new(self.analyses.objects.clone()).load(row.uid, most).await,
+            false => return Err(Error::LayoutNotFound(name)),
+        };
+        let frame = saved.ok_or(Error::NotPlaced(name))?.frame;
+        let ids = frame.ids.unwrap_or_default();
+        let column = |axis: &Vec<f32>| {
+            let place = |ordinal: &u32| {
+                // In a plane the third is empty.
+                let at = ids.binary_search(ordinal).ok()?;
+                Some(axis.get(at).map_or(0.0, |place| f64::from(*place)))
+            };
+            ordinals.iter().map(|ordinal| place(ordinal).unwrap_or(f64::NAN)).collect()
+        };
+        Ok(frame.positions.iter().map(column).collect())
     }
 
     /// So many MiB, when others give them back.
@@ -319,9 +347,13 @@ impl Analyses {
 fn outcome(graph: GraphColumns, computed: Computed, duration: Duration) -> (AnalysisResult, Arc<Table>) {
     let GraphColumns { revision, ordinals, keys, edges, .. } = graph;
     let (node_count, edge_count) = (ordinals.len() as i64, edges.len() as i64);
+    let degrees = if computed.grouped { degrees(&ordinals, &edges) } else { Vec::new() };
     drop(edges);
     let (names, columns): (Vec<_>, Vec<_>) = computed.columns.into_iter().unzip();
-    let table = match computed.slots {
+    // For each row, the slot of its node.
+    let slots = computed.slots;
+    let degree = |row: usize| slots.as_ref().map_or_else(|| degrees[row], |slots| degrees[slots[row]]);
+    let table = match &slots {
         None => Table::new(ordinals, keys, columns),
         Some(slots) => Table::new(
             slots.iter().map(|slot| ordinals[*slot]).collect(),
@@ -330,7 +362,7 @@ fn outcome(graph: GraphColumns, computed: Computed, duration: Duration) -> (Anal
         ),
     };
     let (top, groups, histogram) = if computed.grouped {
-        let (groups, sizes) = summary::groups(&table);
+        let (groups, sizes) = summary::groups(&table, &degree);
         (Vec::new(), groups, summary::histogram(&sizes))
     } else {
         (summary::top(&table), Vec::new(), summary::histogram(&table.columns[0]))
@@ -350,6 +382,17 @@ fn outcome(graph: GraphColumns, computed: Computed, duration: Duration) -> (Anal
         unwritten_count: 0,
     };
     (result, Arc::new(table))
+}
+
+/// How many edges each node has.
+fn degrees(ordinals: &[u32], edges: &[Edge]) -> Vec<u32> {
+    let mut degrees = vec![0_u32; ordinals.len()];
+    for end in edges.iter().flat_map(|edge| [edge.source, edge.target]) {
+        if let Ok(slot) = ordinals.binary_search(&end) {
+            degrees[slot] = degrees[slot].saturating_add(1);
+        }
+    }
+    degrees
 }
 
 /// The status that a call would have got, details and all.

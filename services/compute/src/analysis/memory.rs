@@ -25,6 +25,10 @@ pub(crate) fn estimate(algorithm: &Algorithm, nodes: usize, edges: usize, thread
         Some(Kind::LabelPropagation(_)) => (16 + 16 * threads, 0),
         Some(Kind::Communities(_)) => (96, 24),
         Some(Kind::Precedence(_)) => (80, 0),
+        // Places, cells, and who is in them.
+        Some(Kind::KMeans(_)) => (24 + 32, 0),
+        Some(Kind::Dbscan(_)) => (24 + 120, 0),
+        Some(Kind::Anomalies(_)) => (56 + threads, 8),
     };
     // Nobody has so many; what follows cannot overflow then.
     let (nodes, edges) = (nodes.min(u32::MAX as usize), edges.min(u32::MAX as usize));

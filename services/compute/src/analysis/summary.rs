@@ -18,25 +18,25 @@ pub(super) fn top(table: &Table) -> Vec<AnalysisValue> {
     table.page(Order::Value, true, 0, TOLD).into_iter().map(|row| table.value(row)).collect()
 }
 
-/// Groups by size, the largest first, and the sizes of all of them.
-pub(super) fn groups(table: &Table) -> (Vec<AnalysisGroup>, Vec<f64>) {
-    // Names are ordinals, so that they are whole numbers.
-    let mut sizes: HashMap<u32, i64> = HashMap::new();
-    for name in &table.columns[0] {
-        *sizes.entry(*name as u32).or_default() += 1;
+/// Groups by size, the largest first, and the sizes of all of them. `degree` says how many edges the node of a row has.
+pub(super) fn groups(table: &Table, degree: &dyn Fn(usize) -> u32) -> (Vec<AnalysisGroup>, Vec<f64>) {
+    // Names are ordinals, so that they are whole numbers. With each its size, and the row with the most edges.
+    let mut groups: HashMap<u32, (i64, usize)> = HashMap::new();
+    for (row, name) in table.columns[0].iter().enumerate() {
+        let (size, hub) = groups.entry(*name as u32).or_insert((0, row));
+        *size += 1;
+        if degree(row) > degree(*hub) {
+            *hub = row;
+        }
     }
-    let mut found: Vec<(u32, i64)> = sizes.into_iter().collect();
-    found.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-    let told = found.iter().take(TOLD).map(|(name, size)| AnalysisGroup {
+    let mut found: Vec<(u32, (i64, usize))> = groups.into_iter().collect();
+    found.sort_unstable_by(|a, b| b.1.0.cmp(&a.1.0).then(a.0.cmp(&b.0)));
+    let told = found.iter().take(TOLD).map(|(name, (size, hub))| AnalysisGroup {
         value: f64::from(*name),
         size: *size,
-        node: table
-            .ordinals
-            .binary_search(name)
-            .map(|row| table.nodes[row].clone().into())
-            .unwrap_or_default(),
+        node: table.nodes[*hub].clone().into(),
     });
-    (told.collect(), found.iter().map(|(_, size)| *size as f64).collect())
+    (told.collect(), found.iter().map(|(_, (size, _))| *size as f64).collect())
 }
 
 /// How values are spread. None where there are none.
@@ -89,8 +89,8 @@ mod tests {
     fn the_largest_group_comes_first() {
         let keys = ["a", "b", "c", "d"].map(Box::from).to_vec();
         let table = Table::new(vec![1, 2, 3, 4], keys, vec![vec![1.0, 2.0, 2.0, 2.0]]);
-        let (groups, sizes) = groups(&table);
-        assert_eq!(groups[0], AnalysisGroup { value: 2.0, size: 3, node: "b".into() });
+        let (groups, sizes) = groups(&table, &|row| [9, 1, 5, 5][row]);
+        assert_eq!(groups[0], AnalysisGroup { value: 2.0, size: 3, node: "c".into() });
         assert_eq!(sizes, [3.0, 1.0]);
         assert_eq!(top(&table)[0].node, "b");
     }

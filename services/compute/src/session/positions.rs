@@ -30,7 +30,7 @@ impl Positions {
     }
 
     /// What was saved last, if it can be read and holds at most so many nodes.
-    pub(super) async fn load(&self, uid: Uuid, max_nodes: usize) -> Option<Saved> {
+    pub(crate) async fn load(&self, uid: Uuid, max_nodes: usize) -> Option<Saved> {
         let warn = |error: &dyn std::fmt::Display| {
             tracing::warn!(layout = %uid, %error, "the positions of a layout cannot be read; it starts anew");
         };

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use prost_types::{Struct, Value, value::Kind as ValueKind};
 use tokio_stream::StreamExt;
 use weft_proto::weft::compute::v1::{
-    AnalysisState, Betweenness, BreadthFirst, Closeness, Communities, CommunityMethod, Cores, EdgeDirection,
-    LabelPropagation, ListAnalysisValuesRequest, PageRank, Precedence, ShortestPaths,
-    StreamAnalysisValuesRequest, StrongComponents, Triangles, WeakComponents, algorithm::Kind,
+    AnalysisState, Anomalies, Betweenness, BreadthFirst, Closeness, Communities, CommunityMethod,
+    CoordinateProperties, Cores, Dbscan, EdgeDirection, KMeans, LabelPropagation, ListAnalysisValuesRequest,
+    PageRank, Places, Precedence, ShortestPaths, StreamAnalysisValuesRequest, StrongComponents, Triangles,
+    WeakComponents, algorithm::Kind, places::Origin,
 };
+use weft_proto::weft::graph::v1::{Node, NodeUpsert, change::Change};
 
-use crate::world::{World, analysis, failure, node};
+use crate::world::{World, analysis, edge, failure, node};
 
 /// Two rings of three with a bridge from c to d, a pair, and a node alone.
 const EDGES: [(&str, &str, f64); 8] = [
@@ -203,6 +206,70 @@ async fn density_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_lies_together_is_found_by_properties_and_by_layout() {
+    let world = World::start().await;
+    let spots = [
+        ("a", 0.0, 0.0),
+        ("b", 1.0, 0.0),
+        ("c", 0.0, 1.0),
+        ("d", 50.0, 50.0),
+        ("e", 51.0, 50.0),
+        ("far", 0.0, 900.0),
+    ];
+    let mut changes: Vec<_> = spots.iter().map(|(key, x, y)| placed(key, *x, *y)).collect();
+    changes.push(node("nowhere"));
+    world.apply(changes).await;
+    let places = || {
+        let names = vec!["x".to_owned(), "y".to_owned()];
+        Some(Places { origin: Some(Origin::Properties(CoordinateProperties { names })) })
+    };
+    let dense = Dbscan { places: places(), distance: 1.5, min_points: 2 };
+    let dense = world.values(Kind::Dbscan(dense)).await;
+    assert_eq!(groups(&dense), parts(&["abc", "de"]));
+    let around = KMeans { places: places(), groups: 3, ..KMeans::default() };
+    let around = world.values(Kind::KMeans(around)).await;
+    assert_eq!(groups(&around), parts(&["abc", "de", "far"]));
+
+    // A layout that nobody has made, one of this graph that has put its nodes, and what it does not know.
+    let layout = |id: &str| Some(Places { origin: Some(Origin::Layout(id.into())) });
+    let missing = world.run(Kind::KMeans(KMeans { places: layout("none"), ..KMeans::default() })).await;
+    assert_eq!(failure(&missing), (tonic::Code::NotFound, "LAYOUT_NOT_FOUND".into()));
+    world.settle("l").await;
+    world.apply(vec![node("late")]).await;
+    let found =
+        world.values(Kind::KMeans(KMeans { places: layout("l"), groups: 2, ..KMeans::default() })).await;
+    assert_eq!(found.len(), spots.len() + 1);
+    assert_eq!(groups(&found).len(), 2);
+}
+
+fn placed(key: &str, x: f64, y: f64) -> Change {
+    let number = |value| Value { kind: Some(ValueKind::NumberValue(value)) };
+    let fields = [("x".to_owned(), number(x)), ("y".to_owned(), number(y))].into();
+    let node = Node { key: key.into(), properties: Some(Struct { fields }), ..Node::default() };
+    Change::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_clique_around_it_is_odd() {
+    let world = World::start().await;
+    let mut edges = Vec::new();
+    for hub in 0..6 {
+        for leaf in 0..4 + hub {
+            edges.push((format!("hub{hub}"), format!("leaf{hub}-{leaf}")));
+        }
+    }
+    for a in 0..8 {
+        edges.extend((a + 1..8).map(|b| (format!("clique{a}"), format!("clique{b}"))));
+    }
+    world.apply(edges.iter().map(|(source, target)| edge(source, target, 1.0)).collect()).await;
+    let done = world.run(Kind::Anomalies(Anomalies {})).await;
+    let result = done.result.unwrap();
+    assert_eq!(result.columns, ["anomaly", "egonet_nodes", "egonet_edges"]);
+    assert!(result.top[0].node.starts_with("clique"), "{:?}", result.top);
+    assert_eq!(result.top[0].values[1..], [8.0, 28.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_must_come_first_comes_first() {
     let world = world().await;
     let done = world.run(Kind::Precedence(Precedence::default())).await;
@@ -248,6 +315,7 @@ async fn an_empty_graph_and_one_node_have_results() {
             Kind::LabelPropagation(LabelPropagation::default()),
             Kind::Communities(Communities::default()),
             Kind::Precedence(Precedence::default()),
+            Kind::Anomalies(Anomalies {}),
         ]
     };
     for kind in kinds() {

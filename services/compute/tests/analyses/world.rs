@@ -10,9 +10,9 @@ use weft_graph::GraphService;
 use weft_kit::{Clock, Ids, Lifecycle, Peer, metrics::Metrics};
 use weft_proto::weft::{
     compute::v1::{
-        Algorithm, Analysis, AnalysisState, AnalysisValue, CreateAnalysisRequest, GetAnalysisRequest,
-        ListAnalysisValuesRequest, WatchAnalysisRequest, algorithm::Kind,
-        analysis_service_client::AnalysisServiceClient,
+        Algorithm, Analysis, AnalysisState, AnalysisValue, CreateAnalysisRequest, CreateLayoutRequest,
+        GetAnalysisRequest, Layout, ListAnalysisValuesRequest, WatchAnalysisRequest, algorithm::Kind,
+        analysis_service_client::AnalysisServiceClient, layout_service_client::LayoutServiceClient,
     },
     graph::v1::{
         ApplyChangesRequest, Change, CreateGraphRequest, Edge, EdgeUpsert, GetGraphRequest, Graph, Node,
@@ -25,6 +25,7 @@ pub(crate) const GRAPH: &str = "projects/p/graphs/g";
 
 pub(crate) struct World {
     pub(crate) client: AnalysisServiceClient<Peer>,
+    layouts: LayoutServiceClient<Peer>,
     graph: Peer,
     pub(crate) graphs: GraphServiceClient<Peer>,
     pub(crate) lifecycle: Lifecycle,
@@ -62,15 +63,33 @@ impl World {
             ..CreateGraphRequest::default()
         };
         graphs.clone().create_graph(new).await.unwrap();
-        let (client, lifecycle) = open(&graph, &stores, &objects, &options);
-        Self { client, graph, graphs, lifecycle, stores, objects, options, _folder: folder }
+        let (client, layouts, lifecycle) = open(&graph, &stores, &objects, &options);
+        Self { client, layouts, graph, graphs, lifecycle, stores, objects, options, _folder: folder }
     }
 
     /// Ends the compute service in an orderly way, and opens it again.
     pub(crate) async fn restart(mut self) -> Self {
         self.lifecycle.shut_down(Duration::from_secs(30)).await;
-        (self.client, self.lifecycle) = open(&self.graph, &self.stores, &self.objects, &self.options);
+        (self.client, self.layouts, self.lifecycle) =
+            open(&self.graph, &self.stores, &self.objects, &self.options);
         self
+    }
+
+    /// Makes a layout of the graph, and waits until it has settled and is saved.
+    pub(crate) async fn settle(&self, id: &str) {
+        let request = CreateLayoutRequest {
+            parent: GRAPH.into(),
+            layout_id: id.into(),
+            layout: Some(Layout::default()),
+            ..CreateLayoutRequest::default()
+        };
+        self.layouts.clone().create_layout(request).await.unwrap();
+        soon(async {
+            while self.objects.list("layouts", "", 10).await.unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
     }
 
     /// The graph as it is now.
@@ -181,7 +200,7 @@ fn open(
     stores: &Stores,
     objects: &Objects,
     options: &Options,
-) -> (AnalysisServiceClient<Peer>, Lifecycle) {
+) -> (AnalysisServiceClient<Peer>, LayoutServiceClient<Peer>, Lifecycle) {
     let lifecycle = Lifecycle::new();
     let deps = weft_compute::Deps {
         store: Arc::clone(&stores.layout),
@@ -193,7 +212,8 @@ fn open(
         lifecycle: lifecycle.clone(),
     };
     let service = ComputeService::open(options.clone(), deps).unwrap();
-    (AnalysisServiceClient::new(Peer::new(service.analyses().into_server())), lifecycle)
+    let analyses = AnalysisServiceClient::new(Peer::new(service.analyses().into_server()));
+    (analyses, LayoutServiceClient::new(Peer::new(service.into_server())), lifecycle)
 }
 
 pub(crate) fn analysis(kind: Kind) -> Analysis {

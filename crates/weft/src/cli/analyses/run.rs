@@ -3,6 +3,7 @@
 use anyhow::Result;
 use weft_proto::weft::compute::v1::{
     self as api, Algorithm, Analysis, CommunityMethod, CreateAnalysisRequest, EdgeDirection, algorithm::Kind,
+    places::Origin,
 };
 
 use super::{show, watch};
@@ -97,6 +98,45 @@ enum AlgorithmCommand {
         #[arg(long)]
         with_lags: bool,
     },
+    /// As many groups of nodes as are asked for, each near its own centre.
+    KMeans {
+        #[command(flatten)]
+        places: Where,
+        /// How many groups; 8 by default.
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        groups: u32,
+        /// Rounds at most; 100 by default.
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        rounds: u32,
+        /// Where the first centres are.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+    /// Groups of nodes that lie densely, and nodes that belong to none.
+    Dbscan {
+        #[command(flatten)]
+        places: Where,
+        /// How far neighbours are from each other at most.
+        #[arg(long)]
+        distance: f64,
+        /// Neighbours that put a node into the middle of a group; 5 by default.
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        min_points: u32,
+    },
+    /// Nodes whose surroundings are unlike those of the others.
+    Anomalies,
+}
+
+/// Where nodes are.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Where {
+    /// Where this layout of the graph has put the nodes: the last part of its name.
+    #[arg(long, value_name = "LAYOUT")]
+    layout: Option<String>,
+    /// Where these two or three properties say that nodes are, by commas.
+    #[arg(long, value_delimiter = ',', value_name = "X,Y[,Z]")]
+    properties: Vec<String>,
 }
 
 /// Which way edges are followed.
@@ -153,6 +193,16 @@ enum MethodArgument {
     Louvain,
 }
 
+impl Where {
+    fn message(self) -> api::Places {
+        let origin = match self.layout {
+            Some(layout) => Origin::Layout(layout),
+            None => Origin::Properties(api::CoordinateProperties { names: self.properties }),
+        };
+        api::Places { origin: Some(origin) }
+    }
+}
+
 impl Along {
     fn number(&self) -> i32 {
         match self.direction {
@@ -200,6 +250,13 @@ impl AlgorithmCommand {
             Self::Precedence { duration_property, with_lags } => {
                 Kind::Precedence(api::Precedence { duration_property, with_lags })
             }
+            Self::KMeans { places, groups, rounds, seed } => {
+                Kind::KMeans(api::KMeans { places: Some(places.message()), groups, rounds, seed })
+            }
+            Self::Dbscan { places, distance, min_points } => {
+                Kind::Dbscan(api::Dbscan { places: Some(places.message()), distance, min_points })
+            }
+            Self::Anomalies => Kind::Anomalies(api::Anomalies {}),
         }
     }
 }

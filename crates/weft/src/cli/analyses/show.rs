@@ -42,6 +42,9 @@ fn algorithm_word(analysis: &Analysis) -> &'static str {
         Some(Kind::LabelPropagation(_)) => "label-propagation",
         Some(Kind::Communities(_)) => "communities",
         Some(Kind::Precedence(_)) => "precedence",
+        Some(Kind::KMeans(_)) => "k-means",
+        Some(Kind::Dbscan(_)) => "dbscan",
+        Some(Kind::Anomalies(_)) => "anomalies",
     }
 }
 
