@@ -8,7 +8,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from shapes import refused
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
-SERVICES = ["", "weft.graph.v1.GraphService", "weft.compute.v1.LayoutService", "weft.identity.v1.IdentityService"]
+SERVICES = [
+    "",
+    "weft.graph.v1.GraphService",
+    "weft.compute.v1.LayoutService",
+    "weft.compute.v1.AnalysisService",
+    "weft.identity.v1.IdentityService",
+]
 
 
 @pytest.fixture

@@ -164,11 +164,12 @@ impl Grid {
 
     /// The cells in which neighbours of a cell's points can be, itself included.
     fn around(&self, cell: usize) -> impl Iterator<Item = usize> + '_ {
-        let [x, y, z] = self.cells[cell].0;
         let [wide, high, deep] = self.reach;
-        (-wide..=wide)
-            .flat_map(move |i| (-high..=high).flat_map(move |j| (-deep..=deep).map(move |k| [i, j, k])))
-            .filter_map(move |[i, j, k]| self.at.get(&[x + i, y + j, z + k]).copied())
+        let [left, low, near] = self.cells[cell].0;
+        let along = move |from: i64, reach: i64| from - reach..=from + reach;
+        along(left, wide)
+            .flat_map(move |x| along(low, high).flat_map(move |y| along(near, deep).map(move |z| [x, y, z])))
+            .filter_map(|key| self.at.get(&key).copied())
     }
 }
 

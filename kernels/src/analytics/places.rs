@@ -15,6 +15,6 @@ pub(super) fn check_places(places: &[Place]) -> Result<(), AnalysisError> {
 
 /// The square of a distance.
 pub(super) fn squared(a: &Place, b: &Place) -> f64 {
-    let [x, y, z] = [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-    x * x + y * y + z * z
+    let along = |axis: usize| (a[axis] - b[axis]) * (a[axis] - b[axis]);
+    along(0) + along(1) + along(2)
 }

@@ -172,10 +172,11 @@ impl Job<'_> {
         let row =
             self.analyses.layouts.get_layout(project, graph, layout).await.map_err(Error::store(&name))?;
         let most = self.analyses.options.max_nodes;
-        let saved = match row.graph_uid == *graph_uid {
-            true => Positions::new(self.analyses.objects.clone()).load(row.uid, most).await,
-            false => return Err(Error::LayoutNotFound(name)),
-        };
+        // One of an earlier graph of the same name is none of this one.
+        if row.graph_uid != *graph_uid {
+            return Err(Error::LayoutNotFound(name));
+        }
+        let saved = Positions::new(self.analyses.objects.clone()).load(row.uid, most).await;
         let frame = saved.ok_or(Error::NotPlaced(name))?.frame;
         let ids = frame.ids.unwrap_or_default();
         let column = |axis: &Vec<f32>| {
