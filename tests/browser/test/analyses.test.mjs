@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { call, fresh, makeGraph, makeKey } from "../lib/api.mjs";
-import { assertAccessible, assertQuiet, launch, open, openGraph, shot } from "../lib/browser.mjs";
+import { assertAccessible, assertQuiet, launch, open, openGraph, shot, signIn } from "../lib/browser.mjs";
 
 let browser;
 before(async () => {
@@ -78,13 +78,12 @@ test("an analysis is chosen, runs, and colours the map; a row leads to its node"
 });
 
 test("one that takes long shows how far it is, and can be ended", async () => {
-  const id = await rings(1_500);
+  const id = await rings(4_000);
   const page = await open(browser, { theme: "light" });
-  await openGraph(page, id);
   const { name } = await call("POST", `/v1/projects/default/graphs/${id}/analyses`, {
     algorithm: { betweenness: { direction: "EDGE_DIRECTION_BOTH" } },
   });
-  await page.goto(`${page.url().replace(/\?.*/, "")}?analysis=${name.split("/").at(-1)}`);
+  await signIn(page, `/graphs/default/${id}?analysis=${name.split("/").at(-1)}`);
   await page.waitForSelector('[data-testid="analysing"] >> text=%');
   await shot(page, "analysis-running-light");
   await page.click(`${panel} >> text=Cancel`);
@@ -111,7 +110,7 @@ test("what fails says why, and who only looks is offered nothing to run", async 
   await page.context().close();
 
   const viewer = await open(browser);
-  await openGraph(viewer, id, { key: await makeKey("ROLE_VIEWER") });
+  await signIn(viewer, `/graphs/default/${id}`, await makeKey("ROLE_VIEWER"));
   await viewer.click('button[aria-label="Analyses"]');
   await viewer.waitForSelector(`${panel} .analysis-list`);
   assert.equal(await viewer.locator(`${panel} >> text=New analysis`).count(), 0);
@@ -119,7 +118,7 @@ test("what fails says why, and who only looks is offered nothing to run", async 
 
   const empty = await open(browser);
   const none = await rings(3);
-  await openGraph(empty, none, { key: await makeKey("ROLE_VIEWER") });
+  await signIn(empty, `/graphs/default/${none}`, await makeKey("ROLE_VIEWER"));
   await empty.click('button[aria-label="Analyses"]');
   await empty.waitForSelector(`${panel} >> text=No analyses yet`);
   await shot(empty, "analysis-none-dark");

@@ -5,7 +5,7 @@ import { useStoreValue } from "../app/store";
 import type { Analysis, AnalysisResult, Histogram } from "../gen/weft/compute/v1/analysis_pb";
 import type { LiveGraph } from "../graph/live";
 import { describe } from "../rpc/errors";
-import { count, duration } from "../ui/format";
+import { count } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { toast } from "../ui/toast";
 import { short } from "./analyses";
@@ -22,7 +22,7 @@ export function AnalysisResultView({ live, analysis }: { live: LiveGraph; analys
         {numbers.map(([name, value]) => (
           <div key={name}>
             <dt>{words(name)}</dt>
-            <dd>{short(value)}</dd>
+            <dd>{name === "converged" ? (value > 0 ? "yes" : "no") : short(value)}</dd>
           </div>
         ))}
         <div>
@@ -38,7 +38,7 @@ export function AnalysisResultView({ live, analysis }: { live: LiveGraph; analys
         </div>
         <div>
           <dt>Computed in</dt>
-          <dd>{duration(result.computeDurationMs)}</dd>
+          <dd>{short(result.computeDurationMs)} ms</dd>
         </div>
         {result.writtenRevision > 0n && (
           <div>
@@ -50,7 +50,7 @@ export function AnalysisResultView({ live, analysis }: { live: LiveGraph; analys
           </div>
         )}
       </dl>
-      {result.histogram && (
+      {result.histogram && result.histogram.counts.length > 1 && (
         <Bars
           histogram={result.histogram}
           what={result.groups.length > 0 ? "group size" : result.columns[0]}

@@ -40,7 +40,9 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 const ATTEMPTS: i32 = 3;
 
 /// Runs a claimed analysis to its end, or gives it back.
-pub(super) async fn run(analyses: &Arc<Analyses>, row: AnalysisRow) {
+pub(super) async fn run(analyses: &Arc<Analyses>, mut row: AnalysisRow) {
+    // How far a process was that has died with it is past.
+    row.report = bytes::Bytes::new();
     let name = message::name(&row).to_string();
     let settings = message::settings(&row);
     let timeout = settings.as_ref().ok().and_then(|settings| settings.timeout).map_or(TIMEOUT, |timeout| {

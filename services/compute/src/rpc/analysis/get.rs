@@ -11,5 +11,9 @@ use crate::{
 
 pub(crate) async fn handle(analyses: &Analyses, call: Call<GetAnalysisRequest>) -> Result<Analysis, Error> {
     let row = super::row(analyses, &AnalysisName::parse(&call.message.name, "name")?).await?;
-    message::analysis(&row)
+    // Who runs it here knows better than what was written down a second ago.
+    match analyses.running(row.uid) {
+        Some(running) => Ok(running.states.borrow().clone()),
+        None => message::analysis(&row),
+    }
 }
