@@ -65,8 +65,7 @@ async fn claim(analyses: &Arc<Analyses>, places: &Arc<Semaphore>) -> Result<(), 
         };
         let analyses = Arc::clone(analyses);
         analyses.lifecycle.clone().spawn_future(async move {
-            job::run(&analyses, row).await;
-            drop(place);
+            job::run(&analyses, row, place).await;
         });
     }
 }

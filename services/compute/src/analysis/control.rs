@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use tokio::sync::Notify;
 use weft_kernels::analytics::Observer;
 use weft_proto::weft::compute::v1::AnalysisPhase;
 
@@ -26,6 +27,7 @@ pub(crate) struct Control {
     phase: AtomicU8,
     /// 0, or a [`Stop`].
     stop: AtomicU8,
+    told: Notify,
     timeout_seconds: u64,
 }
 
@@ -42,6 +44,7 @@ impl Control {
             Stop::Lost => 3,
         };
         let _ = self.stop.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
+        self.told.notify_one();
     }
 
     pub(super) fn stopped(&self) -> Option<Stop> {
@@ -51,6 +54,11 @@ impl Control {
             2 => Some(Stop::TimedOut),
             _ => Some(Stop::Lost),
         }
+    }
+
+    /// Waits until somebody asks for the end; each time once.
+    pub(super) async fn asked(&self) {
+        self.told.notified().await;
     }
 
     /// Goes on, or says why not.

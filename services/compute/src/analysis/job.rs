@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use prost::Message;
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, watch},
     time::{Instant, MissedTickBehavior, interval},
 };
 use tonic::Status;
@@ -40,7 +40,7 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 const ATTEMPTS: i32 = 3;
 
 /// Runs a claimed analysis to its end, or gives it back.
-pub(super) async fn run(analyses: &Arc<Analyses>, mut row: AnalysisRow) {
+pub(super) async fn run(analyses: &Arc<Analyses>, mut row: AnalysisRow, place: OwnedSemaphorePermit) {
     // How far a process was that has died with it is past.
     row.report = bytes::Bytes::new();
     let name = message::name(&row).to_string();
@@ -56,7 +56,8 @@ pub(super) async fn run(analyses: &Arc<Analyses>, mut row: AnalysisRow) {
     let (told, states) = watch::channel(shown);
     analyses.begun(row.uid, Running { control: Arc::clone(&control), states });
     let attempts = row.attempts;
-    let job = Job { analyses, row, name, control: Arc::clone(&control) };
+    let place = Arc::new(place);
+    let job = Job { analyses, row, name, control: Arc::clone(&control), place };
     let result = match settings {
         _ if attempts > ATTEMPTS => Err(Error::Abandoned(ATTEMPTS)),
         Ok(settings) => job.accompany(&told, timeout, Box::pin(job.work(settings))).await,
@@ -71,6 +72,8 @@ struct Job<'a> {
     row: AnalysisRow,
     name: String,
     control: Arc<Control>,
+    /// Among those that run here.
+    place: Arc<OwnedSemaphorePermit>,
 }
 
 impl Job<'_> {
@@ -89,6 +92,12 @@ impl Job<'_> {
             tokio::select! {
                 done = &mut work => return done,
                 _ = tick.tick() => {}
+                () = self.control.asked() => {}
+            }
+            // A kernel that is between two rounds goes on for a moment. It keeps its place and its memory as long,
+            // but nobody waits for it.
+            if self.control.phase() == AnalysisPhase::Computing {
+                self.control.check()?;
             }
             if begun.elapsed() > timeout {
                 self.control.stop(Stop::TimedOut);
@@ -133,7 +142,7 @@ impl Job<'_> {
         let size = self.size(&graph_name).await?;
         let fits = |nodes: usize, edges: usize| analyses.check_memory(&graph_name, &algorithm, nodes, edges);
         let needed = fits(size.0, size.1)?;
-        let _memory = self.memory(needed).await?;
+        let memory = self.memory(needed).await?;
         let fits = |nodes: usize, edges: usize| fits(nodes, edges).map(drop);
         let graph = (graph_name.as_str(), self.row.graph_uid);
         let mut columns = reading::read(&analyses.graph, graph, &wanted, &self.control, &fits).await?;
@@ -142,7 +151,7 @@ impl Job<'_> {
         }
 
         self.control.begin(AnalysisPhase::Computing);
-        let (mut result, table) = self.compute(algorithm, columns).await?;
+        let (mut result, table) = self.compute(algorithm, columns, memory).await?;
 
         self.control.begin(AnalysisPhase::Saving);
         table::save(&analyses.objects, self.row.uid, &table).await.map_err(Error::Store)?;
@@ -193,7 +202,7 @@ impl Job<'_> {
     }
 
     /// So many MiB, when others give them back.
-    async fn memory(&self, mib: u32) -> Result<tokio::sync::OwnedSemaphorePermit, Error> {
+    async fn memory(&self, mib: u32) -> Result<OwnedSemaphorePermit, Error> {
         let mut wait = Box::pin(Arc::clone(&self.analyses.memory).acquire_many_owned(mib));
         loop {
             tokio::select! {
@@ -208,9 +217,12 @@ impl Job<'_> {
         &self,
         algorithm: weft_proto::weft::compute::v1::Algorithm,
         graph: GraphColumns,
+        memory: OwnedSemaphorePermit,
     ) -> Result<(AnalysisResult, Arc<Table>), Error> {
         let (pool, control) = (Arc::clone(&self.analyses.pool), Arc::clone(&self.control));
+        let held = (memory, Arc::clone(&self.place));
         let worked = tokio::task::spawn_blocking(move || {
+            let _held = held;
             pool.install(|| {
                 let began = std::time::Instant::now();
                 let computed = compute::compute(&algorithm, &graph, &control)?;
