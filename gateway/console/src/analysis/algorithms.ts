@@ -62,7 +62,7 @@ const LAYOUT: Field = {
 const SAMPLE: readonly Field[] = [
   ALONG,
   {
-    name: "sampleSize",
+    name: "sampleCount",
     label: "Sample",
     hint: "From so many nodes; 0 is all, which is exact and takes long",
     type: "number",

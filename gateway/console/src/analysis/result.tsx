@@ -125,7 +125,7 @@ function Groups({ live, result }: { live: LiveGraph; result: AnalysisResult }) {
             <td>
               <GoTo live={live} node={group.node} />
             </td>
-            <td>{count(group.size)}</td>
+            <td>{count(group.nodeCount)}</td>
           </tr>
         ))}
       </tbody>

@@ -49,15 +49,15 @@ pub(super) struct Computed {
 pub(crate) fn check(algorithm: &Algorithm) -> Result<(), Error> {
     let either = |sample: u32, sources: &[String], path: &str| {
         if sample > 0 && !sources.is_empty() {
-            let field = format!("analysis.algorithm.{path}.sample_size");
+            let field = format!("analysis.algorithm.{path}.sample_count");
             return Err(Error::bad_field(field, "must be 0 where sources are given"));
         }
         Ok(())
     };
     match &algorithm.kind {
         None => Err(Error::bad_field("analysis.algorithm.kind", "must be given")),
-        Some(Kind::Betweenness(asked)) => either(asked.sample_size, &asked.sources, "betweenness"),
-        Some(Kind::Closeness(asked)) => either(asked.sample_size, &asked.sources, "closeness"),
+        Some(Kind::Betweenness(asked)) => either(asked.sample_count, &asked.sources, "betweenness"),
+        Some(Kind::Closeness(asked)) => either(asked.sample_count, &asked.sources, "closeness"),
         Some(Kind::Dbscan(asked)) if asked.distance <= 0.0 => {
             Err(Error::bad_field("analysis.algorithm.dbscan.distance", "must be above 0"))
         }
@@ -241,7 +241,7 @@ impl Job<'_> {
     fn betweenness(&self, asked: &Betweenness) -> Result<Computed, Error> {
         let along = along(asked.direction(), Along::Out);
         let path = "analysis.algorithm.betweenness.sources";
-        let sources = self.sources(&asked.sources, asked.sample_size, asked.seed, path)?;
+        let sources = self.sources(&asked.sources, asked.sample_count, asked.seed, path)?;
         let used = self.used(&sources);
         let found = analytics::betweenness(self.network, along, &sources, self.control).map_err(failed)?;
         let numbers = vec![("source_count", used as f64)];
@@ -251,7 +251,7 @@ impl Job<'_> {
     fn closeness(&self, asked: &Closeness) -> Result<Computed, Error> {
         let along = along(asked.direction(), Along::Out);
         let path = "analysis.algorithm.closeness.sources";
-        let sources = self.sources(&asked.sources, asked.sample_size, asked.seed, path)?;
+        let sources = self.sources(&asked.sources, asked.sample_count, asked.seed, path)?;
         let found = analytics::closeness(self.network, along, &sources, self.control).map_err(failed)?;
         let slot = |id: &u32| self.network.slot(*id).map_err(failed);
         let slots = found.nodes.iter().map(slot).collect::<Result<_, _>>()?;

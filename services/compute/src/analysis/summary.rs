@@ -33,7 +33,7 @@ pub(super) fn groups(table: &Table, degree: &dyn Fn(usize) -> u32) -> (Vec<Analy
     found.sort_unstable_by(|a, b| b.1.0.cmp(&a.1.0).then(a.0.cmp(&b.0)));
     let told = found.iter().take(TOLD).map(|(name, (size, hub))| AnalysisGroup {
         value: f64::from(*name),
-        size: *size,
+        node_count: *size,
         node: table.nodes[*hub].clone().into(),
     });
     (told.collect(), found.iter().map(|(_, (size, _))| *size as f64).collect())
@@ -90,7 +90,7 @@ mod tests {
         let keys = ["a", "b", "c", "d"].map(Box::from).to_vec();
         let table = Table::new(vec![1, 2, 3, 4], keys, vec![vec![1.0, 2.0, 2.0, 2.0]]);
         let (groups, sizes) = groups(&table, &|row| [9, 1, 5, 5][row]);
-        assert_eq!(groups[0], AnalysisGroup { value: 2.0, size: 3, node: "c".into() });
+        assert_eq!(groups[0], AnalysisGroup { value: 2.0, node_count: 3, node: "c".into() });
         assert_eq!(sizes, [3.0, 1.0]);
         assert_eq!(top(&table)[0].node, "b");
     }

@@ -19,11 +19,11 @@ async fn what_is_wrong_is_named() {
         (analysis(Kind::BreadthFirst(BreadthFirst::default())), "source"),
         (
             analysis(Kind::Betweenness(Betweenness {
-                sample_size: 3,
+                sample_count: 3,
                 sources: vec!["a".into()],
                 ..Betweenness::default()
             })),
-            "sample_size",
+            "sample_count",
         ),
         (
             Analysis {

@@ -104,7 +104,7 @@ async fn groups_are_those_that_one_sees() {
             .sum();
         assert!((result.numbers["modularity"] - modularity).abs() < 1e-9, "{:?}", result.numbers);
         assert_eq!(result.numbers["community_count"] as usize, found.len());
-        assert_eq!((result.groups[0].size, result.groups.len()), (3, found.len()));
+        assert_eq!((result.groups[0].node_count, result.groups.len()), (3, found.len()));
         assert_eq!(result.row_count, 9);
     }
 }

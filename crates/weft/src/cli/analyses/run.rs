@@ -229,11 +229,11 @@ impl AlgorithmCommand {
             Self::PageRank { along, damping, tolerance, sources } => {
                 Kind::PageRank(api::PageRank { direction: along.number(), damping, tolerance, sources })
             }
-            Self::Betweenness(SomeNodes { along, sample: sample_size, seed, sources }) => {
-                Kind::Betweenness(api::Betweenness { direction: along.number(), sample_size, seed, sources })
+            Self::Betweenness(SomeNodes { along, sample: sample_count, seed, sources }) => {
+                Kind::Betweenness(api::Betweenness { direction: along.number(), sample_count, seed, sources })
             }
-            Self::Closeness(SomeNodes { along, sample: sample_size, seed, sources }) => {
-                Kind::Closeness(api::Closeness { direction: along.number(), sample_size, seed, sources })
+            Self::Closeness(SomeNodes { along, sample: sample_count, seed, sources }) => {
+                Kind::Closeness(api::Closeness { direction: along.number(), sample_count, seed, sources })
             }
             Self::Cores => Kind::Cores(api::Cores {}),
             Self::Triangles => Kind::Triangles(api::Triangles {}),

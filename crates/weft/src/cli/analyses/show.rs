@@ -105,7 +105,7 @@ pub(super) fn analysis(analysis: &Analysis, format: OutputFormat) -> Result<()> 
     if !result.groups.is_empty() {
         output::line("");
         let groups = result.groups.iter().take(SHOWN);
-        let rows = groups.map(|group| vec![group.node.clone(), output::number(group.size)]);
+        let rows = groups.map(|group| vec![group.node.clone(), output::number(group.node_count)]);
         output::table(&["group of", "nodes"], &[1], rows);
     }
     if !result.top.is_empty() {
