@@ -117,7 +117,7 @@ function stepsOf(values: Float64Array): number[] {
 
 function stepOf(steps: readonly number[], value: number): number {
   let step = steps.length - 1;
-  while (step > 0 && value < steps[step]) step--;
+  while (step > 0 && value < steps[step] - Math.abs(steps[step]) * 1e-6) step--;
   return step;
 }
 
