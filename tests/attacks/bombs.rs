@@ -151,14 +151,17 @@ async fn socket_bomb(address: String, packed: Vec<u8>) -> u16 {
     frame.extend_from_slice(&[0; 4]);
     frame.extend_from_slice(&packed);
     let (mut reading, mut writing) = socket.into_split();
+    let closed = async {
+        assert_eq!(reading.read_u8().await.unwrap(), 0x88, "a frame that closes");
+        assert!(reading.read_u8().await.unwrap() >= 2, "it says why");
+        reading.read_u16().await.unwrap()
+    };
+    let mut closed = std::pin::pin!(closed);
     // It is not read to its end.
-    let writing = tokio::spawn(async move { writing.write_all(&frame).await });
-    assert_eq!(reading.read_u8().await.unwrap(), 0x88, "a frame that closes");
-    let length = reading.read_u8().await.unwrap();
-    assert!(length >= 2);
-    let code = reading.read_u16().await.unwrap();
-    writing.abort();
-    code
+    tokio::select! {
+        code = &mut closed => code,
+        _ = writing.write_all(&frame) => closed.await,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ const SCRIPT = {
   type: "object",
   required: ["script"],
   properties: {
-    script: { type: "string", pattern: "^[a-z]+$", description: "Its name." },
+    script: { type: "string", description: "Its name." },
     arguments: { type: "array", items: { type: "string" } },
     input: { type: "string", maxLength: 131_072 },
     secretInput: { type: "string", maxLength: 131_072, writeOnly: true },
@@ -42,7 +42,6 @@ describe("the form of a schema", () => {
       required: true,
       secret: false,
       help: "Its name.",
-      pattern: "^[a-z]+$",
     });
     expect(fields[3].secret).toBe(true);
   });
