@@ -32,6 +32,7 @@ mod open;
 mod refresh;
 mod requests;
 mod source;
+mod telemetry;
 
 use async_trait::async_trait;
 use sqlx::{PgPool, PgTransaction};

@@ -49,6 +49,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         agent: store.clone(),
         identity: store.clone(),
         jobs: store.clone(),
+        telemetry: store.clone(),
         database: store,
     })
 }

@@ -30,6 +30,7 @@ mod open;
 mod refresh;
 mod requests;
 mod source;
+mod telemetry;
 mod writer;
 
 use async_trait::async_trait;

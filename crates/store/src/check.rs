@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::{
     AgentUpdate, CommandTypeUpdate, Commit, EnrollmentTokenRow, GraphUpdate, JobFlush, LayoutUpdate,
-    MAX_PART_BYTES, NewAgent, NewAnalysis, NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph,
+    LogEntry, MAX_PART_BYTES, NewAgent, NewAnalysis, NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph,
     NewLayout, NewRefresh, NewSigningKey, NewSource, NewTicket, Once, Redemption, RefreshState, Remember,
-    Result, SourceUpdate, StoreError, Timestamp,
+    Result, SealedSegments, SourceUpdate, StoreError, Timestamp,
 };
 
 /// A write that can be checked by itself.
@@ -62,6 +62,25 @@ impl Check for Remember {
     fn check(&self) -> Result<()> {
         self.once.check()?;
         bytes("response", &self.response)
+    }
+}
+
+impl Check for LogEntry {
+    fn check(&self) -> Result<()> {
+        bytes("content", &self.content)
+    }
+}
+
+impl Check for SealedSegments {
+    fn check(&self) -> Result<()> {
+        for segment in &self.added {
+            text("project", &segment.project)?;
+            bytes("directory", &segment.directory)?;
+        }
+        self.reporters.iter().try_for_each(|reporter| {
+            text("project", &reporter.project)?;
+            text("source", &reporter.source)
+        })
     }
 }
 

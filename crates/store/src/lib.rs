@@ -1,7 +1,7 @@
 //! What a store promises, whatever database is behind it.
 //!
 //! Services speak to small object-safe traits in their own words: [`GraphStore`], [`SourceStore`],
-//! [`LayoutStore`], [`AnalysisStore`], [`AgentStore`], [`CommandStore`], [`IdentityStore`], [`JobStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
+//! [`LayoutStore`], [`AnalysisStore`], [`AgentStore`], [`CommandStore`], [`IdentityStore`], [`JobStore`], [`TelemetryStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
 //! answers, it is on disk. There is no general transaction, because read-then-write over two calls is where
 //! databases differ and where updates get lost.
 //!
@@ -15,7 +15,7 @@
 //! - *Ordered*: lists are sorted by the bytes of their ids, whatever the database's collation.
 //!
 //! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`], [`analysis`],
-//! [`agent`], [`command`], [`identity`], [`jobs`]), the shared words
+//! [`agent`], [`command`], [`identity`], [`jobs`], [`telemetry`]), the shared words
 //! ([`once`], [`error`], [`time`]), what both backends share ([`check`], [`codec`]), large objects
 //! ([`objects`]), and the suite that both must pass
 //! (`conformance`, behind a feature of that name). `docs/adr/0003-graph-journal.md` and
@@ -52,6 +52,7 @@ pub mod layout;
 pub mod objects;
 pub mod once;
 pub mod source;
+pub mod telemetry;
 pub mod time;
 
 use std::sync::Arc;
@@ -79,6 +80,7 @@ pub use crate::{
     layout::{DesiredState, LayoutRow, LayoutStore, LayoutUpdate, NewLayout},
     once::{Once, Remember, Requests, Written},
     source::{Begun, NewRefresh, NewSource, RefreshRow, RefreshState, SourceRow, SourceStore, SourceUpdate},
+    telemetry::{LogEntry, OwnedLog, ReporterRow, SealedSegments, SegmentRow, TelemetryStore},
     time::Timestamp,
 };
 
@@ -115,6 +117,8 @@ pub struct Stores {
     pub identity: Arc<dyn IdentityStore>,
     /// Durable jobs.
     pub jobs: Arc<dyn JobStore>,
+    /// Samples.
+    pub telemetry: Arc<dyn TelemetryStore>,
     /// The database that they share.
     pub database: Arc<dyn Database>,
 }

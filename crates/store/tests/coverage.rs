@@ -28,9 +28,17 @@ fn cases() -> Vec<(String, String)> {
 fn every_method_is_called_by_the_suite() {
     let suite: String = cases().into_iter().map(|(_, source)| source).collect();
     let mut methods = 0;
-    for file in
-        ["lib.rs", "once.rs", "graph.rs", "source.rs", "layout.rs", "agent.rs", "identity.rs", "jobs.rs"]
-    {
+    for file in [
+        "lib.rs",
+        "once.rs",
+        "graph.rs",
+        "source.rs",
+        "layout.rs",
+        "agent.rs",
+        "identity.rs",
+        "jobs.rs",
+        "telemetry.rs",
+    ] {
         for method in names(&read(file), "async fn ") {
             if file == "lib.rs" && method == "newest" {
                 continue; // the example in the documentation

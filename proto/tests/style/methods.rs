@@ -32,6 +32,8 @@ const VERBS: &[&str] = &[
     "Clear",
     "End",
     "Enroll", // agents
+    "Query",
+    "Write", // telemetry
     "Attach",
     "Export",
     "Import",

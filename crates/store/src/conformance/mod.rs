@@ -20,6 +20,7 @@ pub mod refreshes;
 pub mod requests;
 pub mod signing;
 pub mod sources;
+pub mod telemetry;
 
 use std::collections::BTreeMap;
 
@@ -105,6 +106,8 @@ macro_rules! conformance {
                 a_deleted_source_is_gone_with_its_refreshes, sources_go_with_their_graph,
                 no_source_outlives_a_graph_that_is_deleted_meanwhile, what_no_source_can_keep_is_named,
                 a_missing_source_is_not_found;
+            telemetry: the_log_has_one_owner, the_log_is_read_in_order_and_shortened, segments_replace_each_other,
+                reporters_go_on_where_they_were;
         }
     };
     (@stamp $world:path; $($area:ident: $($case:ident),+;)+) => {
