@@ -206,15 +206,14 @@ impl Group {
         self.chunks.push(Chunk { first, last, sample_count, bytes: bytes.into() });
     }
 
-    /// The chunks, which are none of this group any more.
-    pub fn take_chunks(&mut self) -> Vec<Chunk> {
-        std::mem::take(&mut self.chunks)
+    /// The chunks, in the order in which they were closed.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
     }
 
-    /// Puts chunks back that were taken and could not be kept elsewhere.
-    pub fn put_back(&mut self, mut chunks: Vec<Chunk>) {
-        chunks.append(&mut self.chunks);
-        self.chunks = chunks;
+    /// Drops the first chunks: they are kept elsewhere.
+    pub fn drop_chunks(&mut self, count: usize) {
+        self.chunks.drain(..count.min(self.chunks.len()));
     }
 
     /// Adds the samples of a series between two times, both included.
@@ -230,6 +229,11 @@ impl Group {
         let end = self.times.partition_point(|time| *time <= to).min(column.len()).max(begin);
         samples.extend(&self.times[begin..end], &column[begin..end], from, to);
         Ok(())
+    }
+
+    /// Whether there are any samples.
+    pub fn has_samples(&self) -> bool {
+        !self.times.is_empty() || !self.chunks.is_empty()
     }
 
     /// How many rows are open.
@@ -290,6 +294,6 @@ mod tests {
         let mut some = Samples::default();
         group.read(0, 100, 120, &mut some).unwrap();
         assert_eq!(some.times, [100, 110, 120]);
-        assert_eq!(group.take_chunks().iter().map(|chunk| chunk.sample_count).sum::<u64>(), 602);
+        assert_eq!(group.chunks().iter().map(|chunk| chunk.sample_count).sum::<u64>(), 602);
     }
 }

@@ -38,6 +38,8 @@ pub struct Config {
     pub agent: weft_agent::Options,
     /// The command service.
     pub command: weft_command::Options,
+    /// The telemetry service.
+    pub telemetry: weft_telemetry::Options,
     /// The gateway.
     pub gateway: weft_gateway::GatewayOptions,
 }
@@ -59,6 +61,7 @@ impl Default for Config {
             compute: weft_compute::Options::default(),
             agent: weft_agent::Options::default(),
             command: weft_command::Options::default(),
+            telemetry: weft_telemetry::Options::default(),
             gateway: weft_gateway::GatewayOptions::default(),
         }
     }

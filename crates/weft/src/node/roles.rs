@@ -12,6 +12,7 @@ use weft_kit::{
     Peer,
     server::{Guards, Pipeline},
 };
+use weft_telemetry::TelemetryService;
 
 use super::{Assembly, port::Directory};
 
@@ -29,7 +30,7 @@ pub struct Role {
 type Start = for<'a> fn(&'a Assembly) -> BoxFuture<'a, Result<Routes>>;
 
 /// Everything that `weft serve` can run and `weft up` does run.
-pub const ROLES: [Role; 6] = [
+pub const ROLES: [Role; 7] = [
     Role { name: "identity", services: &["weft.identity.v1.IdentityService"], start: Some(identity) },
     Role {
         name: "graph",
@@ -46,6 +47,11 @@ pub const ROLES: [Role; 6] = [
         name: "command",
         services: &["weft.command.v1.CommandService", "weft.command.v1.WorkerService"],
         start: Some(command),
+    },
+    Role {
+        name: "telemetry",
+        services: &["weft.telemetry.v1.TelemetryService"],
+        start: Some(telemetry),
     },
     // The edge is made last, because it hands everything on; it only tells what it serves.
     Role { name: "gateway", services: &["weft.gateway.v1.GatewayService"], start: None },
@@ -186,6 +192,21 @@ fn command(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         let service = CommandService::open(node.config.command.clone(), deps);
         let workers = service.workers();
         Ok(Routes::new(server!(node, service)).add_service(server!(node, workers)))
+    }
+    .boxed()
+}
+
+fn telemetry(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+    async {
+        let deps = weft_telemetry::Deps {
+            store: node.storage.stores.telemetry.clone(),
+            objects: node.storage.objects.clone(),
+            clock: node.clock.clone(),
+            ids: node.ids.clone(),
+            lifecycle: node.lifecycle.clone(),
+        };
+        let service = TelemetryService::open(node.config.telemetry.clone(), deps);
+        Ok(Routes::new(server!(node, service)))
     }
     .boxed()
 }

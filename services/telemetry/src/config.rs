@@ -1,0 +1,57 @@
+//! Settings of the telemetry service.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the telemetry service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How long samples are kept.
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    /// After how long samples are thinned out, to one for each `thinned_to`; never when zero.
+    #[serde(with = "humantime_serde")]
+    pub thin_after: Duration,
+    /// How far apart samples are that were thinned out: of each span, the last one stays.
+    #[serde(with = "humantime_serde")]
+    pub thinned_to: Duration,
+    /// Most series of a project. A sample of a further one is refused, and counted.
+    pub max_series: usize,
+    /// How long samples stay in memory, and in the log, before they are sealed into a segment.
+    #[serde(with = "humantime_serde")]
+    pub seal_after: Duration,
+    /// So many samples in memory are sealed sooner.
+    pub seal_samples: u64,
+    /// Memory for segments that were read.
+    pub cache_bytes: usize,
+    /// Samples that are further ahead of this process's clock are refused, and counted.
+    #[serde(with = "humantime_serde")]
+    pub max_ahead: Duration,
+    /// How long a query may take.
+    #[serde(with = "humantime_serde")]
+    pub query_timeout: Duration,
+    /// Most series that one selector of a query may find.
+    pub query_series: u64,
+    /// Most samples that one selector of a query may read.
+    pub query_samples: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            retention: Duration::from_hours(30 * 24),
+            thin_after: Duration::from_hours(7 * 24),
+            thinned_to: Duration::from_mins(5),
+            max_series: 1_000_000,
+            seal_after: Duration::from_hours(2),
+            seal_samples: 4_000_000,
+            cache_bytes: 128 << 20,
+            max_ahead: Duration::from_hours(2),
+            query_timeout: Duration::from_secs(30),
+            query_series: 100_000,
+            query_samples: 50_000_000,
+        }
+    }
+}

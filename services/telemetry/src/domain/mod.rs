@@ -1,0 +1,6 @@
+//! Pure decisions: no async, no I/O.
+
+pub(crate) mod message;
+pub(crate) mod name;
+pub(crate) mod table;
+pub(crate) mod time;

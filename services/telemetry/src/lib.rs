@@ -1,0 +1,31 @@
+//! Numbers over time: taken in from agents and from whoever else sends them, kept in few bytes, asked in PromQL.
+//!
+//! A **series** is a set of labels and its samples; series of one host are a **group** that shares its times. What
+//! comes in goes to the **log** of the store, and then to memory; now and then what is in memory is **sealed** into
+//! segments, which are objects, and the log is shortened. `weft-series` knows how samples are written and asked;
+//! this service knows where they are.
+//!
+//! Invariants:
+//! - A sample that was acknowledged is on disk, and is found by queries that begin after that.
+//! - A report is counted once, however often it is sent; a sample that comes twice is one sample.
+//! - Memory is bounded: series by a limit for each project, what waits by bytes, queries by series, samples and time.
+//! - One process has the log; another one takes over when its lease ends, and finds all that was acknowledged.
+//!
+//! Where things are: one file for each RPC in `rpc`, what others send in `ingest`, and in `samples` the memory
+//! (`project`), the log's records (`record`), segments (`segment`), the task that writes (`writer`), and what is
+//! forgotten (`retention`).
+
+mod config;
+mod domain;
+mod error;
+mod ingest;
+mod rpc;
+mod samples;
+mod service;
+mod state;
+mod task;
+
+pub use config::Options;
+pub use error::Error;
+pub use service::TelemetryService;
+pub use state::Deps;

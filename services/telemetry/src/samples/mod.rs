@@ -1,0 +1,10 @@
+//! Where samples are: the newest in memory and in the log, the others in segments.
+
+pub(crate) mod project;
+pub(crate) mod projects;
+pub(crate) mod query;
+pub(crate) mod record;
+pub(crate) mod retention;
+pub(crate) mod seal;
+pub(crate) mod segment;
+pub(crate) mod writer;

@@ -1,0 +1,36 @@
+//! What runs in the background: the task that writes, and forgetting.
+
+use std::{sync::Arc, time::Duration};
+
+use weft_kit::{Lifecycle, TaskKind};
+use weft_store::Timestamp;
+
+use crate::{samples::writer, state::State};
+
+/// How far a source has come is known for so long after it was last heard of.
+pub(crate) const REPORTERS_KEPT: Duration = Duration::from_hours(7 * 24);
+/// How often sources are forgotten.
+const PERIOD: Duration = Duration::from_mins(10);
+/// Most rows that one statement forgets.
+const FORGOTTEN_AT_ONCE: u32 = 1_000;
+
+pub(crate) fn start(state: &Arc<State>, lifecycle: &Lifecycle) {
+    let writes = Arc::clone(state);
+    lifecycle
+        .spawn("telemetry-writer", TaskKind::Background, move |life| writer::run(Arc::clone(&writes), life));
+    let state = Arc::clone(state);
+    lifecycle.spawn("telemetry-housekeeping", TaskKind::Background, move |life| {
+        let state = Arc::clone(&state);
+        async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(PERIOD) => {}
+                    () = life.draining() => return Ok::<_, String>(()),
+                }
+                let before: Timestamp = (state.clock.now() - REPORTERS_KEPT).into();
+                let forgotten = state.store.forget_telemetry_reporters(before, FORGOTTEN_AT_ONCE).await;
+                forgotten.map_err(|error| error.to_string())?;
+            }
+        }
+    });
+}
