@@ -159,7 +159,7 @@ async fn within<T>(
 
 /// Messages pass as they are.
 #[derive(Clone, Copy, Debug)]
-struct RawCodec;
+pub(crate) struct RawCodec;
 
 impl Codec for RawCodec {
     type Encode = Bytes;

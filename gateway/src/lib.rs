@@ -15,7 +15,8 @@
 //! 6. `foreign` keeps services that weft was not built with; `tables` is all that follows from contracts, in
 //!    one piece that is replaced when one comes or goes.
 //! 7. `agents` is a port of its own for agents, where nothing else is answered.
-//! 8. `words` says what went wrong, the same in every protocol; `refusal` turns it into HTTP.
+//! 8. `telemetry` answers OTLP and Prometheus, whose contracts are other people's.
+//! 9. `words` says what went wrong, the same in every protocol; `refusal` turns it into HTTP.
 //!
 //! What is answered where is in `docs/gateway.md`, the WebSocket in `docs/websocket.md`.
 //!
@@ -56,6 +57,7 @@ mod schema;
 mod service;
 mod shared;
 mod tables;
+mod telemetry;
 mod upstream;
 mod watch;
 mod words;
@@ -67,4 +69,5 @@ pub use error::GatewayError;
 pub use foreign::{Keeper, UpstreamAccess, UpstreamOptions};
 pub use options::{GatewayOptions, WebSocketOptions};
 pub use service::Gateway;
+pub use telemetry::OtlpPort;
 pub use upstream::Upstreams;

@@ -31,6 +31,10 @@ pub struct GatewayOptions {
     /// Address of a port of its own for agents (`0.0.0.0:8081`), with their door at `/v1/agent` and the calls that lead
     /// to it, and nothing else. `server` holds for it too. None if empty: the door is at `listen` in any case.
     pub agents_listen: String,
+    /// Addresses of ports of their own for OTLP (`0.0.0.0:4317`, `0.0.0.0:4318`): metrics over gRPC and over HTTP are
+    /// taken on each of them, and nothing else. `server` holds for them too. None by default: `listen` takes both in
+    /// any case.
+    pub otlp_listen: Vec<String>,
     /// Services that weft was not built with, by a name for people. They are added, changed and removed
     /// while the gateway runs: when this file changes, or on SIGHUP.
     pub upstreams: BTreeMap<String, UpstreamOptions>,
@@ -83,6 +87,7 @@ impl Default for GatewayOptions {
             websocket: WebSocketOptions::default(),
             title: "weft".to_owned(),
             agents_listen: String::new(),
+            otlp_listen: Vec::new(),
             upstreams: BTreeMap::new(),
         }
     }

@@ -17,8 +17,9 @@ use tower::{Service, ServiceExt};
 use weft_kit::{BoxError, Ids, Lifecycle, Peer, Problem, config::ClientOptions, server::Guards};
 
 use crate::{
-    AgentsPort, GatewayError, GatewayOptions, Keeper, Upstreams, accept, connect, console, cors::Origins,
-    docs, grpc, mcp, refusal::Refusal, rest, shared::Shared, tables::Tables, upstream, ws,
+    AgentsPort, GatewayError, GatewayOptions, Keeper, OtlpPort, Upstreams, accept, connect, console,
+    cors::Origins, docs, grpc, mcp, refusal::Refusal, rest, shared::Shared, tables::Tables, telemetry,
+    upstream, ws,
 };
 
 /// The edge of a mesh. Clones share everything.
@@ -77,6 +78,11 @@ impl Gateway {
         AgentsPort::new(self.clone())
     }
 
+    /// What this gateway answers on a port that is for OTLP alone.
+    pub fn for_otlp(&self) -> OtlpPort {
+        OtlpPort::new(self.clone())
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.0.shared
     }
@@ -105,6 +111,11 @@ impl Gateway {
         if let Some((_, side)) = sides.iter().find(|(prefix, _)| is_below(prefix, path)) {
             return Box::pin(beside(side.clone(), request, shared)).await;
         }
+        let request = match telemetry::handle(shared, request).await {
+            Ok(response) => return response,
+            Err(request) => request,
+        };
+        let path = request.uri().path();
         if let Some(protocol) = grpc::protocol(request.headers()) {
             return Box::pin(grpc::handle(Arc::clone(shared), protocol, request)).await;
         }

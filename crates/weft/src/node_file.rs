@@ -20,6 +20,9 @@ pub struct NodeFile {
     /// Host and port that are listened on for agents alone, if there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents_address: Option<String>,
+    /// Hosts and ports that are listened on for OTLP alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub otlp_addresses: Vec<String>,
     /// File with the administrator's key, if this node has the identity service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
@@ -35,12 +38,14 @@ impl NodeFile {
         url: String,
         address: SocketAddr,
         agents: Option<SocketAddr>,
+        otlp: &[SocketAddr],
         key_file: Option<PathBuf>,
     ) -> Self {
         Self {
             url,
             address: address.to_string(),
             agents_address: agents.map(|agents| agents.to_string()),
+            otlp_addresses: otlp.iter().map(SocketAddr::to_string).collect(),
             key_file,
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

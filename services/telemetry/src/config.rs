@@ -24,6 +24,9 @@ pub struct Options {
     pub seal_after: Duration,
     /// So many samples in memory are sealed sooner.
     pub seal_samples: u64,
+    /// How often it is looked what is to be thinned out and forgotten.
+    #[serde(with = "humantime_serde")]
+    pub housekeeping: Duration,
     /// Memory for segments that were read.
     pub cache_bytes: usize,
     /// Samples that are further ahead of this process's clock are refused, and counted.
@@ -47,6 +50,7 @@ impl Default for Options {
             max_series: 1_000_000,
             seal_after: Duration::from_hours(2),
             seal_samples: 4_000_000,
+            housekeeping: Duration::from_mins(10),
             cache_bytes: 128 << 20,
             max_ahead: Duration::from_hours(2),
             query_timeout: Duration::from_secs(30),

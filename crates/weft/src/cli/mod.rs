@@ -20,6 +20,7 @@ mod output;
 mod run;
 mod source;
 mod target;
+mod telemetry;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -73,6 +74,9 @@ enum Command {
     /// Commands for agents: submit, watch, cancel, and what can be asked.
     #[command(subcommand)]
     Commands(commands::CommandsCommand),
+    /// Numbers over time: query, range, series, watch.
+    #[command(subcommand)]
+    Telemetry(telemetry::TelemetryCommand),
     /// The agent of this host.
     Agent(agent::AgentArguments),
     /// API keys.
@@ -132,6 +136,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Gateway(command) => command.run(&target.connect()?, output).await,
         Command::Agents(command) => command.run(&target.connect()?, output).await,
         Command::Commands(command) => command.run(&target.connect()?, output).await,
+        Command::Telemetry(command) => command.run(&target.connect()?, output).await,
         Command::Agent(arguments) => arguments.run(&target, output).await,
         Command::Key(command) => command.run(&target.connect()?, output).await,
         Command::Whoami => identity::who_am_i(&target.connect()?, output).await,

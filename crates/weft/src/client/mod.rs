@@ -24,6 +24,7 @@ use weft_proto::weft::{
     gateway::v1::gateway_service_client::GatewayServiceClient,
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::identity_service_client::IdentityServiceClient,
+    telemetry::v1::telemetry_service_client::TelemetryServiceClient,
 };
 
 pub(crate) use connect::{AnyMethod, headers, refusal};
@@ -74,6 +75,9 @@ pub(crate) type CommandClient = CommandServiceClient<InterceptedService<Peer, Wi
 
 /// The client of the analysis service.
 pub(crate) type AnalysisClient = AnalysisServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// The client of the telemetry service.
+pub(crate) type TelemetryClient = TelemetryServiceClient<InterceptedService<Peer, WithKey>>;
 
 /// The client of the identity service.
 pub(crate) type IdentityClient = IdentityServiceClient<InterceptedService<Peer, WithKey>>;
@@ -128,6 +132,10 @@ impl Connection {
 
     pub(crate) fn analyses(&self) -> AnalysisClient {
         AnalysisServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn telemetry(&self) -> TelemetryClient {
+        TelemetryServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn identity(&self) -> IdentityClient {

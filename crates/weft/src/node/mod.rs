@@ -104,6 +104,7 @@ impl Node {
             .with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_address()?;
         let agents_listener = agents_listener(&config, &roles).await?;
+        let otlp_listeners = otlp_listeners(&config, &roles).await?;
 
         files::prepare_folder(&config.data)?;
         let with_identity = roles.iter().any(|role| role.name == "identity");
@@ -138,14 +139,24 @@ impl Node {
         let service = Admin::in_front_of(ports.service, node.health.clone(), node.metrics.clone());
         node.serve(listener.counted(&node.metrics), service);
         let mut agents_address = None;
+        let mut otlp_addresses = Vec::new();
         if let (Some(listener), Some(service)) = (agents_listener, ports.agents) {
             agents_address = Some(listener.local_address()?);
             node.serve(listener, service);
         }
+        if let Some(service) = ports.otlp {
+            for listener in otlp_listeners {
+                let address = listener.local_address()?;
+                tracing::info!(%address, "listening for OTLP");
+                otlp_addresses.push(address);
+                node.serve(listener, service.clone());
+            }
+        }
         let key_file = admin.as_ref().map(|admin| admin.file.clone());
         let scheme = if node.config.server.tls.is_on() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
-        NodeFile::new(url.clone(), address, agents_address, key_file).write(&node.config.data)?;
+        NodeFile::new(url.clone(), address, agents_address, &otlp_addresses, key_file)
+            .write(&node.config.data)?;
         tracing::info!(%address, ?agents_address, services = ?names, database = node.storage.stores.database.describe(), "listening");
         Ok(Self {
             url,
@@ -216,6 +227,18 @@ async fn agents_listener(config: &Config, roles: &[&Role]) -> Result<Option<List
     }
     let listener = Listener::bind(address, config.server.clone()).await;
     listener.map(Some).with_context(|| format!("cannot listen on {address} for agents"))
+}
+
+/// The ports for OTLP, as many as there are to be.
+async fn otlp_listeners(config: &Config, roles: &[&Role]) -> Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    if roles.iter().any(|role| role.name == "gateway") {
+        for address in &config.gateway.otlp_listen {
+            let listener = Listener::bind(address, config.server.clone()).await;
+            listeners.push(listener.with_context(|| format!("cannot listen on {address} for OTLP"))?);
+        }
+    }
+    Ok(listeners)
 }
 
 impl Assembly {

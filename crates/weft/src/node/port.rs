@@ -54,6 +54,8 @@ pub(crate) struct Ports {
     pub(crate) service: HttpService,
     /// What a gateway answers to agents on a port of theirs.
     pub(crate) agents: Option<HttpService>,
+    /// What it answers on ports for OTLP.
+    pub(crate) otlp: Option<HttpService>,
     /// What keeps the upstreams of a gateway's configuration.
     pub(crate) keeper: Option<Keeper>,
 }
@@ -67,7 +69,7 @@ pub(crate) fn service(
 ) -> Result<Ports> {
     let Some(reflection) = reflection else {
         let service = HttpService::new(GrpcPort(Arc::new(directory.clone())));
-        return Ok(Ports { service, agents: None, keeper: None });
+        return Ok(Ports { service, agents: None, otlp: None, keeper: None });
     };
     let mut upstreams = Upstreams::new();
     for (role, service) in
@@ -94,7 +96,8 @@ pub(crate) fn service(
     keeper.told_by(reflection);
     keeper.apply(&node.config.gateway.upstreams);
     let agents = Some(HttpService::new(gateway.for_agents()));
-    Ok(Ports { service: HttpService::new(gateway), agents, keeper: Some(keeper) })
+    let otlp = Some(HttpService::new(gateway.for_otlp()));
+    Ok(Ports { service: HttpService::new(gateway), agents, otlp, keeper: Some(keeper) })
 }
 
 /// A port that speaks gRPC only.

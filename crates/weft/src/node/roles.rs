@@ -48,11 +48,7 @@ pub const ROLES: [Role; 7] = [
         services: &["weft.command.v1.CommandService", "weft.command.v1.WorkerService"],
         start: Some(command),
     },
-    Role {
-        name: "telemetry",
-        services: &["weft.telemetry.v1.TelemetryService"],
-        start: Some(telemetry),
-    },
+    Role { name: "telemetry", services: &["weft.telemetry.v1.TelemetryService"], start: Some(telemetry) },
     // The edge is made last, because it hands everything on; it only tells what it serves.
     Role { name: "gateway", services: &["weft.gateway.v1.GatewayService"], start: None },
 ];

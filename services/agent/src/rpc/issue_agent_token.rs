@@ -9,7 +9,7 @@ use weft_proto::weft::{
 use crate::{Error, domain::proof, state::State};
 
 /// What an agent's token can be used for at all.
-const SCOPES: [&str; 1] = ["agent.write"];
+const SCOPES: [&str; 2] = ["agent.write", "telemetry.write"];
 
 pub(crate) async fn handle(state: &State, call: Call<IssueAgentTokenRequest>) -> Result<AccessToken, Error> {
     let IssueAgentTokenRequest { name, challenge, signature } = call.message;

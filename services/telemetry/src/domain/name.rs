@@ -4,8 +4,3 @@
 pub(crate) fn project(parent: &str) -> &str {
     parent.strip_prefix("projects/").unwrap_or(parent).split('/').next().unwrap_or_default()
 }
-
-/// The last part of a name, which people know.
-pub(crate) fn last(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
-}

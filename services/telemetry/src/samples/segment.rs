@@ -77,9 +77,12 @@ impl ChunkPlace {
     }
 }
 
+/// Where the objects are.
+pub(crate) const FOLDER: &str = "telemetry";
+
 /// The key of a segment's object.
 pub(crate) fn key(uid: Uuid) -> String {
-    format!("telemetry/{uid}")
+    format!("{FOLDER}/{uid}")
 }
 
 /// A segment that is being made.

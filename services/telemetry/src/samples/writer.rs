@@ -4,7 +4,7 @@
 //! it loses it; it is then begun again, and reads everything anew.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -30,10 +30,10 @@ use crate::{Error, state::State};
 const ENTRY: usize = 1 << 20;
 /// How long the log is had without being asked for again.
 const LEASE: Duration = Duration::from_secs(30);
-/// How often it is looked what is to be forgotten or thinned out.
-const ROUND: Duration = Duration::from_mins(10);
 /// Entries that are read at once.
 const READ: u32 = 8;
+/// Objects that are listed at once.
+const OBJECTS: usize = 1_000;
 /// Segments that are read at once.
 const SEGMENTS: u32 = 64;
 
@@ -146,6 +146,7 @@ async fn load(state: &State, owned: &OwnedLog) -> Result<Log, StoreError> {
             project.segments.push(Arc::new(segment));
         }
     }
+    sweep(state).await?;
     for project in state.projects.all() {
         project.write().segments.sort_by_key(|segment| segment.created);
     }
@@ -178,6 +179,25 @@ async fn load(state: &State, owned: &OwnedLog) -> Result<Log, StoreError> {
     log.applied = log.last;
     // What the log has defined is known under numbers of the process before: it is told again.
     Ok(log)
+}
+
+/// Removes objects that have no row: whoever wrote them ended before it was said that they are there.
+async fn sweep(state: &State) -> Result<(), StoreError> {
+    let projects = state.projects.all();
+    let segments = projects.iter().flat_map(|project| project.read().segments.clone());
+    let known: HashSet<String> = segments.map(|segment| segment::key(segment.uid)).collect();
+    let objects = state.cached.objects();
+    let mut after = String::new();
+    loop {
+        let found = objects.list(segment::FOLDER, &after, OBJECTS).await?;
+        for object in found.iter().filter(|object| !known.contains(&object.key)) {
+            objects.delete(&object.key).await?;
+        }
+        match found.last() {
+            Some(last) if found.len() == OBJECTS => after.clone_from(&last.key),
+            _ => return Ok(()),
+        }
+    }
 }
 
 fn damaged(
@@ -264,7 +284,8 @@ async fn write(
 ) -> Result<(), StoreError> {
     let mut renewals = interval(LEASE / 3);
     renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut rounds = Instant::now();
+    let mut rounds = interval(state.options.housekeeping.max(Duration::from_millis(10)));
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let first = tokio::select! {
             biased;
@@ -273,10 +294,10 @@ async fn write(
                 if seal::is_time(state, log) {
                     seal::seal(state, log).await?;
                 }
-                if rounds.elapsed() >= ROUND {
-                    retention::round(state, log.epoch).await?;
-                    rounds = Instant::now();
-                }
+                continue;
+            }
+            _ = rounds.tick() => {
+                retention::round(state, log.epoch).await?;
                 continue;
             }
             first = incoming.recv() => first,
