@@ -17,12 +17,13 @@ use weft_kit::{BoxError, Problem};
 
 use crate::{Gateway, grpc, refusal::Refusal, rest::Found, shared::Shared, words, ws};
 
-/// What an agent calls, in every protocol of the gateway: it joins, proves who it is, and stays.
-const METHODS: [&str; 4] = [
+/// What an agent calls, in every protocol of the gateway: it joins, proves who it is, stays, and reports.
+const METHODS: [&str; 5] = [
     "/weft.agent.v1.AgentService/EnrollAgent",
     "/weft.agent.v1.AgentService/GetAgentChallenge",
     "/weft.agent.v1.AgentService/IssueAgentToken",
     ws::door::METHOD,
+    "/weft.telemetry.v1.TelemetryService/AttachReporter",
 ];
 
 /// What a gateway answers on the port for agents.

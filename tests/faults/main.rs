@@ -6,5 +6,6 @@ mod kill;
 mod ledger;
 mod refresh;
 mod slow_viewer;
+mod telemetry;
 mod terminate;
 mod writers;

@@ -42,6 +42,11 @@ REFUSED = {
     "POST /v1/projects/{project}/commands",
     "POST /v1/projects/{project}/graphs/{graph}/sources",
     "POST /v1/projects/{project}/graphs/{graph}:applyChanges",
+    # A query, and samples in a format.
+    "GET /v1/projects/{project}/series:query",
+    "GET /v1/projects/{project}/series:queryRange",
+    "GET /v1/projects/{project}/series:watch",
+    "POST /v1/projects/{project}/samples:write",
 }
 
 # Streams that go on until their client leaves are not left out either: they are given a deadline.

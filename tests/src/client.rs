@@ -14,6 +14,7 @@ use weft_proto::weft::{
     },
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::{ApiKey, CreateApiKeyRequest, Role, identity_service_client::IdentityServiceClient},
+    telemetry::v1::telemetry_service_client::TelemetryServiceClient,
 };
 
 use crate::{
@@ -72,6 +73,11 @@ impl Client {
     /// The graph service.
     pub fn graphs(&self) -> GraphServiceClient<Signed> {
         GraphServiceClient::with_interceptor(self.channel.clone(), self.with_key())
+    }
+
+    /// The telemetry service.
+    pub fn telemetry(&self) -> TelemetryServiceClient<Signed> {
+        TelemetryServiceClient::with_interceptor(self.channel.clone(), self.with_key())
     }
 
     /// The source service.

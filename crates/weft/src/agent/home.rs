@@ -13,7 +13,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 use weft_kit::{Ids, auth};
 
-use super::work::settings::CommandSettings;
+use super::{report::settings::TelemetrySettings, work::settings::CommandSettings};
 
 /// Where an agent keeps what it needs.
 #[derive(Clone, Debug)]
@@ -33,6 +33,9 @@ pub(crate) struct Settings {
     /// What commands it takes.
     #[serde(default, skip_serializing_if = "CommandSettings::is_untouched")]
     pub(crate) commands: CommandSettings,
+    /// What it reports of its host.
+    #[serde(default, skip_serializing_if = "TelemetrySettings::is_untouched")]
+    pub(crate) telemetry: TelemetrySettings,
 }
 
 /// An agent's key. It never leaves the host, and is shown nowhere.

@@ -1,12 +1,15 @@
 //! The agent of a host: it joins a fleet once, and then keeps a stream to the mesh open for as long as it runs.
 //!
 //! `home` is its folder with its key and where it belongs; `facts` what it tells of its host; `run` its life; `way`
-//! how it gets there, by gRPC or by the agents' `door`; `work` the commands that it is handed.
+//! how it gets there, by gRPC or by the agents' `door`, with one of its `tokens`; `work` the commands that it is handed;
+//! `report` the numbers of its host.
 
 mod door;
 mod facts;
 mod home;
+mod report;
 mod run;
+mod tokens;
 mod way;
 mod work;
 
@@ -32,7 +35,9 @@ pub(crate) async fn enroll(
 ) -> Result<Settings> {
     let key = home.key_or_new()?;
     // A host that joins anew keeps what its owner has allowed.
-    let commands = home.settings().map(|settings| settings.commands).unwrap_or_default();
+    let before = home.settings().ok();
+    let (commands, telemetry) =
+        before.map(|settings| (settings.commands, settings.telemetry)).unwrap_or_default();
     let request = EnrollAgentRequest {
         token: token.to_owned(),
         public_key: key.public().to_vec().into(),
@@ -42,7 +47,7 @@ pub(crate) async fn enroll(
         facts: Some(facts::read(Vec::new())),
     };
     let agent = Way::to(&url, ca_file.as_deref())?.enroll(request).await?;
-    let settings = Settings { url, name: agent.name, ca_file, commands };
+    let settings = Settings { url, name: agent.name, ca_file, commands, telemetry };
     home.write(&settings)?;
     Ok(settings)
 }

@@ -1,27 +1,29 @@
 //! An agent's life: get a token, attach, beat, and again after every loss, with growing and varied pauses.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use tokio::{
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-use weft_kit::{Clock, Ids, config::Secret};
+use weft_kit::{Clock, Ids};
 use weft_proto::weft::agent::v1::{
-    AgentOpen, AttachAgentRequest, GetAgentChallengeRequest, Goodbye, Heartbeat, IssueAgentTokenRequest,
-    ProbeAnswer, attach_agent_request::Action, attach_agent_response::Event,
+    AgentOpen, AttachAgentRequest, Goodbye, Heartbeat, ProbeAnswer, attach_agent_request::Action,
+    attach_agent_response::Event,
 };
 
 use super::{
     Home, Settings, facts,
-    home::Key,
+    report::Line,
+    tokens::Tokens,
     way::{Attached, PATIENCE, Way, gone, within},
     work::Work,
 };
+use crate::client::Connection;
 
 /// The first pause after a loss is up to this; each next one up to twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -38,15 +40,46 @@ pub(crate) async fn run(home: &Home, stop: CancellationToken) -> Result<()> {
     let settings = home.settings()?;
     let way = Way::to(&settings.url, settings.ca_file.as_deref())?;
     let commands = settings.commands.clone();
-    let mut agent = Program {
-        key: home.key()?,
+    let tokens =
+        Tokens::new(&settings.name, home.key()?, Way::to(&settings.url, settings.ca_file.as_deref())?);
+    let tokens = Arc::new(Mutex::new(tokens));
+    let reporting = reporting(home, &settings, &tokens, stop.clone())?;
+    let agent = Program {
         settings,
         way,
         ids: Ids::system(),
-        token: None,
+        tokens,
         session: Session::default(),
         work: Work::start(home, commands)?,
     };
+    // Both end when told to; what reports has no failure that ends the agent.
+    let (ended, ()) = tokio::join!(live(agent, stop), reporting);
+    ended
+}
+
+/// What reports, where this agent does: over gRPC, as often as its settings say.
+fn reporting(
+    home: &Home,
+    settings: &Settings,
+    tokens: &Arc<Mutex<Tokens>>,
+    stop: CancellationToken,
+) -> Result<impl Future<Output = ()> + use<>> {
+    let is_on = !settings.telemetry.interval.is_zero() && settings.url.starts_with("http");
+    let line = if is_on {
+        let connection = Connection::to_url(&settings.url, None, settings.ca_file.as_deref())?;
+        let tokens = Arc::clone(tokens);
+        Some(Line::new(&settings.name, connection, tokens, &settings.telemetry, home.0.clone()))
+    } else {
+        None
+    };
+    Ok(async move {
+        if let Some(line) = line {
+            line.run(stop).await;
+        }
+    })
+}
+
+async fn live(mut agent: Program, stop: CancellationToken) -> Result<()> {
     let mut losses = 0;
     loop {
         let began = Instant::now();
@@ -56,12 +89,13 @@ pub(crate) async fn run(home: &Home, stop: CancellationToken) -> Result<()> {
                 return Ok(());
             }
             Err(status) if is_final(&status) => {
+                stop.cancel();
                 return Err(status).context("this host is not in the fleet any more; enroll it again");
             }
             Err(status) => {
                 tracing::info!(code = ?status.code(), message = status.message(), "not connected");
                 if status.code() == Code::Unauthenticated {
-                    agent.token = None;
+                    agent.tokens.lock().await.forget();
                 }
             }
         }
@@ -92,11 +126,9 @@ fn is_final(status: &Status) -> bool {
 
 struct Program {
     settings: Settings,
-    key: Key,
     way: Way,
     ids: Ids,
-    /// And until when it is used: well before it ends, by this host's running clock and not by its time of day.
-    token: Option<(Secret, Instant)>,
+    tokens: Arc<Mutex<Tokens>>,
     session: Session,
     /// What it was handed, over lost connections.
     work: Work,
@@ -125,7 +157,7 @@ impl Program {
     }
 
     async fn attach(&mut self) -> Result<(Attached, Duration), Status> {
-        let token = self.token().await?;
+        let token = self.tokens.lock().await.get().await?;
         let open = AgentOpen {
             name: self.settings.name.clone(),
             session: self.session.secret.clone(),
@@ -207,25 +239,6 @@ impl Program {
 
     fn frame(&self, action: Action) -> AttachAgentRequest {
         AttachAgentRequest { sequence: 0, acknowledged_sequence: self.session.received, action: Some(action) }
-    }
-
-    /// An access token, for which the key signs a challenge where the last one is old.
-    async fn token(&mut self) -> Result<Secret, Status> {
-        if let Some((token, until)) = &self.token
-            && Instant::now() < *until
-        {
-            return Ok(token.clone());
-        }
-        let name = self.settings.name.clone();
-        let request = GetAgentChallengeRequest { name: name.clone() };
-        let challenge = self.way.challenge(request).await?.challenge;
-        let signature = self.key.sign("weft agent token v1", &challenge).to_vec().into();
-        let request = IssueAgentTokenRequest { name, challenge, signature };
-        let token = self.way.token(request).await?;
-        let lifetime = token.lifetime.and_then(|time| Duration::try_from(time).ok()).unwrap_or_default();
-        let secret = Secret::new(token.token);
-        self.token = Some((secret.clone(), Instant::now() + lifetime.mul_f64(0.75)));
-        Ok(secret)
     }
 }
 
