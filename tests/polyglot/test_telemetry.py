@@ -67,7 +67,9 @@ def test_the_sdk_of_opentelemetry_sends_a_counter_and_a_histogram(mesh, rest, wa
         "http": lambda: HttpExporter(endpoint=f"http://{address}/v1/metrics", headers=headers),
     }[way]()
     resource = Resource.create({"service.name": "shop", "service.instance.id": way})
-    provider = MeterProvider(resource, [PeriodicExportingMetricReader(exporter, export_interval_millis=60_000)])
+    provider = MeterProvider(
+        metric_readers=[PeriodicExportingMetricReader(exporter, export_interval_millis=60_000)], resource=resource
+    )
     meter = provider.get_meter("test")
     orders = meter.create_counter("orders", unit="{order}", description="What was bought")
     orders.add(3, {"kind": "book"})

@@ -32,6 +32,10 @@ pub struct Deps {
     pub store: Arc<dyn TelemetryStore>,
     /// Where segments are kept.
     pub objects: Objects,
+    /// Who has the log, for the store: a name that no process has which may run at the same time. Where a database is
+    /// one process's alone it is always the same, so that the next process need not wait for the lease of one that was
+    /// killed.
+    pub owner: String,
     /// The time.
     pub clock: Clock,
     /// New identities.
@@ -53,7 +57,7 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) lifecycle: Lifecycle,
-    /// Who has the log, for the store: this process, since it began.
+    /// Who has the log, for the store.
     pub(crate) owner: String,
     pub(crate) projects: Projects,
     /// Whether all that was acknowledged is in memory.
@@ -71,7 +75,7 @@ impl State {
         let (queue, incoming) = mpsc::channel(WAITING);
         Self {
             cached: Arc::new(Cached::new(deps.objects, options.cache_bytes)),
-            owner: deps.ids.uuid().to_string(),
+            owner: deps.owner,
             options,
             store: deps.store,
             clock: deps.clock,

@@ -194,9 +194,13 @@ fn command(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
 
 fn telemetry(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
     async {
+        // A SQLite file is one process's alone.
+        let is_alone = node.storage.stores.database.describe().starts_with("sqlite:");
+        let owner = if is_alone { "this database's process".to_owned() } else { node.ids.uuid().to_string() };
         let deps = weft_telemetry::Deps {
             store: node.storage.stores.telemetry.clone(),
             objects: node.storage.objects.clone(),
+            owner,
             clock: node.clock.clone(),
             ids: node.ids.clone(),
             lifecycle: node.lifecycle.clone(),

@@ -29,7 +29,7 @@ use crate::{Error, state::State};
 /// Bytes of an entry after which no more joins it.
 const ENTRY: usize = 1 << 20;
 /// How long the log is had without being asked for again.
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(15);
 /// Entries that are read at once.
 const READ: u32 = 8;
 /// Objects that are listed at once.

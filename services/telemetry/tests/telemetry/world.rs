@@ -58,6 +58,7 @@ impl World {
         let deps = Deps {
             store: stores.telemetry.clone(),
             objects: Objects::open(&format!("file://{}", objects.display()), None).unwrap(),
+            owner: "test".into(),
             clock: self.clock.clone(),
             ids: Ids::system(),
             lifecycle: lifecycle.clone(),

@@ -21,7 +21,8 @@ impl Host {
     pub(super) fn new() -> Result<Self, sysinfo::Error> {
         let mut system = System::new()?;
         system.refresh_cpu_usage();
-        let (disks, networks) = (Disks::new_with_refreshed_list().ok(), Networks::new_with_refreshed_list().ok());
+        let (disks, networks) =
+            (Disks::new_with_refreshed_list().ok(), Networks::new_with_refreshed_list().ok());
         Ok(Self { system, disks, networks, components: Components::new_with_refreshed_list().ok() })
     }
 
