@@ -58,7 +58,7 @@ impl tonic::server::UnaryService<Bytes> for Export {
 fn kept(extensions: &tonic::Extensions) -> http::Extensions {
     let mut kept = http::Extensions::new();
     if let Some(address) = extensions.get::<weft_kit::server::PeerAddress>() {
-        kept.insert(address.clone());
+        kept.insert(*address);
     }
     kept
 }

@@ -15,6 +15,8 @@
 //! (`project`), the log's records (`record`), segments (`segment`), the task that writes (`writer`), and what is
 //! forgotten (`retention`).
 
+#![cfg_attr(test, expect(clippy::float_cmp, reason = "values are kept to the bit"))]
+
 mod config;
 mod domain;
 mod error;

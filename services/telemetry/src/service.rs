@@ -109,6 +109,6 @@ impl TelemetryServiceTrait for TelemetryService {
         &self,
         request: Request<GetStatisticsRequest>,
     ) -> Result<Response<TelemetryStatistics>, Status> {
-        Ok(Response::new(rpc::get_statistics::handle(&self.0, Call::open(request)?)?))
+        Ok(Response::new(rpc::get_statistics::handle(&self.0, &Call::open(request)?)?))
     }
 }

@@ -15,7 +15,12 @@ const MOST: usize = 200_000;
 
 /// Sums so far, by series.
 #[derive(Debug, Default)]
-pub(crate) struct Deltas(Mutex<HashMap<(Arc<str>, u32, u32), (i64, f64)>>);
+pub(crate) struct Deltas(Mutex<HashMap<Key, Sum>>);
+
+/// Project, group and number of a series.
+type Key = (Arc<str>, u32, u32);
+/// When something was added last, and the sum.
+type Sum = (i64, f64);
 
 impl Deltas {
     /// The sum with what was added up to `time`. What is not newer than what was added last is a repeat, and adds

@@ -155,7 +155,7 @@ impl Reporter {
             self.waiting.pop_front().into_iter().for_each(&mut add);
         }
         if acknowledged.refused_sample_count > 0 {
-            acknowledged.reason = TOO_MANY_SERIES.to_owned();
+            TOO_MANY_SERIES.clone_into(&mut acknowledged.reason);
         }
         Ok(AttachReporterResponse { event: Some(Event::Acknowledged(acknowledged)) })
     }

@@ -9,7 +9,7 @@ use crate::{
     state::State,
 };
 
-pub(crate) fn handle(state: &State, call: Call<GetStatisticsRequest>) -> Result<TelemetryStatistics, Error> {
+pub(crate) fn handle(state: &State, call: &Call<GetStatisticsRequest>) -> Result<TelemetryStatistics, Error> {
     state.ready()?;
     let limit = state.options.max_series as i64;
     let Some(project) = state.projects.find(name::project(&call.message.parent)) else {

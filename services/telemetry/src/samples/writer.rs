@@ -203,7 +203,7 @@ async fn sweep(state: &State) -> Result<(), StoreError> {
 fn damaged(
     table: &'static str,
     column: &'static str,
-    row: impl ToString,
+    row: impl std::fmt::Display + Copy,
     error: &weft_series::DecodeError,
 ) -> StoreError {
     StoreError::Corrupt { table, column, row: row.to_string(), reason: error.to_string() }

@@ -1,5 +1,7 @@
 //! The telemetry service behind its generated client.
 
+#![expect(clippy::float_cmp, reason = "values are kept to the bit")]
+
 mod others;
 mod reports;
 mod sealing;

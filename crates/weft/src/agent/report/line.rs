@@ -33,6 +33,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// No pause is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// A metric and its labels.
+type Name = (String, Vec<(&'static str, String)>);
+
 /// What reports.
 pub(crate) struct Line {
     /// The agent's name.
@@ -42,7 +45,7 @@ pub(crate) struct Line {
     ids: Ids,
     readings: mpsc::Receiver<Readings>,
     spool: Spool,
-    numbers: HashMap<(String, Vec<(&'static str, String)>), i32>,
+    numbers: HashMap<Name, i32>,
     series: Vec<SeriesDefinition>,
     incarnation: String,
     sequence: i64,

@@ -48,7 +48,7 @@ fn read(settings: &TelemetrySettings) -> mpsc::Receiver<Readings> {
             match told.try_send(Readings { time, readings: host.read() }) {
                 Err(mpsc::error::TrySendError::Closed(_)) => return,
                 Err(mpsc::error::TrySendError::Full(_)) => {
-                    tracing::warn!("a reading of this host is dropped")
+                    tracing::warn!("a reading of this host is dropped");
                 }
                 Ok(()) => {}
             }

@@ -34,7 +34,7 @@ fn value(value: f64) -> String {
     if value.is_nan() {
         return "NaN".into();
     }
-    if value == value.trunc() && value.abs() < 1e15 {
+    if value.fract().abs() < f64::EPSILON && value.abs() < 1e15 {
         return output::number(value as i64);
     }
     let digits = (5 - value.abs().log10().floor().clamp(-4.0, 5.0) as i32).max(0) as usize;
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn values_are_short_and_bars_have_gaps() {
-        let shown = [0.0, 1_234_567.0, 0.123_456_78, 12.5, 1234.567_8, f64::NAN, -2.0].map(value);
+        let shown = [0.0, 1_234_567.0, 0.123_456_78, 12.5, 1_234.567_8, f64::NAN, -2.0].map(value);
         assert_eq!(shown, ["0", "1,234,567", "0.123457", "12.5", "1234.57", "NaN", "-2"]);
         assert_eq!(bars(&[Some(0.0), None, Some(7.0), Some(3.5)]), "▁ █▅");
         assert_eq!(bars(&[Some(1.0), Some(1.0)]), "▄▄");
