@@ -16,7 +16,7 @@ use weft_store::{AnalysisStore, LayoutStore, objects::Objects};
 
 use crate::{
     AnalysisService, BadOption, Options,
-    analysis::Analyses,
+    analysis::{self, Analyses},
     rpc,
     session::{Layouts, Positions},
 };
@@ -62,6 +62,7 @@ impl ComputeService {
             graph.clone(),
             process.clone(),
         );
+        analysis::start(&analyses);
         let layouts = Layouts::new(options, store, Positions::new(objects), graph, process);
         Ok(Self { layouts, analyses })
     }

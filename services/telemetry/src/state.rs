@@ -14,9 +14,9 @@ use crate::{
     Error, Options,
     ingest::delta::Deltas,
     samples::{
+        incoming::{Incoming, Progress, Reporters},
         projects::{Projects, Shared},
         query::{Cached, View},
-        writer::{Incoming, Progress, Reporters},
     },
 };
 

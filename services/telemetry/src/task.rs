@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use weft_kit::{Lifecycle, TaskKind};
 use weft_store::Timestamp;
 
-use crate::{samples::writer, state::State};
+use crate::{
+    samples::{incoming::REPORTERS_KEPT, writer},
+    state::State,
+};
 
-/// How far a source has come is known for so long after it was last heard of.
-pub(crate) const REPORTERS_KEPT: Duration = Duration::from_hours(7 * 24);
 /// How often sources are forgotten.
 const PERIOD: Duration = Duration::from_mins(10);
 /// Most rows that one statement forgets.

@@ -1,14 +1,14 @@
 //! Many series as few: sums, averages, the largest.
 
-use std::{cmp::Ordering, collections::HashMap};
+use std::collections::HashMap;
 
 use promql_parser::parser::{AggregateExpr, LabelModifier, token};
 
 use super::{
-    eval::{Context, Value, merged, scalar, text},
+    context::{Context, Value, merged, scalar, text},
     model::{Failure, Row},
+    statistics::{compare, least, mean, most, quantile, sum, variance},
     text::format_value,
-    windows::{least, mean, most, sum, variance},
 };
 use crate::{
     Labels,
@@ -128,17 +128,6 @@ fn extremes(rows: &[Row], most: &[f64], largest: bool, count: usize) -> Vec<Row>
     order.into_iter().map(|(_, row)| row).collect()
 }
 
-/// By value; NaN last.
-pub(super) fn compare(one: f64, other: f64, largest: bool) -> Ordering {
-    match (one.is_nan(), other.is_nan()) {
-        (true, true) => Ordering::Equal,
-        (true, false) => Ordering::Greater,
-        (false, true) => Ordering::Less,
-        _ if largest => other.total_cmp(&one),
-        _ => one.total_cmp(&other),
-    }
-}
-
 fn counted(groups: Vec<(Labels, Vec<Row>)>, label: &str, count: usize) -> Vec<Row> {
     let mut out = Vec::new();
     for (labels, rows) in groups {
@@ -155,29 +144,4 @@ fn counted(groups: Vec<(Labels, Vec<Row>)>, label: &str, count: usize) -> Vec<Ro
         out.extend(by_value.into_values());
     }
     out
-}
-
-/// The value below which a share of the values lies, between two of them in proportion.
-pub(super) fn quantile(share: f64, mut values: Vec<f64>) -> f64 {
-    if values.is_empty() || share.is_nan() {
-        return f64::NAN;
-    }
-    if share < 0.0 {
-        return f64::NEG_INFINITY;
-    }
-    if share > 1.0 {
-        return f64::INFINITY;
-    }
-    // As Prometheus sorts: NaN before all others.
-    values.sort_by(|one, other| match (one.is_nan(), other.is_nan()) {
-        (true, true) => Ordering::Equal,
-        (true, false) => Ordering::Less,
-        (false, true) => Ordering::Greater,
-        _ => one.total_cmp(other),
-    });
-    let rank = share * (values.len() - 1) as f64;
-    let below = rank.floor().max(0.0) as usize;
-    let above = (below + 1).min(values.len() - 1);
-    let weight = rank - rank.floor();
-    values[below] * (1.0 - weight) + values[above] * weight
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use promql_parser::parser::{BinModifier, BinaryExpr, LabelModifier, VectorMatchCardinality, token};
 
 use super::{
-    eval::{Context, Value, merged},
+    context::{Context, Value, merged},
     model::{Failure, Row},
 };
 use crate::{

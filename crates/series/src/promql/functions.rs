@@ -4,12 +4,12 @@ use promql_parser::parser::Expr;
 use regex::Regex;
 
 use super::{
-    aggregate::compare,
-    dates,
-    eval::{Context, Value, merged, scalar, text, vector},
-    histogram,
+    context::{Context, Value, merged, millis, scalar, text, vector},
+    dates, histogram,
     model::{Failure, Row},
-    parse, windows,
+    parse,
+    statistics::compare,
+    windows,
 };
 use crate::{
     Labels,
@@ -191,7 +191,7 @@ fn timestamps(written: &[Box<Expr>], rows: Vec<Row>, context: &Context<'_>) -> R
     if let Some(Expr::VectorSelector(selector)) = written.first().map(AsRef::as_ref) {
         let when = super::select::When::of(selector.offset.as_ref(), selector.at.as_ref(), context);
         let (from, to) = when.span(context);
-        let look_back = super::eval::millis(context.limits.look_back);
+        let look_back = millis(context.limits.look_back);
         let matchers = parse::matchers(selector)?;
         let found = context.source.select(&matchers, from - look_back + 1, to, context.limits)?;
         let mut out = Vec::with_capacity(found.len());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    eval::Context,
+    context::Context,
     model::{Failure, Row},
 };
 use crate::{

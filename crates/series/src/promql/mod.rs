@@ -6,11 +6,12 @@
 //! extrapolation to the ends of a window, windows that do not include their beginning. Not implemented, and refused
 //! by name: native histograms, `limitk`, `limit_ratio`, `info`, `or` between matchers.
 //!
-//! `parse` reads and bounds a query; `eval` walks it; `select` cuts samples into looks and windows; `windows` are the
+//! `parse` reads and bounds a query; `eval` walks it with its `context`; `select` cuts samples into looks and windows; `windows` are the
 //! functions of windows, `functions` those of values and labels, `aggregate` and `binary` what their names say.
 
 mod aggregate;
 mod binary;
+mod context;
 mod dates;
 mod eval;
 mod functions;
@@ -18,6 +19,7 @@ mod histogram;
 mod model;
 mod parse;
 mod select;
+mod statistics;
 mod text;
 mod windows;
 

@@ -6,7 +6,7 @@ use promql_parser::{
 };
 
 use super::{
-    eval::{self, Context},
+    context::{self, Context, millis},
     model::{Failure, Row},
 };
 use crate::{
@@ -23,7 +23,7 @@ pub(super) struct When {
 
 impl When {
     pub(super) fn of(offset: Option<&Offset>, at: Option<&AtModifier>, context: &Context<'_>) -> Self {
-        Self { pinned: eval::pinned(at, context.whole), offset: eval::offset(offset) }
+        Self { pinned: context::pinned(at, context.whole), offset: context::offset(offset) }
     }
 
     pub(super) fn at(self, time: i64) -> i64 {
@@ -39,7 +39,7 @@ impl When {
 /// The newest value of each series at each step, if it is not older than the look-back and not marked as its end.
 pub(super) fn looks(matchers: &[Matcher], when: When, context: &Context<'_>) -> Result<Vec<Row>, Failure> {
     let (from, to) = when.span(context);
-    let look_back = eval::millis(context.limits.look_back);
+    let look_back = millis(context.limits.look_back);
     let found = context.source.select(matchers, from.saturating_sub(look_back) + 1, to, context.limits)?;
     let mut rows = Vec::with_capacity(found.len());
     for series in found {

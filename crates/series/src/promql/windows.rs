@@ -1,10 +1,10 @@
 //! Functions of windows: rates of counters, slopes, and what is said `_over_time`.
 
 use super::{
-    aggregate::quantile,
-    eval::{Context, merged},
+    context::{Context, merged},
     model::{Failure, Row, StoredSeries},
     select::{View, When, over, without_marks},
+    statistics::{least, mean, most, quantile, sum, variance},
 };
 use crate::{
     Labels,
@@ -161,45 +161,4 @@ fn line(view: &View<'_>, zero: i64) -> Option<(f64, f64)> {
 
 fn steps_where(view: &View<'_>, is: impl Fn(f64, f64) -> bool) -> f64 {
     view.values.windows(2).filter(|pair| is(pair[0], pair[1])).count() as f64
-}
-
-/// The sum, with what is lost by rounding added at the end (Neumaier 1974).
-pub(super) fn sum(values: impl Iterator<Item = f64>) -> f64 {
-    let (mut sum, mut lost) = (0.0f64, 0.0);
-    for value in values {
-        let next = sum + value;
-        if next.is_infinite() {
-            lost = 0.0;
-        } else if sum.abs() >= value.abs() {
-            lost += (sum - next) + value;
-        } else {
-            lost += (value - next) + sum;
-        }
-        sum = next;
-    }
-    sum + lost
-}
-
-pub(super) fn mean(values: &[f64]) -> f64 {
-    let total = sum(values.iter().copied());
-    let count = values.len() as f64;
-    if total.is_infinite() && values.iter().all(|value| value.is_finite()) {
-        return sum(values.iter().map(|value| value / count));
-    }
-    total / count
-}
-
-pub(super) fn variance(values: &[f64]) -> f64 {
-    let middle = mean(values);
-    sum(values.iter().map(|value| (value - middle) * (value - middle))) / values.len() as f64
-}
-
-/// NaN only if all are.
-pub(super) fn least(one: f64, other: f64) -> f64 {
-    if other < one || one.is_nan() { other } else { one }
-}
-
-/// NaN only if all are.
-pub(super) fn most(one: f64, other: f64) -> f64 {
-    if other > one || one.is_nan() { other } else { one }
 }

@@ -128,7 +128,7 @@ impl Analyses {
         graph: Peer,
         (clock, ids, lifecycle): (Clock, Ids, Lifecycle),
     ) -> Arc<Self> {
-        let analyses = Arc::new(Self {
+        Arc::new(Self {
             owner: ids.uuid(),
             pool: Arc::new(pool(options.analysis_threads)),
             memory: Arc::new(Semaphore::new(options.analysis_memory_mib as usize)),
@@ -146,9 +146,7 @@ impl Analyses {
             changed: watch::Sender::new(()),
             accepting: tokio::sync::Mutex::default(),
             running: Mutex::default(),
-        });
-        super::claim::start(&analyses);
-        analyses
+        })
     }
 
     pub(crate) fn now(&self) -> Timestamp {

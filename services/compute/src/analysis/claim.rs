@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_mins(10);
 const FORGOTTEN_AT_ONCE: u32 = 100;
 
-pub(super) fn start(analyses: &Arc<Analyses>) {
+pub(crate) fn start(analyses: &Arc<Analyses>) {
     let lifecycle = analyses.lifecycle.clone();
     let (claiming, places) =
         (Arc::clone(analyses), Arc::new(Semaphore::new(analyses.options.max_running_analyses)));

@@ -29,6 +29,7 @@ pub(crate) mod table;
 mod writing;
 
 pub(crate) use analyses::Analyses;
+pub(crate) use claim::start;
 pub(crate) use compute::check as check_algorithm;
 use weft_store::AnalysisRow;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod delta;
 pub(crate) mod otlp;
+mod otlp_labels;
 mod otlp_names;
 mod otlp_points;
 pub(crate) mod remote_write;

@@ -5,14 +5,18 @@
 
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
-    common::v1::{AnyValue, KeyValue, any_value::Value},
     metrics::v1::{Metric as OtlpMetric, metric::Data},
     resource::v1::Resource,
 };
 use prost::Message;
-use weft_series::{Labels, promql::format_value};
 
-use super::{MOST_BYTES, Taken, otlp_names as names, otlp_points::Points, remote_write::shortened};
+use super::{
+    MOST_BYTES, Taken,
+    otlp_labels::{labels, value},
+    otlp_names as names,
+    otlp_points::Points,
+    remote_write::shortened,
+};
 use crate::{
     Error,
     samples::{project::Metric, projects::Shared},
@@ -110,43 +114,5 @@ fn one(points: &mut Points<'_>, metric: &OtlpMetric) {
             points.exponential(&name, &histogram.data_points, histogram.aggregation_temporality == 1);
         }
         Data::Summary(summary) => points.summaries(&name, &summary.data_points),
-    }
-}
-
-/// The labels of a series: those of its resource, its attributes, and one more.
-pub(super) fn labels(
-    metric: &str,
-    common: &[(String, String)],
-    attributes: &[KeyValue],
-    more: Option<(&str, &str)>,
-) -> Labels {
-    let attributes =
-        attributes.iter().map(|attribute| (names::label(&attribute.key), value(attribute.value.as_ref())));
-    let more = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let name = ("__name__".to_owned(), metric.to_owned());
-    Labels::new(attributes.chain(common.iter().cloned()).chain(more).chain([name]))
-}
-
-fn value(value: Option<&AnyValue>) -> String {
-    match value.and_then(|value| value.value.as_ref()) {
-        None => String::new(),
-        Some(Value::StringValue(text)) => text.clone(),
-        Some(Value::BoolValue(is)) => is.to_string(),
-        Some(Value::IntValue(number)) => number.to_string(),
-        Some(Value::DoubleValue(number)) => format_value(*number),
-        Some(Value::BytesValue(bytes)) => format!("{} bytes", bytes.len()),
-        Some(Value::ArrayValue(list)) => {
-            let values: Vec<String> = list.values.iter().take(16).map(flat).collect();
-            format!("[{}]", values.join(","))
-        }
-        Some(_) => "{…}".to_owned(),
-    }
-}
-
-/// A value inside a list; lists in lists are not gone into, however deep they are.
-fn flat(inner: &AnyValue) -> String {
-    match &inner.value {
-        Some(Value::ArrayValue(_)) => "[…]".to_owned(),
-        _ => value(Some(inner)),
     }
 }

@@ -12,7 +12,7 @@ use weft_series::{
     value::{STALE, kept},
 };
 
-use super::{Taken, otlp::labels};
+use super::{Taken, otlp_labels::labels};
 use crate::{samples::projects::Shared, state::State};
 
 /// The flag of a point that says that there is no value any more.

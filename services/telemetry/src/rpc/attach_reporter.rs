@@ -21,9 +21,9 @@ use crate::{
     domain::name,
     ingest::TOO_MANY_SERIES,
     samples::{
+        incoming::Progress,
         project::{Metric, Place},
         projects::Shared,
-        writer::Progress,
     },
     state::State,
 };

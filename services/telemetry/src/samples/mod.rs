@@ -1,5 +1,8 @@
 //! Where samples are: the newest in memory and in the log, the others in segments.
 
+pub(crate) mod directory;
+pub(crate) mod incoming;
+mod log;
 pub(crate) mod project;
 pub(crate) mod projects;
 pub(crate) mod query;

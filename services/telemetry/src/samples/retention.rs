@@ -12,9 +12,10 @@ use weft_series::{
 use weft_store::{SealedSegments, SegmentRow, StoreError, Timestamp, objects::MAX_OBJECT_BYTES};
 
 use super::{
+    directory::{self, Builder},
     project::Metric,
     projects::Shared,
-    segment::{self, Builder, Segment},
+    segment::{self, Segment},
 };
 use crate::state::State;
 
@@ -72,7 +73,7 @@ async fn replace(
         project.segments.retain(|other| other.uid != segment.uid);
         if let Some((row, _)) = with {
             let opened =
-                segment::open(&row, &mut project).map_err(|error| StoreError::Bug(error.to_string()))?;
+                directory::open(&row, &mut project).map_err(|error| StoreError::Bug(error.to_string()))?;
             project.segments.push(Arc::new(opened));
             project.segments.sort_by_key(|segment| segment.created);
         }

@@ -11,10 +11,11 @@ use weft_series::group::Chunk;
 use weft_store::{ReporterRow, SealedSegments, SegmentRow, StoreError, Timestamp};
 
 use super::{
+    directory::{self, Builder},
+    log::Log,
     project::{Metric, Project},
     projects::Shared,
-    segment::{self, Builder},
-    writer::Log,
+    segment,
 };
 use crate::state::State;
 
@@ -51,7 +52,7 @@ pub(super) async fn seal(state: &State, log: &mut Log) -> Result<(), StoreError>
         state.cached.put(row.uid, object);
         let mut project = project.write();
         let segment =
-            segment::open(&row, &mut project).map_err(|error| StoreError::Bug(error.to_string()))?;
+            directory::open(&row, &mut project).map_err(|error| StoreError::Bug(error.to_string()))?;
         project.segments.push(Arc::new(segment));
     }
     for (project, chunks) in taken {

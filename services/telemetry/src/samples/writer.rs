@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    sync::mpsc,
     time::{Instant, MissedTickBehavior, interval},
 };
 use uuid::Uuid;
@@ -19,12 +19,15 @@ use weft_series::{Batch, BatchLimits};
 use weft_store::{LogEntry, OwnedLog, StoreError, Timestamp};
 
 use super::{
+    directory,
+    incoming::{Incoming, Known, Progress, REPORTERS_KEPT},
+    log::Log,
     project::{Metric, Place, Project},
     projects::Shared,
     record::{self, Record},
     retention, seal, segment,
 };
-use crate::{Error, state::State};
+use crate::state::State;
 
 /// Bytes of an entry after which no more joins it.
 const ENTRY: usize = 1 << 20;
@@ -36,63 +39,6 @@ const READ: u32 = 8;
 const OBJECTS: usize = 1_000;
 /// Segments that are read at once.
 const SEGMENTS: u32 = 64;
-
-/// What came in, and is to be written as one.
-pub(crate) struct Incoming {
-    pub(crate) project: Shared,
-    pub(crate) batches: Vec<(u32, Batch)>,
-    pub(crate) progress: Option<Progress>,
-    /// Told when all of it is on disk.
-    pub(crate) done: oneshot::Sender<Result<(), Error>>,
-    /// Its share of the memory for what waits.
-    pub(crate) _room: OwnedSemaphorePermit,
-}
-
-/// How far a source of reports has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
-    pub(crate) source: String,
-    pub(crate) incarnation: Uuid,
-    pub(crate) sequence: i64,
-}
-
-/// How far sources have come, by project and source.
-pub(crate) type Reporters = HashMap<(Arc<str>, String), Known>;
-
-/// How far a source has come.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
-    pub(crate) incarnation: Uuid,
-    pub(crate) sequence: i64,
-    /// Whether the rows of the store say so.
-    pub(crate) is_sealed: bool,
-}
-
-/// The log in the hands of this task.
-pub(super) struct Log {
-    pub(super) epoch: i64,
-    /// Number of the last entry that may be there.
-    pub(super) last: i64,
-    /// Number of the last one that surely is, and is in memory.
-    pub(super) applied: i64,
-    /// What the log has defined: groups by project and number, with the number in the log and how many series.
-    defined: HashMap<(Arc<str>, u32), (u64, Vec<bool>)>,
-    next_group: u64,
-    /// Samples that are in no segment.
-    pub(super) samples: u64,
-    /// Since when.
-    pub(super) since: Instant,
-}
-
-impl Log {
-    /// Nothing is defined any more.
-    pub(super) fn begin_anew(&mut self) {
-        self.defined.clear();
-        self.next_group = 0;
-        self.samples = 0;
-        self.since = Instant::now();
-    }
-}
 
 /// Has the log until it is lost or the process ends.
 ///
@@ -140,7 +86,7 @@ async fn load(state: &State, owned: &OwnedLog) -> Result<Log, StoreError> {
         for row in &rows {
             let project = state.projects.get(&row.project);
             let mut project = project.write();
-            let segment = segment::open(row, &mut project);
+            let segment = directory::open(row, &mut project);
             let segment =
                 segment.map_err(|error| damaged("telemetry_segments", "directory", row.uid, &error))?;
             project.segments.push(Arc::new(segment));
@@ -150,7 +96,7 @@ async fn load(state: &State, owned: &OwnedLog) -> Result<Log, StoreError> {
     for project in state.projects.all() {
         project.write().segments.sort_by_key(|segment| segment.created);
     }
-    let since = Timestamp::from(state.clock.now() - crate::task::REPORTERS_KEPT);
+    let since = Timestamp::from(state.clock.now() - REPORTERS_KEPT);
     for row in state.store.list_telemetry_reporters(since).await? {
         let known = Known { incarnation: row.incarnation, sequence: row.sequence, is_sealed: true };
         state.reporters().insert((row.project.into(), row.source), known);
