@@ -33,7 +33,9 @@ impl Mesh {
             Config { data: data.path().into(), listen: "127.0.0.1:0".into(), ..Config::default() };
         config.limits.rate = without_rates();
         change(&mut config);
-        let node = Node::start(config, &ROLES.map(|role| role.name)).await.expect("the mesh starts");
+        // A process that begins is large.
+        let node = async { Node::start(config, &ROLES.map(|role| role.name)).await };
+        let node = Box::pin(node).await.expect("the mesh starts");
         let url = format!("http://{}", node.address);
         let key = node.admin.as_ref().expect("it has the identity service").secret.reveal().to_owned();
         Self { node, url, key, data }
