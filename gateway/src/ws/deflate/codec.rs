@@ -11,6 +11,8 @@ use super::Fault;
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// What a message is tried with before all of it is packed.
 const SAMPLE: usize = 4096;
+/// Largest piece of what is unpacked: one that grew would be copied, and leave its former places behind.
+const PIECE: usize = 64 << 10;
 /// Machines that a thread keeps, of each kind: 40 KB to unpack, 300 KB to pack.
 const KEPT: usize = 4;
 
@@ -76,7 +78,9 @@ pub(super) fn pack(mut message: &[u8], window: u8, out: &mut Vec<u8>) {
 /// A message that is being unpacked.
 pub(super) struct Unpacking {
     unpacker: Option<Decompress>,
-    out: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
+    /// Bytes of all pieces.
+    length: usize,
     /// Bytes that it was given.
     taken: usize,
     /// Most bytes of the message.
@@ -87,7 +91,7 @@ impl Unpacking {
     pub(super) fn new(most: usize) -> Self {
         let kept = UNPACKERS.with_borrow_mut(Vec::pop);
         let unpacker = kept.unwrap_or_else(|| Decompress::new(false));
-        Self { unpacker: Some(unpacker), out: Vec::new(), taken: 0, most }
+        Self { unpacker: Some(unpacker), pieces: Vec::new(), length: 0, taken: 0, most }
     }
 
     /// Unpacks what came. What it makes is bounded while it is made, whatever the ratio.
@@ -100,33 +104,34 @@ impl Unpacking {
         self.unpack(packed)
     }
 
-    /// The message, when all of it came.
-    pub(super) fn finish(mut self) -> Result<Vec<u8>, Fault> {
+    /// The message in pieces, when all of it came.
+    pub(super) fn finish(mut self) -> Result<Vec<Vec<u8>>, Fault> {
         self.unpack(&TAIL)?;
-        Ok(std::mem::take(&mut self.out))
+        Ok(std::mem::take(&mut self.pieces))
     }
 
     fn unpack(&mut self, mut packed: &[u8]) -> Result<(), Fault> {
         let unpacker = self.unpacker.as_mut().expect("it is there until this is dropped");
         loop {
-            let is_full = self.out.len() == self.out.capacity();
-            if is_full {
-                let more = self.out.len().clamp(512, 1 << 20);
-                self.out.reserve_exact(more.min(self.most + 1 - self.out.len()));
+            if self.pieces.last().is_none_or(|piece| piece.len() == piece.capacity()) {
+                let more = self.length.clamp(512, PIECE).min(self.most + 1 - self.length);
+                self.pieces.push(Vec::with_capacity(more));
             }
-            let before = unpacker.total_in();
-            let status = unpacker
-                .decompress_vec(packed, &mut self.out, FlushDecompress::Sync)
-                .map_err(|_| Fault::Invalid)?;
+            let piece = self.pieces.last_mut().expect("there is one now");
+            let (before, length) = (unpacker.total_in(), piece.len());
+            let status =
+                unpacker.decompress_vec(packed, piece, FlushDecompress::Sync).map_err(|_| Fault::Invalid)?;
             let used = usize::try_from(unpacker.total_in() - before).map_err(|_| Fault::Invalid)?;
             packed = &packed[used..];
-            if self.out.len() > self.most {
+            self.length += piece.len() - length;
+            if self.length > self.most {
                 return Err(Fault::TooLarge);
             }
+            let is_full = piece.len() == piece.capacity();
             match status {
                 // A block may say that it is the last; what follows begins anew (7.2.3.4).
                 Status::StreamEnd => unpacker.reset(false),
-                _ if self.out.len() == self.out.capacity() => continue,
+                _ if is_full => continue,
                 Status::BufError if !packed.is_empty() => return Err(Fault::Invalid),
                 _ => {}
             }

@@ -20,11 +20,14 @@ const IN_EIGHT: u8 = 127;
 /// As much of a frame's head as there is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Head {
-    bytes: [u8; 14],
+    bytes: [u8; Self::LONGEST],
     have: u8,
 }
 
 impl Head {
+    /// Bytes of the longest one.
+    pub(super) const LONGEST: usize = 14;
+
     /// Takes its part of the bytes, and says how many these were.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         let mut used = 0;

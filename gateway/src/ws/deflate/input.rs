@@ -117,9 +117,13 @@ impl Input {
         self.head = Head::default();
         if is_last && let Some(message) = self.message.take() {
             let plain = message.unpacking.finish()?;
+            let length = plain.iter().map(Vec::len).sum();
+            ready.reserve(length + Head::LONGEST);
             // The library expects of a client that it masks.
-            head::write(FIN | message.opcode, Some([0; 4]), plain.len(), ready);
-            ready.extend_from_slice(&plain);
+            head::write(FIN | message.opcode, Some([0; 4]), length, ready);
+            for piece in plain {
+                ready.extend_from_slice(&piece);
+            }
         }
         Ok(())
     }

@@ -299,7 +299,7 @@ proptest! {
             } else {
                 let mut unpacking = codec::Unpacking::new(MOST);
                 unpacking.take(&payload).unwrap();
-                unpacking.finish().unwrap()
+                unpacking.finish().unwrap().concat()
             };
             prop_assert_eq!(&heard, message);
             bytes = &bytes[end..];
