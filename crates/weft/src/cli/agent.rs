@@ -48,6 +48,11 @@ enum AgentCommand {
 }
 
 impl AgentArguments {
+    /// The script that this process is to become.
+    pub(crate) fn launch(&self) -> Option<&Launch> {
+        if let AgentCommand::Launch(launch) = &self.command { Some(launch) } else { None }
+    }
+
     pub(crate) async fn run(self, target: &Target, format: OutputFormat) -> Result<()> {
         let data = || target.data.clone().unwrap_or_else(default_data);
         let home = Home(self.home.unwrap_or_else(|| data().join("agent")));

@@ -100,6 +100,12 @@ enum Command {
 
 /// Runs what was typed.
 pub fn run(arguments: Arguments) -> ExitCode {
+    // Before there are threads: the limits of a script would be theirs too.
+    if let Command::Agent(agent) = &arguments.command
+        && let Some(launch) = agent.launch()
+    {
+        return launch.become_it().map_or_else(|error| exit::fail(&error), |()| ExitCode::SUCCESS);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::fail(&error.into()),

@@ -23,13 +23,16 @@ impl Launch {
     ///
     /// # Errors
     /// The limits cannot be set, or the program cannot be run.
-    pub(crate) fn become_it(self) -> Result<()> {
+    pub(crate) fn become_it(&self) -> Result<()> {
+        let mut script = Command::new(&self.program);
+        script.args(&self.arguments);
+        // From here on there may be no more memory for this program itself.
         let limit = |most| Rlimit { current: Some(most), maximum: Some(most) };
         setrlimit(Resource::As, limit(self.memory_bytes)).context("the limit of memory cannot be set")?;
         setrlimit(Resource::Core, limit(0)).context("the limit of core files cannot be set")?;
         // Where the agent is killed nothing of it goes on; its next life looks again.
         set_parent_process_death_signal(Some(Signal::KILL)).context("cannot be tied to its parent")?;
-        let error = Command::new(&self.program).args(&self.arguments).exec();
+        let error = script.exec();
         Err(error).with_context(|| self.program.display().to_string())
     }
 }
