@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import urllib.parse
 
 import jsonschema_rs
 import schemathesis
@@ -90,13 +91,16 @@ def wrong_data_is_refused(context, response, case):
                 raise
 
 
+@schemathesis.hook
+def filter_query(context, query):
+    """A head of more than 64 KiB is no request yet: the port refuses it, beneath all protocols, without a body."""
+    return len(urllib.parse.urlencode(query or {}, doseq=True)) < 60_000
+
+
 @schemathesis.check
 def refusals_say_why(context, response, case):
     """Every refusal is a google.rpc.Status with a reason that docs/errors explains, and names the field that is wrong."""
     if response.status_code < 400 or case.method == "HEAD":
-        return
-    # A head that is too large is no request yet: the port refuses it, beneath all protocols.
-    if response.status_code in (414, 431) and not response.text:
         return
     status = response.json()
     details = {detail["@type"].rsplit(".", 1)[1]: detail for detail in status["details"]}
