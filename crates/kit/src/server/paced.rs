@@ -38,7 +38,7 @@ pub(super) fn paced(
     address: SocketAddr,
     cuts: &Cuts,
 ) -> (Request<Body>, Unread) {
-    if request.body().is_end_stream() || may_be_a_stream(request.headers()) {
+    if request.body().is_end_stream() || may_be_a_stream(request.headers(), request.body().size_hint()) {
         return (request.map(Body::new), Unread::default());
     }
     let unread = Unread::default();
@@ -123,12 +123,13 @@ impl Drop for Lent {
 }
 
 /// Whether the protocol has calls whose messages come one by one. The time of their other calls is
-/// bounded behind this.
-fn may_be_a_stream(headers: &HeaderMap) -> bool {
+/// bounded behind this. A stream of Connect that says how long it is, is written already: its refusal has
+/// to wait for the rest as well.
+fn may_be_a_stream(headers: &HeaderMap, size: SizeHint) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
     let begins_with =
         |name: &[u8]| kind.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name));
-    begins_with(b"application/connect+")
+    (begins_with(b"application/connect+") && size.exact().is_none())
         || (begins_with(b"application/grpc") && !begins_with(b"application/grpc-web"))
 }
 
@@ -244,18 +245,19 @@ mod tests {
 
     #[test]
     fn streams_are_left_alone() {
-        for (kind, stream) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("Application/Connect+json", true),
-            ("application/grpc-web+proto", false),
-            ("application/proto", false),
-            ("application/json", false),
-            ("", false),
+        for (kind, of_any_length, of_known_length) in [
+            ("application/grpc", true, true),
+            ("application/grpc+proto", true, true),
+            ("Application/Connect+json", true, false),
+            ("application/grpc-web+proto", false, false),
+            ("application/proto", false, false),
+            ("application/json", false, false),
+            ("", false, false),
         ] {
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
-            assert_eq!(may_be_a_stream(&headers), stream, "{kind}");
+            assert_eq!(may_be_a_stream(&headers, SizeHint::default()), of_any_length, "{kind}");
+            assert_eq!(may_be_a_stream(&headers, SizeHint::with_exact(9)), of_known_length, "{kind}");
         }
-        assert!(!may_be_a_stream(&HeaderMap::new()));
+        assert!(!may_be_a_stream(&HeaderMap::new(), SizeHint::default()));
     }
 }
