@@ -20,6 +20,7 @@ pub mod client;
 mod clock;
 pub mod config;
 pub mod cursor;
+pub mod egress;
 pub mod filter;
 mod ids;
 pub mod json;

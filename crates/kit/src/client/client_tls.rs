@@ -110,15 +110,22 @@ impl ClientTls {
                 roots.add(authority).map_err(|error| format!("{}: {error}", self.ca_file.display()))?;
             }
         } else {
-            let found = rustls_native_certs::load_native_certs();
-            // Systems have old ones that no library takes any more.
-            let (good, _) = roots.add_parsable_certificates(found.certs);
-            if good == 0 {
-                return Err(format!("the system names no authorities: {:?}", found.errors));
-            }
+            return system_roots();
         }
         Ok(roots)
     }
+}
+
+/// The authorities that the system trusts.
+pub(crate) fn system_roots() -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    // Systems have old ones that no library takes any more.
+    let (good, _) = roots.add_parsable_certificates(found.certs);
+    if good == 0 {
+        return Err(format!("the system names no authorities: {:?}", found.errors));
+    }
+    Ok(roots)
 }
 
 fn is_named(file: &Path) -> bool {

@@ -26,6 +26,7 @@ mod stranger;
 mod unseen;
 
 pub use client_tls::ClientTls;
+pub(crate) use client_tls::system_roots;
 pub use health::Circuit;
 pub use outgoing::Outgoing;
 pub use peers::Peers;

@@ -10,7 +10,10 @@ use crate::{Caller, CallerKind, MESH_PROJECT, Problem, Role, project_of};
 ///
 /// Who is signed in is asked first: nobody is UNAUTHENTICATED whatever the method asks for, so that
 /// PERMISSION_DENIED always means that another credential is needed, not that one is missing.
-pub(crate) fn authorise(method: &Method, caller: &Caller, resource: Option<&str>) -> Result<(), Status> {
+///
+/// # Errors
+/// UNAUTHENTICATED or PERMISSION_DENIED, with a reason.
+pub fn authorise(method: &Method, caller: &Caller, resource: Option<&str>) -> Result<(), Status> {
     let Some(policy) = &method.policy else { return Ok(()) };
     if policy.access() == Access::Public {
         return Ok(());

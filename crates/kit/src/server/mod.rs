@@ -36,6 +36,7 @@ pub(crate) use body::deadline_exceeded;
 
 pub use accept::{HttpService, Listener, PeerAddress};
 pub use admin::Admin;
+pub use authorise::authorise;
 pub use body::trailers;
 pub use health::Health;
 pub use pipeline::{Guards, Pipeline};
