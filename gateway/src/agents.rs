@@ -1,4 +1,4 @@
-//! A port for agents alone: their door, the calls that lead to it, and nothing else.
+//! A port for agents alone: their doors, the calls that lead to it, and nothing else.
 //!
 //! Hosts of a fleet are seldom where people are. Whoever opens this port to them opens no API, no console and
 //! no page to them.
@@ -22,8 +22,8 @@ const METHODS: [&str; 5] = [
     "/weft.agent.v1.AgentService/EnrollAgent",
     "/weft.agent.v1.AgentService/GetAgentChallenge",
     "/weft.agent.v1.AgentService/IssueAgentToken",
-    ws::door::METHOD,
-    "/weft.telemetry.v1.TelemetryService/AttachReporter",
+    ws::door::PLACES[0].method,
+    ws::door::PLACES[1].method,
 ];
 
 /// What a gateway answers on the port for agents.
@@ -67,7 +67,7 @@ where
 
 fn is_for_agents<B>(shared: &Shared, request: &Request<B>) -> bool {
     let path = request.uri().path();
-    if path == ws::door::PATH || METHODS.contains(&path) {
+    if ws::door::at(path).is_some() || METHODS.contains(&path) {
         return true;
     }
     match shared.tables.load().router.find(path, request.method()) {

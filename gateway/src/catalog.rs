@@ -14,7 +14,12 @@ use weft_proto::{
     weft::options::v1::{Access, Exposure, MethodPolicy, StreamCursor},
 };
 
-use crate::{GatewayError, Upstreams, draining, foreign::Foreign, upstream};
+use crate::{
+    GatewayError, Upstreams, draining,
+    foreign::Foreign,
+    json::{Output, Shapes},
+    upstream,
+};
 
 /// A method that can be called from the edge, with all that a call needs resolved.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(crate) struct Entry {
     pub(crate) descriptor: MethodDescriptor,
     pub(crate) input: MessageDescriptor,
     pub(crate) output: MessageDescriptor,
+    /// How its answers are written as JSON.
+    pub(crate) output_json: Output,
     pub(crate) client_streaming: bool,
     pub(crate) server_streaming: bool,
     /// Whether a call changes anything, as its contract says: what does not may be a GET.
@@ -50,6 +57,7 @@ pub(crate) struct Entry {
 impl Entry {
     fn new(
         method: &Method,
+        shapes: &Arc<Shapes>,
         peer: &Peer,
         foreign: Option<&Arc<Foreign>>,
         lifetime: &CancellationToken,
@@ -63,6 +71,7 @@ impl Entry {
             path: PathAndQuery::try_from(method.path.as_str()).expect("protobuf names are URL-safe"),
             input: descriptor.input(),
             output: descriptor.output(),
+            output_json: Output::new(descriptor.output(), shapes),
             client_streaming: descriptor.is_client_streaming(),
             server_streaming: descriptor.is_server_streaming(),
             has_side_effects: method.idempotency != Idempotency::NoSideEffects,
@@ -106,16 +115,18 @@ impl Catalog {
     ) -> Result<Self, GatewayError> {
         let policies = Methods::from_pool(pool).map_err(GatewayError::Policy)?;
         let mut methods = HashMap::new();
+        let own = shapes(&policies);
         for method in policies.iter() {
             let Some(peer) = upstreams.get(method.descriptor.parent_service().full_name()) else { continue };
             if method.policy.as_ref().is_some_and(|policy| policy.exposure() != Exposure::Edge) {
                 continue;
             }
-            methods.insert(method.path.clone(), Arc::new(Entry::new(method, peer, None, draining)));
+            methods.insert(method.path.clone(), Arc::new(Entry::new(method, &own, peer, None, draining)));
         }
         for foreign in foreign {
+            let theirs = shapes(&foreign.methods);
             for method in foreign.methods.iter() {
-                let entry = Entry::new(method, &foreign.peer, Some(foreign), draining);
+                let entry = Entry::new(method, &theirs, &foreign.peer, Some(foreign), draining);
                 methods.insert(method.path.clone(), Arc::new(entry));
             }
         }
@@ -147,4 +158,9 @@ impl Catalog {
         }
         self.upstreams.get(service).map(|peer| (peer.clone(), true))
     }
+}
+
+/// The types of all answers, of contracts of one origin: others may use the same names.
+fn shapes(methods: &Methods) -> Arc<Shapes> {
+    Arc::new(Shapes::of(methods.iter().map(|method| method.descriptor.output())))
 }

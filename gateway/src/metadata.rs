@@ -61,7 +61,15 @@ pub(crate) fn to_headers(metadata: MetadataMap, headers: &mut HeaderMap) {
 
 /// Takes away what belongs to a connection: also what `Connection` itself names.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
+    let named = named_by_connection(headers);
+    for name in HOP_BY_HOP.iter().chain(&named) {
+        headers.remove(name);
+    }
+}
+
+/// What `Connection` says that it belongs to the connection.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
@@ -69,10 +77,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|name| HeaderName::try_from(name.trim()).ok())
         // A client must not make the gateway drop what guards the call.
         .filter(|name| *name != header::AUTHORIZATION && *name != header::TE)
-        .collect();
-    for name in HOP_BY_HOP.iter().chain(&named) {
-        headers.remove(name);
-    }
+        .collect()
 }
 
 /// A metadata key and value that a client names in a WebSocket's `open`. Keys that gRPC or HTTP
@@ -99,13 +104,14 @@ fn is_reserved(name: &HeaderName) -> bool {
 
 /// The metadata of a Connect request: all of its headers but those of HTTP, of browsers and of the
 /// protocol itself.
-pub(crate) fn from_connect(mut headers: HeaderMap) -> MetadataMap {
-    remove_hop_by_hop(&mut headers);
+pub(crate) fn from_connect(headers: &HeaderMap) -> MetadataMap {
+    let named = named_by_connection(headers);
     let passed = headers.iter().filter(|(name, _)| {
         let is_https_own = ["accept", "access-control-", "connect-", "if-", "sec-"]
             .iter()
             .any(|prefix| name.as_str().starts_with(prefix));
-        !is_https_own && !is_reserved(name) && ![&header::ORIGIN, &header::REFERER].contains(name)
+        let is_anothers = is_reserved(name) || named.contains(name);
+        !is_https_own && !is_anothers && ![&header::ORIGIN, &header::REFERER].contains(name)
     });
     MetadataMap::from_headers(passed.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
@@ -251,7 +257,7 @@ mod tests {
 
     #[test]
     fn connect_passes_what_is_the_clients_own() {
-        let metadata = from_connect(headers(&[
+        let metadata = from_connect(&headers(&[
             ("authorization", "Bearer x"),
             ("acme-shard", "42"),
             ("data-bin", "AQ"),

@@ -89,7 +89,8 @@ impl Gateway {
 
     /// The OpenAPI 3.1 document, as `/openapi.json` answers it.
     pub fn openapi(&self) -> Bytes {
-        self.0.shared.tables.load().openapi.json()
+        let tables = self.0.shared.tables.load();
+        tables.openapi.json(&tables.router, &self.0.shared.pool)
     }
 
     async fn handle(self, request: Request<Body>) -> Response<Body> {
@@ -111,9 +112,13 @@ impl Gateway {
         if let Some((_, side)) = sides.iter().find(|(prefix, _)| is_below(prefix, path)) {
             return Box::pin(beside(side.clone(), request, shared)).await;
         }
-        let request = match telemetry::handle(shared, request).await {
-            Ok(response) => return response,
-            Err(request) => request,
+        let request = if telemetry::may_answer(path) {
+            match Box::pin(telemetry::handle(shared, request)).await {
+                Ok(response) => return response,
+                Err(request) => request,
+            }
+        } else {
+            request
         };
         let path = request.uri().path();
         if let Some(protocol) = grpc::protocol(request.headers()) {
@@ -124,13 +129,20 @@ impl Gateway {
         if let Some(entry) = tables.catalog.method(path) {
             return Box::pin(connect::handle(shared, entry, request)).await;
         }
+        if let Some(door) = ws::door::at(path) {
+            return ws::door::handle(shared, request, door);
+        }
         match path {
             "/ws" => return ws::handle(shared, request),
-            ws::door::PATH => return ws::door::handle(shared, request),
             "/docs" => return docs.handle(request.method(), request.headers(), &shared.pool),
             "/mcp" => return Box::pin(mcp::handle(shared, &tables.tools, request)).await,
             "/openapi.json" => {
-                return tables.openapi.handle(request.method(), request.headers(), &shared.pool);
+                return tables.openapi.handle(
+                    request.method(),
+                    request.headers(),
+                    &tables.router,
+                    &shared.pool,
+                );
             }
             _ => {}
         }

@@ -39,7 +39,6 @@ impl Tables {
         let router = Router::new(&catalog)?;
         foreign::check_paths(&router)?;
         let tools = Tools::new(&catalog)?;
-        let openapi = Document::new(&router, pool, title);
-        Ok(Self { catalog, router, tools, openapi })
+        Ok(Self { catalog, router, tools, openapi: Document::new(title) })
     }
 }

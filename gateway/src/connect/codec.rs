@@ -61,10 +61,10 @@ impl Codec {
     ///
     /// # Errors
     /// INTERNAL when the service's answer has no JSON.
-    pub(super) fn write(self, descriptor: &MessageDescriptor, message: Bytes) -> Result<Bytes, Status> {
+    pub(super) fn write(self, output: &json::Output, message: Bytes) -> Result<Bytes, Status> {
         match self {
             Self::Proto => Ok(message),
-            Self::Json => json::encode(descriptor, message).map(Bytes::from),
+            Self::Json => output.encode(message).map(Bytes::from),
         }
     }
 }

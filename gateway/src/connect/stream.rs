@@ -60,7 +60,7 @@ async fn begin(
     let encoding = Encoding::accepted(&parts.headers, &ACCEPT_ENCODING, sent);
     let head = Head {
         timeout: metadata::connect_timeout(&parts.headers)?,
-        metadata: metadata::from_connect(parts.headers),
+        metadata: metadata::from_connect(&parts.headers),
         extensions: parts.extensions,
     };
     let (fault, faults) = oneshot::channel();
@@ -172,7 +172,7 @@ impl Answers {
             Ok(status) = &mut self.faults => return Err(status),
         };
         let Some(message) = message else { return Ok(None) };
-        let written = self.codec.write(&self.entry.output, message)?;
+        let written = self.codec.write(&self.entry.output_json, message)?;
         Ok(Some(envelope::message(&written, self.encoding)))
     }
 }

@@ -103,17 +103,15 @@ async fn call(
 ) -> Result<Response<Body>, Status> {
     let options = &shared.options;
     let head = Head {
-        metadata: metadata::from_connect(headers.clone()),
+        metadata: metadata::from_connect(headers),
         timeout: metadata::connect_timeout(headers)?,
         extensions,
     };
     let plain = message.encoding.decompress(message.bytes, options.max_body_bytes)?;
     let plain = message.codec.read(&entry.input, plain, options.max_json_depth)?;
-    let answer =
-        call::call(entry, head, call::one(plain, options.max_message_bytes)?, options.max_message_bytes)
-            .await?;
-    let Whole { metadata, message: bytes, trailers } = answer.whole().await?;
-    let bytes = message.codec.write(&entry.output, bytes)?;
+    let Whole { metadata, message: bytes, trailers } =
+        call::unary(entry, head, plain, options.max_message_bytes).await?;
+    let bytes = message.codec.write(&entry.output_json, bytes)?;
 
     let accepted = Encoding::accepted(headers, &header::ACCEPT_ENCODING, message.encoding);
     let compressed = accepted.compress(&bytes);

@@ -2,6 +2,7 @@
 
 mod guard;
 mod numbers;
+mod output;
 
 use std::io;
 
@@ -18,13 +19,16 @@ use serde_json::ser::{CompactFormatter, Formatter};
 use tonic::Status;
 use weft_kit::Problem;
 
-pub(crate) use guard::FieldPaths;
+pub(crate) use self::{
+    guard::FieldPaths,
+    output::{Output, Shapes},
+};
 
 /// Protobuf's own decoders end at 100 levels of messages, and one level of JSON can be three of
 /// messages (`google.protobuf.Struct`): up to this depth a message cannot be too deep for them.
 const SURELY_SHALLOW: usize = 30;
 
-/// JSON of an encoded message: `lowerCamelCase` names, 64-bit integers as strings, fields that
+/// JSON of an encoded message, by reflection: `lowerCamelCase` names, 64-bit integers as strings, fields that
 /// have no value left out.
 ///
 /// # Errors

@@ -16,7 +16,8 @@ fn no_message<E: Error>() -> E {
     E::custom("a message has no such part")
 }
 
-fn word(number: f64) -> &'static str {
+/// How proto3 JSON writes a number that is not finite.
+pub(super) fn word(number: f64) -> &'static str {
     match (number.is_nan(), number.is_sign_negative()) {
         (true, _) => "NaN",
         (false, false) => "Infinity",

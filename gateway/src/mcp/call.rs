@@ -56,8 +56,7 @@ async fn ask(
     let message = json::decode(&entry.input, arguments.as_bytes(), options.max_json_depth, None)?;
     let head =
         Head { metadata: metadata::from_headers(headers), timeout: metadata::timeout(headers)?, extensions };
-    let messages = call::one(message.into_bytes()?, options.max_message_bytes)?;
-    let answer = call::call(entry, head, messages, options.max_message_bytes).await?.whole().await?;
-    let json = json::encode(&entry.output, answer.message)?;
+    let answer = call::unary(entry, head, message.into_bytes()?, options.max_message_bytes).await?;
+    let json = entry.output_json.encode(answer.message)?;
     Ok(String::from_utf8(json).expect("serde_json writes UTF-8"))
 }

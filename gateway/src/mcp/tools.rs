@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use prost_reflect::MethodDescriptor;
@@ -19,8 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Tools {
     by_name: HashMap<String, Arc<Entry>>,
-    /// As `tools/list` tells it, always in the same order.
-    list: Box<RawValue>,
+    /// As `tools/list` tells it, always in the same order. Written when it is asked for the first time: schemas are large.
+    list: OnceLock<Box<RawValue>>,
 }
 
 impl Tools {
@@ -30,21 +30,23 @@ impl Tools {
     /// Two methods whose tools would have one name.
     pub(crate) fn new(catalog: &Catalog) -> Result<Self, GatewayError> {
         let mut by_name: HashMap<String, Arc<Entry>> = HashMap::new();
-        let mut list = Vec::new();
         for entry in catalog.methods().into_iter().filter(|entry| entry.is_tool) {
             let name = name(&entry.descriptor);
-            list.push(describe(&name, entry));
             if let Some(first) = by_name.insert(name.clone(), Arc::clone(entry)) {
                 let (first, second) = (first.path.to_string(), entry.path.to_string());
                 return Err(GatewayError::Tool { name, first, second });
             }
         }
-        let list = RawValue::from_string(Value::Array(list).to_string()).expect("it was JSON before");
-        Ok(Self { by_name, list })
+        Ok(Self { by_name, list: OnceLock::new() })
     }
 
     pub(super) fn list(&self) -> &RawValue {
-        &self.list
+        self.list.get_or_init(|| {
+            let mut tools: Vec<_> = self.by_name.iter().collect();
+            tools.sort_by_key(|(_, entry)| entry.path.as_str());
+            let list = tools.into_iter().map(|(name, entry)| describe(name, entry)).collect();
+            RawValue::from_string(Value::Array(list).to_string()).expect("it was JSON before")
+        })
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Arc<Entry>> {

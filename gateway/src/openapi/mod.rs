@@ -2,6 +2,8 @@
 
 mod operation;
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
@@ -16,30 +18,44 @@ use crate::{
     schema::{Schemas, comments},
 };
 
-/// The document, written once.
-#[derive(Clone, Debug)]
+/// The document. It is written when it is asked for the first time: it takes more memory than all else of a gateway,
+/// and many are never asked.
+#[derive(Debug)]
 pub(crate) struct Document {
+    title: String,
+    written: OnceLock<Written>,
+}
+
+#[derive(Debug)]
+struct Written {
     json: Bytes,
     etag: HeaderValue,
 }
 
 impl Document {
-    pub(crate) fn new(router: &Router, pool: &DescriptorPool, title: &str) -> Self {
-        let json = Bytes::from(document(router, pool, title).to_string());
-        let etag =
-            HeaderValue::try_from(format!("\"{:016x}\"", digest(&json))).expect("digits are visible ASCII");
-        Self { json, etag }
+    pub(crate) fn new(title: &str) -> Self {
+        Self { title: title.to_owned(), written: OnceLock::new() }
     }
 
-    pub(crate) fn json(&self) -> Bytes {
-        self.json.clone()
+    /// The document of the routes of `router`, which must be the same at every call.
+    pub(crate) fn json(&self, router: &Router, pool: &DescriptorPool) -> Bytes {
+        self.written(router, pool).json.clone()
     }
 
-    /// Answers a request for the document.
+    fn written(&self, router: &Router, pool: &DescriptorPool) -> &Written {
+        self.written.get_or_init(|| {
+            let json = Bytes::from(document(router, pool, &self.title).to_string());
+            let etag = HeaderValue::try_from(format!("\"{:016x}\"", digest(&json)));
+            Written { json, etag: etag.expect("digits are visible ASCII") }
+        })
+    }
+
+    /// Answers a request for the document, as [`Document::json`] has it.
     pub(crate) fn handle(
         &self,
         method: &Method,
         headers: &HeaderMap,
+        router: &Router,
         pool: &DescriptorPool,
     ) -> Response<Body> {
         if !matches!(*method, Method::GET | Method::HEAD) {
@@ -49,19 +65,20 @@ impl Document {
                 .with_header(header::ALLOW, HeaderValue::from_static("GET, HEAD"))
                 .into_response(pool);
         }
+        let Written { json, etag } = self.written(router, pool);
         let is_known = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| {
-            known.to_str().is_ok_and(|known| self.etag.to_str().is_ok_and(|etag| known.contains(etag)))
+            known.to_str().is_ok_and(|known| etag.to_str().is_ok_and(|etag| known.contains(etag)))
         });
         let mut response = Response::new(Body::empty());
         if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else if method == Method::GET {
-            *response.body_mut() = Body::new(Full::new(self.json.clone()));
+            *response.body_mut() = Body::new(Full::new(json.clone()));
         }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.insert(header::ETAG, self.etag.clone());
+        headers.insert(header::ETAG, etag.clone());
         response
     }
 }

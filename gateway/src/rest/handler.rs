@@ -77,13 +77,17 @@ async fn answer(
         timeout: metadata::timeout(&parts.headers)?,
         extensions: parts.extensions,
     };
-    let messages = call::one(message, shared.options.max_message_bytes)
+    let limit = shared.options.max_message_bytes;
+    let message = call::fitting(message, limit)
         .map_err(|status| Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, status))?;
-    let answer = call::call(&route.entry, head, messages, shared.options.max_message_bytes).await?;
-    match (route.entry.server_streaming, reply::returns_raw(route)) {
-        (false, _) => reply::unary(route, answer).await,
-        (true, true) => streams::raw(route, answer).await,
-        (true, false) => Ok(streams::messages(route, answer, offer, shared.options.heartbeat)),
+    if !route.entry.server_streaming {
+        return reply::unary(route, call::unary(&route.entry, head, message, limit).await?);
+    }
+    let answer = call::call(&route.entry, head, call::one(message, limit)?, limit).await?;
+    if reply::returns_raw(route) {
+        streams::raw(route, answer).await
+    } else {
+        Ok(streams::messages(route, answer, offer, shared.options.heartbeat))
     }
 }
 

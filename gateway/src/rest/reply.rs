@@ -9,19 +9,14 @@ use weft_kit::Problem;
 use weft_proto::google::api::HttpBody;
 
 use super::Route;
-use crate::{
-    accept,
-    call::{Answer, Whole},
-    json, metadata,
-    refusal::Refusal,
-};
+use crate::{accept, call::Whole, json, metadata, refusal::Refusal};
 
 /// The whole answer of a method that is not a stream.
 ///
 /// # Errors
-/// The status with which the call ended.
-pub(super) async fn unary(route: &Route, answer: Answer) -> Result<Response<Body>, Refusal> {
-    let Whole { metadata, message, .. } = answer.whole().await?;
+/// INTERNAL when it cannot be told.
+pub(super) fn unary(route: &Route, answer: Whole) -> Result<Response<Body>, Refusal> {
+    let Whole { metadata, message, .. } = answer;
     if returns_raw(route) {
         let raw = read_raw(message)?;
         let mut response = Response::new(Body::new(Full::new(raw.data.clone())));
@@ -31,7 +26,7 @@ pub(super) async fn unary(route: &Route, answer: Answer) -> Result<Response<Body
     }
     let body = match &route.response_field {
         Some(field) => json::encode_field(field, message)?,
-        None => json::encode(&route.entry.output, message)?,
+        None => route.entry.output_json.encode(message)?,
     };
     let mut response = Response::new(Body::new(Full::from(body)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(accept::JSON));

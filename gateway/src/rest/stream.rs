@@ -132,7 +132,7 @@ impl Writer {
         let cursor = self.route.cursor.as_ref().filter(|_| self.format == Format::Events);
         match (&self.route.response_field, cursor) {
             (Some(field), None) => Ok((json::encode_field(field, message)?, None)),
-            (None, None) => Ok((json::encode(output, message)?, None)),
+            (None, None) => Ok((self.route.entry.output_json.encode(message)?, None)),
             (Some(field), Some(cursor)) => {
                 let id = cursor.id(&json::decode_binary(output, message.clone())?);
                 Ok((json::encode_field(field, message)?, id))

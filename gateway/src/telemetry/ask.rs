@@ -46,8 +46,7 @@ pub(super) async fn ask<Request: Message, Answer: Message + Default>(
     {
         head.metadata.remove(header);
     }
-    let messages = call::one(request.encode_to_vec().into(), LARGEST)?;
-    let whole = call::call(entry, head, messages, LARGEST).await?.whole().await?;
+    let whole = call::unary(entry, head, request.encode_to_vec().into(), LARGEST).await?;
     Answer::decode(whole.message)
         .map_err(|_| Problem::internal("NO_ANSWER", "the service answered with something else").into())
 }

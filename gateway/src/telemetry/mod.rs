@@ -60,6 +60,11 @@ pub(crate) fn is_otlp(path: &str) -> bool {
     matches!(path, OTLP_GRPC | OTLP_HTTP)
 }
 
+/// Whether a path is of one of these contracts. A question may still be one that is not known.
+pub(crate) fn may_answer(path: &str) -> bool {
+    find(path).is_some()
+}
+
 /// Answers a request of one of these contracts; gives back what is none.
 pub(crate) async fn handle(
     shared: &Arc<Shared>,

@@ -14,7 +14,6 @@ use super::{
 use crate::{
     call::{self, Head},
     catalog::Entry,
-    json,
 };
 
 /// What a client said, on its way to the service.
@@ -70,7 +69,7 @@ impl Call {
             let may_be_replaced = weft_proto::bool_at(&message, &self.entry.latest);
             let framed = match self.protocol {
                 Protocol::Proto => frame::message(self.protocol, self.number, &message),
-                Protocol::Json => match json::encode(&self.entry.output, message) {
+                Protocol::Json => match self.entry.output_json.encode(message) {
                     Ok(json) => frame::message(self.protocol, self.number, &json),
                     Err(status) => return Ok(Err(status)),
                 },

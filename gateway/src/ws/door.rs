@@ -1,4 +1,4 @@
-//! The agents' door: a WebSocket that is one call of AttachAgent, and nothing else.
+//! The agents' doors: a WebSocket that is one call, of AttachAgent or of AttachReporter, and nothing else.
 //!
 //! There is no envelope: a message of the socket is a message of the call, as protobuf or as JSON by the
 //! sub-protocol. The credential is the request's Authorization header; a client that can set none, as in a browser,
@@ -42,12 +42,28 @@ use crate::{
     words,
 };
 
-/// Where agents connect.
-pub(crate) const PATH: &str = "/v1/agent";
-/// What they call.
-pub(crate) const METHOD: &str = "/weft.agent.v1.AgentService/AttachAgent";
-/// Largest message of an agent, in either form: facts of a host with all that is allowed.
-const LARGEST: usize = 256 * 1024;
+/// A place where agents connect.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Where it is.
+    pub(crate) path: &'static str,
+    /// What is called there.
+    pub(crate) method: &'static str,
+    /// Largest message of an agent, in either form.
+    largest: usize,
+}
+
+/// All of them.
+pub(crate) const PLACES: [Place; 2] = [
+    // Facts of a host with all that is allowed.
+    Place { path: "/v1/agent", method: "/weft.agent.v1.AgentService/AttachAgent", largest: 256 * 1024 },
+    // A report with samples, and the series that they are of.
+    Place {
+        path: "/v1/reporter",
+        method: "/weft.telemetry.v1.TelemetryService/AttachReporter",
+        largest: 4 << 20,
+    },
+];
 /// Bytes that are read at once, and written.
 const BUFFER: usize = 2 * 1024;
 /// Messages on their way to the service.
@@ -59,17 +75,26 @@ const SIGN_IN: Duration = Duration::from_secs(5);
 /// Longest reason in a closing frame (RFC 6455, 5.5).
 const LONGEST_REASON: usize = 120;
 
-/// Answers a request for the door, and runs the socket that it becomes.
-pub(crate) fn handle(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
-    accept(shared, request).unwrap_or_else(|refusal| refusal.into_response(&shared.pool))
+/// The door that is there.
+pub(crate) fn at(path: &str) -> Option<Place> {
+    PLACES.into_iter().find(|place| place.path == path)
 }
 
-fn accept(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response<Body>, Refusal> {
+/// Answers a request for a door, and runs the socket that it becomes.
+pub(crate) fn handle(shared: &Arc<Shared>, request: Request<Body>, place: Place) -> Response<Body> {
+    accept(shared, request, place).unwrap_or_else(|refusal| refusal.into_response(&shared.pool))
+}
+
+fn accept(
+    shared: &Arc<Shared>,
+    request: Request<Body>,
+    Place { method, largest, .. }: Place,
+) -> Result<Response<Body>, Refusal> {
     let Opening { response, settings, upgrade } = handshake::begin(shared, request)?;
-    let Some(entry) = shared.tables.load().catalog.method(METHOD).cloned() else {
-        return Err(words::unknown_method(METHOD).into());
+    let Some(entry) = shared.tables.load().catalog.method(method).cloned() else {
+        return Err(words::unknown_method(method).into());
     };
-    let door = Door { shared: Arc::clone(shared), entry, protocol: settings.protocol };
+    let door = Door { shared: Arc::clone(shared), entry, protocol: settings.protocol, largest };
     let head = Head {
         metadata: MetadataMap::from_headers(settings.metadata),
         extensions: settings.extensions,
@@ -79,11 +104,11 @@ fn accept(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response<Body>
         match upgrade.await {
             Ok(upgraded) => {
                 let config = WebSocketConfig::default()
-                    .max_message_size(Some(LARGEST))
-                    .max_frame_size(Some(LARGEST))
+                    .max_message_size(Some(largest))
+                    .max_frame_size(Some(largest))
                     .read_buffer_size(BUFFER)
                     .write_buffer_size(BUFFER)
-                    .max_write_buffer_size(2 * LARGEST);
+                    .max_write_buffer_size(2 * largest);
                 let io = TokioIo::new(upgraded);
                 let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
                 Box::pin(door.run(socket, head)).await;
@@ -99,6 +124,7 @@ struct Door {
     shared: Arc<Shared>,
     entry: Arc<Entry>,
     protocol: Protocol,
+    largest: usize,
 }
 
 impl Door {
@@ -168,7 +194,7 @@ impl Door {
             let _ = said.try_send(first);
         }
         let options = &self.shared.options.websocket;
-        let answering = call::call(&self.entry, head, requests(messages), LARGEST);
+        let answering = call::call(&self.entry, head, requests(messages), self.largest);
         let mut answering = std::pin::pin!(answering);
         let mut answers: Option<Box<Messages>> = None;
         let period = options.ping_interval.max(Duration::from_millis(1));
@@ -252,7 +278,7 @@ impl Door {
         match self.protocol {
             Protocol::Proto => Ok(Message::Binary(message)),
             Protocol::Json => {
-                let json = json::encode(&self.entry.output, message)?;
+                let json = self.entry.output_json.encode(message)?;
                 let text = String::from_utf8(json)
                     .map_err(|_| Problem::internal("NOT_UTF8", "JSON that is no text"))?;
                 Ok(Message::Text(Utf8Bytes::from(text)))

@@ -96,8 +96,7 @@ async fn ask<A: Message + Default>(
         timeout: Some(PATIENCE),
     };
     let most = shared.options.max_message_bytes;
-    let messages = call::one(Bytes::from(request.encode_to_vec()), most)?;
-    let answer = call::call(&entry, head, messages, most).await?.whole().await?;
+    let answer = call::unary(&entry, head, Bytes::from(request.encode_to_vec()), most).await?;
     A::decode(answer.message)
         .map_err(|_| Problem::internal("NO_ANSWER", "the identity service answered something else").into())
 }

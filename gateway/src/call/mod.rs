@@ -1,6 +1,8 @@
 //! A call of the gateway's own: messages stay bytes, whatever their type.
 
-use std::{future::Future, time::Duration};
+mod unary;
+
+use std::{future::Future, pin::pin, time::Duration};
 
 use bytes::{Buf, BufMut, Bytes};
 use futures::{Stream, stream};
@@ -12,9 +14,10 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     metadata::MetadataMap,
 };
-use weft_kit::Problem;
 
 use crate::{catalog::Entry, words};
+
+pub(crate) use self::unary::{Whole, unary};
 
 /// What a call carries besides its messages.
 #[derive(Clone, Debug, Default)]
@@ -51,29 +54,6 @@ impl Drop for Cancel {
         if let Some(handle) = self.0.take() {
             handle.cancel();
         }
-    }
-}
-
-/// The answer of a method that is no stream.
-#[derive(Debug)]
-pub(crate) struct Whole {
-    pub(crate) metadata: MetadataMap,
-    pub(crate) message: Bytes,
-    /// What came after the message.
-    pub(crate) trailers: MetadataMap,
-}
-
-impl Answer {
-    /// Waits for the one message, and for the status, which comes after it and may still be an error.
-    ///
-    /// # Errors
-    /// The status with which the call ended, or INTERNAL for an answer without a message.
-    pub(crate) async fn whole(mut self) -> Result<Whole, Status> {
-        let Some(message) = self.messages.next().await? else {
-            return Err(Problem::internal("NO_ANSWER", "the service answered without a message").into());
-        };
-        self.messages.next().await?;
-        Ok(Whole { metadata: self.metadata, message, trailers: self.messages.trailers().await })
     }
 }
 
@@ -153,6 +133,8 @@ async fn within<T>(
     deadline: Option<Instant>,
     work: impl Future<Output = Result<T, Status>>,
 ) -> Result<T, Status> {
+    // In its place once: a timeout around it would be a second one.
+    let work = pin!(work);
     let Some(deadline) = deadline else { return work.await };
     timeout_at(deadline, work).await.unwrap_or_else(|_| Err(words::time_is_over()))
 }
