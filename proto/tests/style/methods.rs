@@ -29,6 +29,13 @@ const VERBS: &[&str] = &[
     "Revoke",
     "Rotate",
     "WhoAmI", // identity
+    "Decide",
+    "Pause",
+    "Resume",
+    "Retry",
+    "Signal",
+    "Terminate",
+    "Validate", // executions
     "Clear",
     "End",
     "Enroll", // agents
@@ -74,7 +81,7 @@ fn has_verb(name: &str, verb: &str) -> bool {
 fn check_repeats(method: &MethodDescriptor, report: &mut impl FnMut(&'static str, &str)) {
     let name = method.name();
     let declared = idempotency(method);
-    let natural = if ["Get", "List", "Search", "Find", "Watch", "Stream", "Export"]
+    let natural = if ["Get", "List", "Search", "Find", "Validate", "Watch", "Stream", "Export"]
         .iter()
         .any(|verb| has_verb(name, verb))
     {
