@@ -16,10 +16,12 @@
 //! ```
 
 mod agent;
+mod alert;
 mod analysis;
 mod checkpoint;
 mod command;
 mod enrollment;
+mod execution;
 mod fault;
 mod graph;
 mod identity;

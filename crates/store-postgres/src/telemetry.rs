@@ -14,7 +14,7 @@ use crate::{Postgres, fault::OrFault, instant};
 
 /// That the log is still the caller's. Its row is held until the commit: another owner waits for it, and is then the
 /// newer one.
-async fn owned(connection: &mut PgConnection, epoch: i64) -> Result<()> {
+pub(crate) async fn owned(connection: &mut PgConnection, epoch: i64) -> Result<()> {
     let row = sqlx::query!("SELECT epoch FROM telemetry_owner WHERE id = 0 FOR UPDATE")
         .fetch_optional(connection)
         .await

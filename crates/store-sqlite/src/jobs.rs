@@ -1,9 +1,4 @@
 //! Durable jobs: each flush is a few statements over many rows.
-//!
-//! The rows of a statement come as one JSON array, bytes as hexadecimal: one statement for any number of rows, checked
-//! when this crate is compiled. SQLite has no arrays as parameters.
-
-use std::fmt::Write;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,7 +11,7 @@ use weft_store::{
     codec,
 };
 
-use crate::{Sqlite, fault::OrFault};
+use crate::{Sqlite, fault::OrFault, rows::Rows};
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "batch" };
 
@@ -101,57 +96,6 @@ fn range(shard: i32) -> (i64, i64) {
     (first, first + (1 << SHARD_BITS))
 }
 
-/// Rows of one statement as JSON.
-struct Rows(String);
-
-impl Rows {
-    fn new(rows: usize) -> Self {
-        let mut text = String::with_capacity(rows * 256);
-        text.push('[');
-        Self(text)
-    }
-
-    fn begin(&mut self) {
-        self.0.push_str(if self.0.len() == 1 { "[0" } else { ",[0" });
-    }
-
-    fn number(&mut self, number: i64) {
-        // A string takes everything.
-        let _ = write!(self.0, ",{number}");
-    }
-
-    fn text(&mut self, text: &str) {
-        self.0.push(',');
-        self.0.push_str(&serde_json::to_string(text).expect("text is always JSON"));
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        self.0.push_str(",\"");
-        for byte in bytes {
-            self.0.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            self.0.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-        self.0.push('"');
-    }
-
-    fn optional(&mut self, bytes: Option<&[u8]>) {
-        match bytes {
-            Some(bytes) => self.bytes(bytes),
-            None => self.0.push_str(",null"),
-        }
-    }
-
-    fn end(&mut self) {
-        self.0.push(']');
-    }
-
-    fn finish(mut self) -> String {
-        self.0.push(']');
-        self.0
-    }
-}
-
 async fn insert_batches(connection: &mut SqliteConnection, batches: &[NewBatch]) -> Result<()> {
     if batches.is_empty() {
         return Ok(());
@@ -202,10 +146,7 @@ async fn change_batches(connection: &mut SqliteConnection, changes: &[BatchChang
         rows.number(change.cancelled.into());
         rows.bytes(&change.terms);
         rows.optional(change.note.as_deref());
-        match change.ended {
-            Some(ended) => rows.number(ended.as_micros()),
-            None => rows.0.push_str(",null"),
-        }
+        rows.optional_number(change.ended.map(Timestamp::as_micros));
         rows.end();
     }
     let rows = rows.finish();

@@ -15,10 +15,12 @@
 //! ```
 
 mod agent;
+mod alert;
 mod analysis;
 mod checkpoint;
 mod command;
 mod enrollment;
+mod execution;
 mod fault;
 mod graph;
 mod identity;
@@ -29,6 +31,7 @@ mod layout;
 mod open;
 mod refresh;
 mod requests;
+mod rows;
 mod source;
 mod telemetry;
 mod writer;

@@ -12,7 +12,7 @@ use weft_store::{
 use crate::{Sqlite, fault::OrFault};
 
 /// That the log is still the caller's.
-async fn owned(connection: &mut SqliteConnection, epoch: i64) -> Result<()> {
+pub(crate) async fn owned(connection: &mut SqliteConnection, epoch: i64) -> Result<()> {
     let row = sqlx::query!("SELECT epoch FROM telemetry_owner WHERE id = 0")
         .fetch_optional(connection)
         .await

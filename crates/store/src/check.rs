@@ -7,10 +7,11 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{
-    AgentUpdate, CommandTypeUpdate, Commit, EnrollmentTokenRow, GraphUpdate, JobFlush, LayoutUpdate,
-    LogEntry, MAX_PART_BYTES, NewAgent, NewAnalysis, NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph,
-    NewLayout, NewRefresh, NewSigningKey, NewSource, NewTicket, Once, Redemption, RefreshState, Remember,
-    Result, SealedSegments, SourceUpdate, StoreError, Timestamp,
+    AgentUpdate, AlertSettingUpdate, CommandTypeUpdate, Commit, EnrollmentTokenRow, ExecutionFlush,
+    GraphUpdate, JobFlush, LayoutUpdate, LogEntry, MAX_PART_BYTES, NewAgent, NewAlertSetting, NewAnalysis,
+    NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph, NewLayout, NewRefresh, NewSigningKey, NewSource,
+    NewTicket, Once, Redemption, RefreshState, Remember, Result, SealedSegments, SourceUpdate, StoreError,
+    Timestamp,
 };
 
 /// A write that can be checked by itself.
@@ -142,6 +143,20 @@ impl Check for NewAnalysis {
     }
 }
 
+impl Check for NewAlertSetting {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("id", &self.id)?;
+        bytes("settings", &self.settings)
+    }
+}
+
+impl Check for AlertSettingUpdate {
+    fn check(&self) -> Result<()> {
+        bytes("settings", &self.settings)
+    }
+}
+
 impl Check for NewCommandType {
     fn check(&self) -> Result<()> {
         text("project", &self.project)?;
@@ -176,6 +191,19 @@ impl Check for JobFlush {
             job.outcome.as_ref().map_or(Ok(()), |outcome| bytes("outcome", outcome))?;
         }
         self.outputs.iter().try_for_each(|output| bytes("bytes", &output.bytes))
+    }
+}
+
+impl Check for ExecutionFlush {
+    fn check(&self) -> Result<()> {
+        for execution in &self.executions {
+            text("project", &execution.project)?;
+            text("graph", &execution.graph)?;
+            execution.name.as_ref().map_or(Ok(()), |name| text("name", name))?;
+            bytes("head", &execution.head)?;
+        }
+        self.changes.iter().try_for_each(|change| text("reason", &change.reason))?;
+        self.events.iter().try_for_each(|events| bytes("bytes", &events.bytes))
     }
 }
 

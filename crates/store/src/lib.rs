@@ -1,7 +1,8 @@
 //! What a store promises, whatever database is behind it.
 //!
 //! Services speak to small object-safe traits in their own words: [`GraphStore`], [`SourceStore`],
-//! [`LayoutStore`], [`AnalysisStore`], [`AgentStore`], [`CommandStore`], [`IdentityStore`], [`JobStore`], [`TelemetryStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
+//! [`LayoutStore`], [`AnalysisStore`], [`AgentStore`], [`AlertStore`], [`CommandStore`], [`ExecutionStore`], [`IdentityStore`], [`JobStore`],
+//! [`TelemetryStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
 //! answers, it is on disk. There is no general transaction, because read-then-write over two calls is where
 //! databases differ and where updates get lost.
 //!
@@ -15,7 +16,7 @@
 //! - *Ordered*: lists are sorted by the bytes of their ids, whatever the database's collation.
 //!
 //! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`], [`analysis`],
-//! [`agent`], [`command`], [`identity`], [`jobs`], [`telemetry`]), the shared words
+//! [`agent`], [`alert`], [`command`], [`execution`], [`identity`], [`jobs`], [`telemetry`]), the shared words
 //! ([`once`], [`error`], [`time`]), what both backends share ([`check`], [`codec`]), large objects
 //! ([`objects`]), and the suite that both must pass
 //! (`conformance`, behind a feature of that name). `docs/adr/0003-graph-journal.md` and
@@ -38,6 +39,7 @@
 //! ```
 
 pub mod agent;
+pub mod alert;
 pub mod analysis;
 pub mod check;
 pub mod codec;
@@ -45,6 +47,7 @@ pub mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod execution;
 pub mod graph;
 pub mod identity;
 pub mod jobs;
@@ -63,9 +66,16 @@ pub use crate::{
     agent::{
         AgentRow, AgentStore, AgentUpdate, EnrollmentTokenRow, Fleet, NewAgent, NewEnrollmentToken, Seen,
     },
+    alert::{
+        AlertSettingKind, AlertSettingRow, AlertSettingUpdate, AlertStateRow, AlertStore, NewAlertSetting,
+    },
     analysis::{AnalysisRow, AnalysisState, AnalysisStore, NewAnalysis},
     command::{CommandStore, CommandTypeRow, CommandTypeUpdate, NewCommandType},
     error::{OpenError, Result, StoreError, Versioned},
+    execution::{
+        ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, ExecutionStore, NewExecution,
+        OwnedExecutions,
+    },
     graph::{
         Checkpoint, Commit, GraphRow, GraphStore, GraphUpdate, JournalEntry, JournalLimit, MAX_PART_BYTES,
         NewGraph, Position, Revision, Swept,
@@ -111,8 +121,12 @@ pub struct Stores {
     pub analysis: Arc<dyn AnalysisStore>,
     /// The fleet.
     pub agent: Arc<dyn AgentStore>,
+    /// Alert rules, silences and how far alerts are.
+    pub alert: Arc<dyn AlertStore>,
     /// Command types.
     pub command: Arc<dyn CommandStore>,
+    /// Executions.
+    pub execution: Arc<dyn ExecutionStore>,
     /// Credentials.
     pub identity: Arc<dyn IdentityStore>,
     /// Durable jobs.

@@ -35,6 +35,7 @@ fn every_method_is_called_by_the_suite() {
         "source.rs",
         "layout.rs",
         "agent.rs",
+        "alert.rs",
         "identity.rs",
         "jobs.rs",
         "telemetry.rs",

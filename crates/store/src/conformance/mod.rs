@@ -5,12 +5,14 @@
 //! order by bytes and not by collation, read-then-write races, what a page ends on, what a repeat gets.
 
 pub mod agents;
+pub mod alerts;
 pub mod analyses;
 pub mod api_keys;
 pub mod checkpoints;
 pub mod command_types;
 pub mod database;
 pub mod enrollments;
+pub mod executions;
 pub mod graphs;
 pub mod jobs;
 pub mod journal;
@@ -60,6 +62,8 @@ macro_rules! conformance {
             agents: agents_read_back_by_revision, of_concurrent_changes_one_wins, a_removed_agent_frees_its_names,
                 removals_are_told_until_they_are_forgotten, seen_times_only_move_forward,
                 revisions_become_visible_in_order;
+            alerts: a_setting_reads_back_as_written, settings_list_in_byte_order,
+                a_stale_setting_write_writes_nothing, the_state_of_a_rule_is_written_by_who_has_the_log;
             analyses: an_analysis_reads_back_as_written, an_id_of_an_analysis_is_taken_once, analyses_list_newest_first,
                 an_analysis_has_one_owner, of_concurrent_claims_each_gets_another, an_ended_analysis_stays,
                 a_cancellation_is_seen_by_its_owner, what_is_given_back_waits_again, forgotten_analyses_are_gone;
@@ -74,6 +78,9 @@ macro_rules! conformance {
             enrollments: a_token_reads_back_as_written, tokens_list_in_byte_order, a_token_lets_in_so_many,
                 of_concurrent_uses_so_many_win, who_is_in_stays_in, revoked_and_expired_tokens_let_nobody_in,
                 taken_names_and_keys_use_nothing_up;
+            executions: an_execution_reads_back_as_written, an_execution_flush_of_an_old_owner_writes_nothing,
+                active_and_due_executions_are_found, names_and_requests_of_executions_are_found,
+                executions_list_newest_first, a_definition_is_kept_once, ended_executions_are_forgotten;
             graphs: a_graph_reads_back_as_written, extreme_times_read_back, an_id_is_taken_once_in_a_project,
                 of_concurrent_creations_one_wins, graphs_list_in_byte_order, an_update_is_a_version_and_a_revision,
                 a_stale_update_writes_nothing, a_deleted_graph_is_gone_for_every_reader, a_stale_delete_deletes_nothing,

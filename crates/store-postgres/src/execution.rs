@@ -1,0 +1,428 @@
+//! Executions: each flush is a few statements over many rows.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+use weft_store::{
+    ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, ExecutionStore, NewExecution,
+    OwnedExecutions, Result, SHARD_BITS, StoreError, Timestamp, Versioned,
+    check::{self, Check},
+    codec,
+};
+
+use crate::{Postgres, fault::OrFault, instant};
+
+const NOT_FOUND: StoreError = StoreError::NotFound { what: "execution" };
+
+/// A row as PostgreSQL gives it.
+struct Record {
+    id: i64,
+    project: String,
+    name: Option<String>,
+    uid: Uuid,
+    graph: String,
+    revision: i64,
+    definition: i64,
+    head: Vec<u8>,
+    request: Option<Vec<u8>>,
+    fingerprint: Option<Vec<u8>>,
+    created: OffsetDateTime,
+    state: i32,
+    wake: Option<OffsetDateTime>,
+    reason: String,
+    steps: i32,
+    retries: i32,
+    ended: Option<OffsetDateTime>,
+}
+
+impl TryFrom<Record> for ExecutionRow {
+    type Error = StoreError;
+
+    fn try_from(record: Record) -> Result<Self> {
+        let request = match (record.request, record.fingerprint) {
+            (Some(request), Some(print)) => {
+                Some((request.into(), codec::digest("executions", record.id, &print)?))
+            }
+            _ => None,
+        };
+        Ok(Self {
+            execution: NewExecution {
+                id: record.id,
+                project: record.project,
+                name: record.name,
+                uid: record.uid,
+                graph: record.graph,
+                revision: record.revision,
+                definition: record.definition,
+                head: record.head.into(),
+                request,
+                at: instant::from_sql(record.created),
+            },
+            change: ExecutionChange {
+                id: record.id,
+                state: record.state,
+                definition: record.definition,
+                revision: record.revision,
+                wake: record.wake.map(instant::from_sql),
+                reason: record.reason,
+                steps: record.steps,
+                retries: record.retries,
+                ended: record.ended.map(instant::from_sql),
+            },
+        })
+    }
+}
+
+fn rows(records: Vec<Record>) -> Result<Vec<ExecutionRow>> {
+    records.into_iter().map(ExecutionRow::try_from).collect()
+}
+
+/// The numbers of a shard's executions.
+fn range(shard: i32) -> (i64, i64) {
+    let first = i64::from(shard) << SHARD_BITS;
+    (first, first + (1 << SHARD_BITS))
+}
+
+async fn insert(connection: &mut PgConnection, executions: &[NewExecution]) -> Result<()> {
+    if executions.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = executions.iter().map(|new| new.id).collect();
+    let projects: Vec<&str> = executions.iter().map(|new| &new.project[..]).collect();
+    let names: Vec<Option<&str>> = executions.iter().map(|new| new.name.as_deref()).collect();
+    let uids: Vec<Uuid> = executions.iter().map(|new| new.uid).collect();
+    let graphs: Vec<&str> = executions.iter().map(|new| &new.graph[..]).collect();
+    let revisions: Vec<i64> = executions.iter().map(|new| new.revision).collect();
+    let definitions: Vec<i64> = executions.iter().map(|new| new.definition).collect();
+    let heads: Vec<&[u8]> = executions.iter().map(|new| &new.head[..]).collect();
+    let requests: Vec<Option<&[u8]>> =
+        executions.iter().map(|new| new.request.as_ref().map(|(request, _)| &request[..])).collect();
+    let prints: Vec<Option<&[u8]>> =
+        executions.iter().map(|new| new.request.as_ref().map(|(_, print)| &print[..])).collect();
+    let times: Vec<OffsetDateTime> = executions.iter().map(|new| instant::to_sql(new.at)).collect();
+    sqlx::query!(
+        "INSERT INTO executions (id, project, name, uid, graph, revision, definition, head, request, fingerprint, \
+         created, state, wake, reason, steps, retries, ended) \
+         SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, at, 1, NULL, '', 0, \
+         0, NULL FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TEXT[], $6::BIGINT[], \
+         $7::BIGINT[], $8::BYTEA[], $9::BYTEA[], $10::BYTEA[], $11::TIMESTAMPTZ[]) \
+         AS new (id, project, name, uid, graph, revision, definition, head, request, fingerprint, at)",
+        &ids,
+        &projects as _,
+        &names as _,
+        &uids,
+        &graphs as _,
+        &revisions,
+        &definitions,
+        &heads as _,
+        &requests as _,
+        &prints as _,
+        &times,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
+async fn change(connection: &mut PgConnection, changes: &[ExecutionChange]) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = changes.iter().map(|change| change.id).collect();
+    let states: Vec<i32> = changes.iter().map(|change| change.state).collect();
+    let definitions: Vec<i64> = changes.iter().map(|change| change.definition).collect();
+    let revisions: Vec<i64> = changes.iter().map(|change| change.revision).collect();
+    let wakes: Vec<Option<OffsetDateTime>> =
+        changes.iter().map(|change| change.wake.map(instant::to_sql)).collect();
+    let reasons: Vec<&str> = changes.iter().map(|change| &change.reason[..]).collect();
+    let steps: Vec<i32> = changes.iter().map(|change| change.steps).collect();
+    let retries: Vec<i32> = changes.iter().map(|change| change.retries).collect();
+    let ended: Vec<Option<OffsetDateTime>> =
+        changes.iter().map(|change| change.ended.map(instant::to_sql)).collect();
+    sqlx::query!(
+        "UPDATE executions e SET state = c.state, definition = c.definition, revision = c.revision, wake = c.wake, \
+         reason = c.reason, steps = c.steps, retries = c.retries, ended = c.ended \
+         FROM UNNEST($1::BIGINT[], $2::INTEGER[], $3::BIGINT[], $4::BIGINT[], $5::TIMESTAMPTZ[], $6::TEXT[], \
+         $7::INTEGER[], $8::INTEGER[], $9::TIMESTAMPTZ[]) \
+         AS c (id, state, definition, revision, wake, reason, steps, retries, ended) WHERE e.id = c.id",
+        &ids,
+        &states,
+        &definitions,
+        &revisions,
+        &wakes as _,
+        &reasons as _,
+        &steps,
+        &retries,
+        &ended as _,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
+async fn append(connection: &mut PgConnection, events: &[ExecutionEvents]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let executions: Vec<i64> = events.iter().map(|row| row.execution).collect();
+    let sequences: Vec<i64> = events.iter().map(|row| row.sequence).collect();
+    let bytes: Vec<&[u8]> = events.iter().map(|row| &row.bytes[..]).collect();
+    sqlx::query!(
+        "INSERT INTO execution_events (execution, sequence, bytes) \
+         SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::BYTEA[])",
+        &executions,
+        &sequences,
+        &bytes as _,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
+async fn epoch_of(connection: &mut PgConnection, shard: i32) -> Result<i64> {
+    let row = sqlx::query!("SELECT epoch FROM execution_shards WHERE shard = $1", shard);
+    Ok(row.fetch_optional(connection).await.or_fault()?.map_or(0, |row| row.epoch))
+}
+
+async fn write_flush(connection: &mut PgConnection, flush: &ExecutionFlush) -> Result<()> {
+    let owned = sqlx::query!(
+        "UPDATE execution_shards SET lease_until = $1 WHERE shard = $2 AND epoch = $3",
+        instant::to_sql(flush.lease_until),
+        flush.shard,
+        flush.epoch,
+    )
+    .execute(&mut *connection)
+    .await
+    .or_fault()?;
+    if owned.rows_affected() == 0 {
+        let current = epoch_of(connection, flush.shard).await?;
+        return Err(StoreError::Stale { of: Versioned::Epoch, current });
+    }
+    insert(connection, &flush.executions).await?;
+    change(connection, &flush.changes).await?;
+    append(connection, &flush.events).await
+}
+
+#[async_trait]
+impl ExecutionStore for Postgres {
+    async fn own_executions(
+        &self,
+        shard: i32,
+        owner: &str,
+        at: Timestamp,
+        until: Timestamp,
+    ) -> Result<OwnedExecutions> {
+        check::text("owner", owner)?;
+        let (first, end) = range(shard);
+        let row = sqlx::query!(
+            "INSERT INTO execution_shards AS s (shard, owner, epoch, lease_until) VALUES ($1, $2, 1, $3) \
+             ON CONFLICT (shard) DO UPDATE SET owner = $2, epoch = s.epoch + 1, lease_until = $3 \
+             WHERE s.lease_until <= $4 OR s.owner = $2 RETURNING epoch",
+            shard,
+            owner,
+            instant::to_sql(until),
+            instant::to_sql(at),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .or_fault()?
+        .ok_or(StoreError::AlreadyExists { what: "owner of the shard" })?;
+        let last =
+            sqlx::query!("SELECT MAX(id) AS last FROM executions WHERE id > $1 AND id < $2", first, end)
+                .fetch_one(&self.pool)
+                .await
+                .or_fault()?;
+        Ok(OwnedExecutions { shard, epoch: row.epoch, last: last.last.unwrap_or(first) })
+    }
+
+    async fn leave_executions(&self, shard: i32, epoch: i64) -> Result<()> {
+        sqlx::query!(
+            "UPDATE execution_shards SET lease_until = '-infinity' WHERE shard = $1 AND epoch = $2",
+            shard,
+            epoch
+        )
+        .execute(&self.pool)
+        .await
+        .or_fault()?;
+        Ok(())
+    }
+
+    async fn flush_executions(&self, flush: ExecutionFlush) -> Result<()> {
+        flush.check()?;
+        let mut transaction = self.begin().await?;
+        // Holds the shard's row until the commit: another owner waits for it, and is then the newer one.
+        write_flush(&mut transaction, &flush).await?;
+        transaction.commit().await.or_fault()
+    }
+
+    async fn active_executions(&self, shard: i32, after: i64, limit: u32) -> Result<Vec<ExecutionRow>> {
+        let (first, end) = range(shard);
+        let after = after.max(first);
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, ended FROM executions \
+             WHERE ended IS NULL AND wake IS NULL AND id > $1 AND id < $2 ORDER BY id LIMIT $3",
+            after,
+            end,
+            i64::from(limit),
+        );
+        rows(records.fetch_all(&self.pool).await.or_fault()?)
+    }
+
+    async fn due_executions(&self, shard: i32, before: Timestamp, limit: u32) -> Result<Vec<ExecutionRow>> {
+        let (first, end) = range(shard);
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, ended FROM executions \
+             WHERE wake < $1 AND id > $2 AND id < $3 ORDER BY wake, id LIMIT $4",
+            instant::to_sql(before),
+            first,
+            end,
+            i64::from(limit),
+        );
+        rows(records.fetch_all(&self.pool).await.or_fault()?)
+    }
+
+    async fn find_executions(
+        &self,
+        names: &[(String, String)],
+        requests: &[Bytes],
+    ) -> Result<Vec<ExecutionRow>> {
+        let mut found = Vec::new();
+        for (project, name) in names {
+            check::text("name", name)?;
+            let records = sqlx::query_as!(
+                Record,
+                "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+                 steps, retries, ended FROM executions \
+                 WHERE project = $1 AND name = $2",
+                project,
+                name,
+            );
+            found.extend(rows(records.fetch_all(&self.pool).await.or_fault()?)?);
+        }
+        if requests.is_empty() {
+            return Ok(found);
+        }
+        let keys: Vec<&[u8]> = requests.iter().map(|request| &request[..]).collect();
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, ended FROM executions \
+             WHERE request = ANY($1::BYTEA[])",
+            &keys as _,
+        );
+        found.extend(rows(records.fetch_all(&self.pool).await.or_fault()?)?);
+        Ok(found)
+    }
+
+    async fn get_execution(&self, id: i64) -> Result<ExecutionRow> {
+        let record = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, ended FROM executions \
+             WHERE id = $1",
+            id,
+        );
+        record.fetch_optional(&self.pool).await.or_fault()?.ok_or(NOT_FOUND)?.try_into()
+    }
+
+    async fn list_executions(
+        &self,
+        project: &str,
+        graph: Option<&str>,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<ExecutionRow>> {
+        check::text("project", project)?;
+        let records = if let Some(graph) = graph {
+            check::text("graph", graph)?;
+            let records = sqlx::query_as!(
+                Record,
+                "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+                     steps, retries, ended FROM executions \
+                     WHERE project = $1 AND graph = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
+                project,
+                graph,
+                before,
+                i64::from(limit),
+            );
+            records.fetch_all(&self.pool).await
+        } else {
+            let records = sqlx::query_as!(
+                Record,
+                "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+                     steps, retries, ended FROM executions \
+                     WHERE project = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                project,
+                before,
+                i64::from(limit),
+            );
+            records.fetch_all(&self.pool).await
+        };
+        rows(records.or_fault()?)
+    }
+
+    async fn execution_events(&self, execution: i64, after: i64, limit: u32) -> Result<Vec<ExecutionEvents>> {
+        let records = sqlx::query!(
+            "SELECT sequence, bytes FROM execution_events WHERE execution = $1 AND sequence > $2 \
+             ORDER BY sequence LIMIT $3",
+            execution,
+            after,
+            i64::from(limit),
+        );
+        let records = records.fetch_all(&self.pool).await.or_fault()?;
+        let row = |sequence, bytes: Vec<u8>| ExecutionEvents { execution, sequence, bytes: bytes.into() };
+        Ok(records.into_iter().map(|record| row(record.sequence, record.bytes)).collect())
+    }
+
+    async fn put_definition(&self, digest: [u8; 32], bytes: Bytes) -> Result<i64> {
+        check::bytes("bytes", &bytes)?;
+        let (digest, bytes) = (&digest[..], &bytes[..]);
+        // Changes nothing where it is there, and gives its number.
+        let row = sqlx::query!(
+            "INSERT INTO execution_definitions (digest, bytes) VALUES ($1, $2) \
+             ON CONFLICT (digest) DO UPDATE SET digest = excluded.digest RETURNING number",
+            digest,
+            bytes,
+        );
+        Ok(row.fetch_one(&self.pool).await.or_fault()?.number)
+    }
+
+    async fn get_definition(&self, number: i64) -> Result<Bytes> {
+        let row = sqlx::query!("SELECT bytes FROM execution_definitions WHERE number = $1", number);
+        let row = row.fetch_optional(&self.pool).await.or_fault()?;
+        Ok(row.ok_or(StoreError::NotFound { what: "workflow" })?.bytes.into())
+    }
+
+    async fn ended_executions(&self, before: Timestamp, limit: u32) -> Result<Vec<(i64, Uuid)>> {
+        let records = sqlx::query!(
+            "SELECT id, uid FROM executions WHERE ended < $1 ORDER BY ended, id LIMIT $2",
+            instant::to_sql(before),
+            i64::from(limit),
+        );
+        let records = records.fetch_all(&self.pool).await.or_fault()?;
+        Ok(records.into_iter().map(|record| (record.id, record.uid)).collect())
+    }
+
+    async fn delete_executions(&self, executions: &[i64]) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        let gone = sqlx::query_scalar!(
+            "DELETE FROM executions WHERE id = ANY($1::BIGINT[]) AND ended IS NOT NULL RETURNING id",
+            executions,
+        );
+        let gone = gone.fetch_all(&mut *transaction).await.or_fault()?;
+        sqlx::query!("DELETE FROM execution_events WHERE execution = ANY($1::BIGINT[])", &gone)
+            .execute(&mut *transaction)
+            .await
+            .or_fault()?;
+        transaction.commit().await.or_fault()
+    }
+}

@@ -1,0 +1,450 @@
+//! Executions: each flush is a few statements over many rows.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+use weft_store::{
+    ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, ExecutionStore, NewExecution,
+    OwnedExecutions, Result, SHARD_BITS, StoreError, Timestamp, Versioned,
+    check::{self, Check},
+    codec,
+};
+
+use crate::{Sqlite, fault::OrFault, rows::Rows};
+
+const NOT_FOUND: StoreError = StoreError::NotFound { what: "execution" };
+
+/// A row as SQLite gives it.
+struct Record {
+    id: i64,
+    project: String,
+    name: Option<String>,
+    uid: Uuid,
+    graph: String,
+    revision: i64,
+    definition: i64,
+    head: Vec<u8>,
+    request: Option<Vec<u8>>,
+    fingerprint: Option<Vec<u8>>,
+    created: i64,
+    state: i32,
+    wake: Option<i64>,
+    reason: String,
+    steps: i32,
+    retries: i32,
+    ended: Option<i64>,
+}
+
+impl TryFrom<Record> for ExecutionRow {
+    type Error = StoreError;
+
+    fn try_from(record: Record) -> Result<Self> {
+        let request = match (record.request, record.fingerprint) {
+            (Some(request), Some(print)) => {
+                Some((request.into(), codec::digest("executions", record.id, &print)?))
+            }
+            _ => None,
+        };
+        Ok(Self {
+            execution: NewExecution {
+                id: record.id,
+                project: record.project,
+                name: record.name,
+                uid: record.uid,
+                graph: record.graph,
+                revision: record.revision,
+                definition: record.definition,
+                head: record.head.into(),
+                request,
+                at: Timestamp::from_micros(record.created),
+            },
+            change: ExecutionChange {
+                id: record.id,
+                state: record.state,
+                definition: record.definition,
+                revision: record.revision,
+                wake: record.wake.map(Timestamp::from_micros),
+                reason: record.reason,
+                steps: record.steps,
+                retries: record.retries,
+                ended: record.ended.map(Timestamp::from_micros),
+            },
+        })
+    }
+}
+
+fn rows(records: Vec<Record>) -> Result<Vec<ExecutionRow>> {
+    records.into_iter().map(ExecutionRow::try_from).collect()
+}
+
+/// The numbers of a shard's executions.
+fn range(shard: i32) -> (i64, i64) {
+    let first = i64::from(shard) << SHARD_BITS;
+    (first, first + (1 << SHARD_BITS))
+}
+
+async fn insert(connection: &mut SqliteConnection, executions: &[NewExecution]) -> Result<()> {
+    if executions.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new(executions.len());
+    for new in executions {
+        rows.begin();
+        rows.number(new.id);
+        rows.text(&new.project);
+        rows.optional_text(new.name.as_deref());
+        rows.bytes(new.uid.as_bytes());
+        rows.text(&new.graph);
+        rows.number(new.revision);
+        rows.number(new.definition);
+        rows.bytes(&new.head);
+        rows.optional(new.request.as_ref().map(|(request, _)| &request[..]));
+        rows.optional(new.request.as_ref().map(|(_, print)| &print[..]));
+        rows.number(new.at.as_micros());
+        rows.end();
+    }
+    let rows = rows.finish();
+    sqlx::query!(
+        "INSERT INTO executions (id, project, name, uid, graph, revision, definition, head, request, fingerprint, \
+         created, state, wake, reason, steps, retries, ended) \
+         SELECT value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, value ->> 6, value ->> 7, \
+         unhex(value ->> 8), unhex(value ->> 9), unhex(value ->> 10), value ->> 11, 1, NULL, '', 0, 0, NULL \
+         FROM json_each($1)",
+        rows,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
+async fn change(connection: &mut SqliteConnection, changes: &[ExecutionChange]) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new(changes.len());
+    for change in changes {
+        rows.begin();
+        rows.number(change.id);
+        rows.number(change.state.into());
+        rows.number(change.definition);
+        rows.number(change.revision);
+        rows.optional_number(change.wake.map(Timestamp::as_micros));
+        rows.text(&change.reason);
+        rows.number(change.steps.into());
+        rows.number(change.retries.into());
+        rows.optional_number(change.ended.map(Timestamp::as_micros));
+        rows.end();
+    }
+    let rows = rows.finish();
+    sqlx::query!(
+        "UPDATE executions SET state = c.value ->> 2, definition = c.value ->> 3, revision = c.value ->> 4, \
+         wake = c.value ->> 5, reason = c.value ->> 6, steps = c.value ->> 7, retries = c.value ->> 8, \
+         ended = c.value ->> 9 FROM json_each($1) AS c WHERE executions.id = c.value ->> 1",
+        rows,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
+async fn append(connection: &mut SqliteConnection, events: &[ExecutionEvents]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new(events.len());
+    for row in events {
+        rows.begin();
+        rows.number(row.execution);
+        rows.number(row.sequence);
+        rows.bytes(&row.bytes);
+        rows.end();
+    }
+    let rows = rows.finish();
+    sqlx::query!(
+        "INSERT INTO execution_events (execution, sequence, bytes) \
+         SELECT value ->> 1, value ->> 2, unhex(value ->> 3) FROM json_each($1)",
+        rows,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
+async fn epoch_of(connection: &mut SqliteConnection, shard: i32) -> Result<i64> {
+    let row = sqlx::query!("SELECT epoch FROM execution_shards WHERE shard = $1", shard);
+    Ok(row.fetch_optional(connection).await.or_fault()?.map_or(0, |row| row.epoch))
+}
+
+async fn write_flush(connection: &mut SqliteConnection, flush: &ExecutionFlush) -> Result<()> {
+    let until = flush.lease_until.as_micros();
+    let owned = sqlx::query!(
+        "UPDATE execution_shards SET lease_until = $1 WHERE shard = $2 AND epoch = $3",
+        until,
+        flush.shard,
+        flush.epoch,
+    )
+    .execute(&mut *connection)
+    .await
+    .or_fault()?;
+    if owned.rows_affected() == 0 {
+        let current = epoch_of(connection, flush.shard).await?;
+        return Err(StoreError::Stale { of: Versioned::Epoch, current });
+    }
+    insert(connection, &flush.executions).await?;
+    change(connection, &flush.changes).await?;
+    append(connection, &flush.events).await
+}
+
+#[async_trait]
+impl ExecutionStore for Sqlite {
+    async fn own_executions(
+        &self,
+        shard: i32,
+        owner: &str,
+        _at: Timestamp,
+        until: Timestamp,
+    ) -> Result<OwnedExecutions> {
+        check::text("owner", owner)?;
+        let owner = owner.to_owned();
+        self.write(move |connection| {
+            Box::pin(async move {
+                let (first, end) = range(shard);
+                let until = until.as_micros();
+                let row = sqlx::query!(
+                    "INSERT INTO execution_shards (shard, owner, epoch, lease_until) VALUES ($1, $2, 1, $3) \
+                     ON CONFLICT (shard) DO UPDATE SET owner = $2, epoch = epoch + 1, lease_until = $3 \
+                     RETURNING epoch",
+                    shard,
+                    owner,
+                    until,
+                )
+                .fetch_one(&mut *connection)
+                .await
+                .or_fault()?;
+                let last = sqlx::query!(
+                    "SELECT MAX(id) AS \"last: i64\" FROM executions WHERE id > $1 AND id < $2",
+                    first,
+                    end
+                )
+                .fetch_one(connection)
+                .await
+                .or_fault()?;
+                Ok(OwnedExecutions { shard, epoch: row.epoch, last: last.last.unwrap_or(first) })
+            })
+        })
+        .await
+    }
+
+    async fn leave_executions(&self, shard: i32, epoch: i64) -> Result<()> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                sqlx::query!(
+                    "UPDATE execution_shards SET lease_until = 0 WHERE shard = $1 AND epoch = $2",
+                    shard,
+                    epoch
+                )
+                .execute(connection)
+                .await
+                .or_fault()?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn flush_executions(&self, flush: ExecutionFlush) -> Result<()> {
+        flush.check()?;
+        self.write(move |connection| Box::pin(async move { write_flush(connection, &flush).await })).await
+    }
+
+    async fn active_executions(&self, shard: i32, after: i64, limit: u32) -> Result<Vec<ExecutionRow>> {
+        let (first, end) = range(shard);
+        let after = after.max(first);
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, ended FROM executions \
+             WHERE ended IS NULL AND wake IS NULL AND id > $1 AND id < $2 ORDER BY id LIMIT $3",
+            after,
+            end,
+            limit,
+        );
+        rows(records.fetch_all(&self.readers).await.or_fault()?)
+    }
+
+    async fn due_executions(&self, shard: i32, before: Timestamp, limit: u32) -> Result<Vec<ExecutionRow>> {
+        let (first, end) = range(shard);
+        let before = before.as_micros();
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, ended FROM executions \
+             WHERE wake < $1 AND id > $2 AND id < $3 ORDER BY wake, id LIMIT $4",
+            before,
+            first,
+            end,
+            limit,
+        );
+        rows(records.fetch_all(&self.readers).await.or_fault()?)
+    }
+
+    async fn find_executions(
+        &self,
+        names: &[(String, String)],
+        requests: &[Bytes],
+    ) -> Result<Vec<ExecutionRow>> {
+        let mut found = Vec::new();
+        for (project, name) in names {
+            check::text("name", name)?;
+            let records = sqlx::query_as!(
+                Record,
+                "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+                 steps, retries, ended FROM executions \
+                 WHERE project = $1 AND name = $2",
+                project,
+                name,
+            );
+            found.extend(rows(records.fetch_all(&self.readers).await.or_fault()?)?);
+        }
+        if requests.is_empty() {
+            return Ok(found);
+        }
+        let mut keys = Rows::new(requests.len());
+        for request in requests {
+            keys.begin();
+            keys.bytes(request);
+            keys.end();
+        }
+        let keys = keys.finish();
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, ended FROM executions \
+             WHERE request IN (SELECT unhex(value ->> 1) FROM json_each($1))",
+            keys,
+        );
+        found.extend(rows(records.fetch_all(&self.readers).await.or_fault()?)?);
+        Ok(found)
+    }
+
+    async fn get_execution(&self, id: i64) -> Result<ExecutionRow> {
+        let record = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, ended FROM executions \
+             WHERE id = $1",
+            id,
+        );
+        record.fetch_optional(&self.readers).await.or_fault()?.ok_or(NOT_FOUND)?.try_into()
+    }
+
+    async fn list_executions(
+        &self,
+        project: &str,
+        graph: Option<&str>,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<ExecutionRow>> {
+        check::text("project", project)?;
+        let records = if let Some(graph) = graph {
+            check::text("graph", graph)?;
+            let records = sqlx::query_as!(
+                Record,
+                "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+                     steps, retries, ended FROM executions \
+                     WHERE project = $1 AND graph = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
+                project,
+                graph,
+                before,
+                limit,
+            );
+            records.fetch_all(&self.readers).await
+        } else {
+            let records = sqlx::query_as!(
+                Record,
+                "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+                     steps, retries, ended FROM executions \
+                     WHERE project = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                project,
+                before,
+                limit,
+            );
+            records.fetch_all(&self.readers).await
+        };
+        rows(records.or_fault()?)
+    }
+
+    async fn execution_events(&self, execution: i64, after: i64, limit: u32) -> Result<Vec<ExecutionEvents>> {
+        let records = sqlx::query!(
+            "SELECT sequence, bytes FROM execution_events WHERE execution = $1 AND sequence > $2 \
+             ORDER BY sequence LIMIT $3",
+            execution,
+            after,
+            limit,
+        );
+        let records = records.fetch_all(&self.readers).await.or_fault()?;
+        let row = |sequence, bytes: Vec<u8>| ExecutionEvents { execution, sequence, bytes: bytes.into() };
+        Ok(records.into_iter().map(|record| row(record.sequence, record.bytes)).collect())
+    }
+
+    async fn put_definition(&self, digest: [u8; 32], bytes: Bytes) -> Result<i64> {
+        check::bytes("bytes", &bytes)?;
+        self.write(move |connection| {
+            Box::pin(async move {
+                let (digest, bytes) = (&digest[..], &bytes[..]);
+                // Changes nothing where it is there, and gives its number.
+                let row = sqlx::query!(
+                    "INSERT INTO execution_definitions (digest, bytes) VALUES ($1, $2) \
+                     ON CONFLICT (digest) DO UPDATE SET digest = excluded.digest RETURNING number",
+                    digest,
+                    bytes,
+                );
+                Ok(row.fetch_one(connection).await.or_fault()?.number)
+            })
+        })
+        .await
+    }
+
+    async fn get_definition(&self, number: i64) -> Result<Bytes> {
+        let row = sqlx::query!("SELECT bytes FROM execution_definitions WHERE number = $1", number);
+        let row = row.fetch_optional(&self.readers).await.or_fault()?;
+        Ok(row.ok_or(StoreError::NotFound { what: "workflow" })?.bytes.into())
+    }
+
+    async fn ended_executions(&self, before: Timestamp, limit: u32) -> Result<Vec<(i64, Uuid)>> {
+        let before = before.as_micros();
+        let records = sqlx::query!(
+            "SELECT id, uid FROM executions WHERE ended < $1 ORDER BY ended, id LIMIT $2",
+            before,
+            limit,
+        );
+        let records = records.fetch_all(&self.readers).await.or_fault()?;
+        Ok(records.into_iter().map(|record| (record.id, record.uid)).collect())
+    }
+
+    async fn delete_executions(&self, executions: &[i64]) -> Result<()> {
+        let executions = executions.to_vec();
+        self.write(move |connection| {
+            Box::pin(async move {
+                for id in executions {
+                    let gone = sqlx::query!("DELETE FROM executions WHERE id = $1 AND ended IS NOT NULL", id)
+                        .execute(&mut *connection)
+                        .await
+                        .or_fault()?;
+                    if gone.rows_affected() > 0 {
+                        sqlx::query!("DELETE FROM execution_events WHERE execution = $1", id)
+                            .execute(&mut *connection)
+                            .await
+                            .or_fault()?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+}

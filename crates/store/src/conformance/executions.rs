@@ -1,0 +1,206 @@
+//! Executions.
+
+use bytes::Bytes;
+
+use super::{refused, time, uid};
+use crate::{
+    ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, NewExecution, OwnedExecutions,
+    SHARD_BITS, StoreError, Stores, Timestamp, Versioned,
+};
+
+async fn own(stores: &Stores, shard: i32) -> OwnedExecutions {
+    stores.execution.own_executions(shard, "owner", time(0), time(60)).await.expect("nobody has it")
+}
+
+fn new(id: i64, graph: &str) -> NewExecution {
+    NewExecution {
+        id,
+        project: "p".into(),
+        name: None,
+        uid: uid(id.unsigned_abs().into()),
+        graph: graph.into(),
+        revision: 7,
+        definition: 1,
+        head: Bytes::from_static(b"head \0\xff"),
+        request: None,
+        at: time(id),
+    }
+}
+
+fn change(id: i64) -> ExecutionChange {
+    ExecutionChange {
+        id,
+        state: 1,
+        definition: 1,
+        revision: 7,
+        wake: None,
+        reason: String::new(),
+        steps: 0,
+        retries: 0,
+        ended: None,
+    }
+}
+
+fn events(execution: i64, sequence: i64) -> ExecutionEvents {
+    ExecutionEvents { execution, sequence, bytes: Bytes::from(format!("{execution}/{sequence} \0")) }
+}
+
+fn flush(owned: &OwnedExecutions) -> ExecutionFlush {
+    ExecutionFlush {
+        shard: owned.shard,
+        epoch: owned.epoch,
+        lease_until: time(60),
+        ..ExecutionFlush::default()
+    }
+}
+
+async fn write(stores: &Stores, flush: ExecutionFlush) {
+    stores.execution.flush_executions(flush).await.expect("it is the owner");
+}
+
+fn ids(rows: &[ExecutionRow]) -> Vec<i64> {
+    rows.iter().map(|row| row.execution.id).collect()
+}
+
+/// Executions and events come back as they were written, and an owner that comes later finds the newest number.
+pub async fn an_execution_reads_back_as_written(stores: Stores) {
+    let owned = own(&stores, 0).await;
+    let named = NewExecution {
+        name: Some("chosen \" α".into()),
+        request: Some((Bytes::from_static(b"request \0"), [7; 32])),
+        ..new(1, "g")
+    };
+    let ended = ExecutionChange {
+        state: 4,
+        definition: 2,
+        revision: 9,
+        reason: "TIMEOUT".into(),
+        steps: 12,
+        retries: 1,
+        ended: Some(time(5)),
+        ..change(1)
+    };
+    let all = ExecutionFlush {
+        executions: vec![named.clone(), new(2, "g")],
+        changes: vec![ended.clone()],
+        events: vec![events(1, 1), events(2, 1)],
+        ..flush(&owned)
+    };
+    write(&stores, all).await;
+    write(&stores, ExecutionFlush { events: vec![events(1, 2)], ..flush(&owned) }).await;
+    let row = stores.execution.get_execution(1).await.unwrap();
+    let expected = NewExecution { definition: 2, revision: 9, ..named };
+    assert_eq!(row, ExecutionRow { execution: expected, change: ended });
+    let row = stores.execution.get_execution(2).await.unwrap();
+    assert_eq!(row, ExecutionRow { execution: new(2, "g"), change: change(2) });
+    assert_eq!(stores.execution.execution_events(1, 0, 10).await.unwrap(), [events(1, 1), events(1, 2)]);
+    assert_eq!(stores.execution.execution_events(1, 1, 10).await.unwrap(), [events(1, 2)]);
+    assert_eq!(stores.execution.execution_events(1, 0, 1).await.unwrap(), [events(1, 1)]);
+    refused!(stores.execution.get_execution(3).await, StoreError::NotFound { .. });
+    assert_eq!(own(&stores, 0).await.last, 2);
+    assert_eq!(own(&stores, 1).await.last, 1 << SHARD_BITS);
+}
+
+/// What an owner writes that is none any more is not written.
+pub async fn an_execution_flush_of_an_old_owner_writes_nothing(stores: Stores) {
+    let first = own(&stores, 0).await;
+    stores.execution.leave_executions(0, first.epoch).await.unwrap();
+    let second = stores.execution.own_executions(0, "another", time(1), time(61)).await.unwrap();
+    assert!(second.epoch > first.epoch);
+    let late = ExecutionFlush { executions: vec![new(1, "g")], ..flush(&first) };
+    refused!(
+        stores.execution.flush_executions(late).await,
+        StoreError::Stale { of: Versioned::Epoch, current } if current == second.epoch
+    );
+    refused!(stores.execution.get_execution(1).await, StoreError::NotFound { .. });
+}
+
+/// What is at work, and what goes on by itself, is found page by page; the rest is not.
+pub async fn active_and_due_executions_are_found(stores: Stores) {
+    let owned = own(&stores, 0).await;
+    let waits = |id: i64, at| ExecutionChange { wake: Some(at), ..change(id) };
+    let all = ExecutionFlush {
+        executions: (1..=6).map(|id| new(id, "g")).chain([new((1 << SHARD_BITS) + 1, "g")]).collect(),
+        changes: vec![
+            waits(2, time(30)),
+            waits(3, time(20)),
+            waits(4, Timestamp::MAX),
+            ExecutionChange { ended: Some(time(9)), ..change(5) },
+        ],
+        ..flush(&owned)
+    };
+    write(&stores, all).await;
+    assert_eq!(ids(&stores.execution.active_executions(0, 0, 10).await.unwrap()), [1, 6]);
+    assert_eq!(ids(&stores.execution.active_executions(0, 1, 1).await.unwrap()), [6]);
+    assert_eq!(ids(&stores.execution.active_executions(1, 0, 10).await.unwrap()), [(1 << SHARD_BITS) + 1]);
+    assert_eq!(ids(&stores.execution.due_executions(0, time(31), 10).await.unwrap()), [3, 2]);
+    assert_eq!(ids(&stores.execution.due_executions(0, time(30), 10).await.unwrap()), [3]);
+    assert_eq!(ids(&stores.execution.due_executions(0, time(31), 1).await.unwrap()), [3]);
+    write(&stores, ExecutionFlush { changes: vec![change(3)], ..flush(&owned) }).await;
+    assert_eq!(ids(&stores.execution.active_executions(0, 0, 10).await.unwrap()), [1, 3, 6]);
+}
+
+/// Names are taken once in a project, requests once at all.
+pub async fn names_and_requests_of_executions_are_found(stores: Stores) {
+    let owned = own(&stores, 0).await;
+    let request = Bytes::from_static(b"r");
+    let named = NewExecution { name: Some("a".into()), ..new(1, "g") };
+    let asked = NewExecution { request: Some((request.clone(), [1; 32])), ..new(2, "g") };
+    write(&stores, ExecutionFlush { executions: vec![named.clone(), asked], ..flush(&owned) }).await;
+    let names = [("p".to_owned(), "a".to_owned()), ("q".to_owned(), "a".to_owned())];
+    assert_eq!(ids(&stores.execution.find_executions(&names, &[]).await.unwrap()), [1]);
+    let requests = [request.clone(), Bytes::from_static(b"s")];
+    assert_eq!(ids(&stores.execution.find_executions(&[], &requests).await.unwrap()), [2]);
+    let again = ExecutionFlush { executions: vec![NewExecution { id: 3, ..named }], ..flush(&owned) };
+    assert!(stores.execution.flush_executions(again).await.is_err());
+    refused!(stores.execution.get_execution(3).await, StoreError::NotFound { .. });
+}
+
+/// Lists are the newest first, of a project or of a graph.
+pub async fn executions_list_newest_first(stores: Stores) {
+    let owned = own(&stores, 0).await;
+    let of = |id: i64| if id % 2 == 0 { "even" } else { "odd" };
+    let mut executions: Vec<_> = (1..=5).map(|id| new(id, of(id))).collect();
+    executions.push(NewExecution { project: "q".into(), ..new(6, "even") });
+    write(&stores, ExecutionFlush { executions, ..flush(&owned) }).await;
+    let list = |graph: Option<&'static str>, before, limit| {
+        let store = stores.execution.clone();
+        async move { ids(&store.list_executions("p", graph, before, limit).await.unwrap()) }
+    };
+    assert_eq!(list(None, i64::MAX, 10).await, [5, 4, 3, 2, 1]);
+    assert_eq!(list(None, 4, 2).await, [3, 2]);
+    assert_eq!(list(Some("even"), i64::MAX, 10).await, [4, 2]);
+    assert_eq!(list(Some("none"), i64::MAX, 10).await, [0; 0]);
+}
+
+/// A workflow is kept once, whoever brings it.
+pub async fn a_definition_is_kept_once(stores: Stores) {
+    let bytes = Bytes::from_static(b"definition \0\xff");
+    let first = stores.execution.put_definition([1; 32], bytes.clone()).await.unwrap();
+    assert_eq!(stores.execution.put_definition([1; 32], bytes.clone()).await.unwrap(), first);
+    let other = stores.execution.put_definition([2; 32], Bytes::from_static(b"other")).await.unwrap();
+    assert_ne!(other, first);
+    assert_eq!(stores.execution.get_definition(first).await.unwrap(), bytes);
+    refused!(stores.execution.get_definition(other + 100).await, StoreError::NotFound { .. });
+}
+
+/// What has ended long ago is found and removed with its journal; what has not ended stays.
+pub async fn ended_executions_are_forgotten(stores: Stores) {
+    let owned = own(&stores, 0).await;
+    let ended = |id: i64| ExecutionChange { ended: Some(time(100 - id)), ..change(id) };
+    let all = ExecutionFlush {
+        executions: (1..=3).map(|id| new(id, "g")).collect(),
+        changes: vec![ended(1), ended(2)],
+        events: (1..=3).map(|id| events(id, 1)).collect(),
+        ..flush(&owned)
+    };
+    write(&stores, all).await;
+    let found = stores.execution.ended_executions(time(200), 10).await.unwrap();
+    assert_eq!(found, [(2, uid(2)), (1, uid(1))]);
+    assert_eq!(stores.execution.ended_executions(time(99), 10).await.unwrap(), [(2, uid(2))]);
+    stores.execution.delete_executions(&[2, 3]).await.unwrap();
+    refused!(stores.execution.get_execution(2).await, StoreError::NotFound { .. });
+    assert!(stores.execution.execution_events(2, 0, 10).await.unwrap().is_empty());
+    assert_eq!(stores.execution.execution_events(3, 0, 10).await.unwrap(), [events(3, 1)]);
+    assert_eq!(stores.execution.get_execution(3).await.unwrap().change, change(3));
+}

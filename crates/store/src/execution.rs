@@ -1,0 +1,169 @@
+//! Where executions are kept: a narrow row for each, the journal of its events, and the workflows that were run.
+//!
+//! The service keeps in memory what is at work and writes what has happened in *flushes*: of all executions together,
+//! in one transaction, with one row of a journal for each that something happened to. What events mean is the
+//! service's affair; the store keeps bytes, and refuses those of an owner that is none any more.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::{Result, Timestamp};
+
+/// A shard of executions in somebody's hands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedExecutions {
+    /// Which.
+    pub shard: i32,
+    /// Counts owners: a flush of an older one is refused.
+    pub epoch: i64,
+    /// The newest execution; where the shard has none, the number before its first.
+    pub last: i64,
+}
+
+/// An execution as it is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewExecution {
+    /// Number, larger than all before it in its shard. The shard is in its upper bits, from [`crate::SHARD_BITS`] on.
+    pub id: i64,
+    /// Id of its project.
+    pub project: String,
+    /// Name that somebody chose, taken once in the project.
+    pub name: Option<String>,
+    /// A fresh identity.
+    pub uid: Uuid,
+    /// Id of its graph.
+    pub graph: String,
+    /// The graph's revision.
+    pub revision: i64,
+    /// Number of the workflow ([`ExecutionStore::put_definition`]).
+    pub definition: i64,
+    /// What its service remembers of it.
+    pub head: Bytes,
+    /// Which request it was, and the digest of that request: a request is accepted once in the whole store.
+    pub request: Option<(Bytes, [u8; 32])>,
+    /// When it was accepted.
+    pub at: Timestamp,
+}
+
+/// Where an execution stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionChange {
+    /// Which.
+    pub id: i64,
+    /// Its state, in its service's numbers.
+    pub state: i32,
+    /// The workflow that it goes on with.
+    pub definition: i64,
+    /// The revision of the graph that it goes on with.
+    pub revision: i64,
+    /// When it goes on by itself: nothing of it is at work until then. Absent: something is, or it has ended.
+    pub wake: Option<Timestamp>,
+    /// Why it failed: a stable word, or nothing.
+    pub reason: String,
+    /// Its steps.
+    pub steps: i32,
+    /// How often it was let go on by hand.
+    pub retries: i32,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+/// What has happened to an execution in a flush.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionEvents {
+    /// Which.
+    pub execution: i64,
+    /// Counts the rows of its journal, from 1.
+    pub sequence: i64,
+    /// The service's encoding of the events. At most [`crate::MAX_PART_BYTES`].
+    pub bytes: Bytes,
+}
+
+/// Everything that happened to a shard since the last flush.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecutionFlush {
+    /// Which shard.
+    pub shard: i32,
+    /// Whose flush.
+    pub epoch: i64,
+    /// Until when the owner has the shard.
+    pub lease_until: Timestamp,
+    /// New executions.
+    pub executions: Vec<NewExecution>,
+    /// Where executions stand that have changed, new ones among them; each once.
+    pub changes: Vec<ExecutionChange>,
+    /// What has happened; each execution once.
+    pub events: Vec<ExecutionEvents>,
+}
+
+/// An execution with where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionRow {
+    /// As it was accepted, but for its workflow.
+    pub execution: NewExecution,
+    /// Where it stands.
+    pub change: ExecutionChange,
+}
+
+/// Keeps executions. See the promises in the crate's documentation.
+#[async_trait]
+pub trait ExecutionStore: Send + Sync {
+    /// Takes a shard until an instant, if nobody else has it at `at`; `AlreadyExists` if somebody does. Whoever had it
+    /// before cannot write to it any more, and that is so for the same owner too, who may take it again at any time.
+    /// A database that only one process can open gives it to whoever asks.
+    async fn own_executions(
+        &self,
+        shard: i32,
+        owner: &str,
+        at: Timestamp,
+        until: Timestamp,
+    ) -> Result<OwnedExecutions>;
+
+    /// Gives a shard back, if that epoch still has it, so that the next owner need not wait.
+    async fn leave_executions(&self, shard: i32, epoch: i64) -> Result<()>;
+
+    /// Writes a flush. [`crate::StoreError::Stale`] if its epoch is not the shard's: nothing was written.
+    async fn flush_executions(&self, flush: ExecutionFlush) -> Result<()>;
+
+    /// Executions of a shard of which something is at work, by number: those after `after`, at most `limit`.
+    async fn active_executions(&self, shard: i32, after: i64, limit: u32) -> Result<Vec<ExecutionRow>>;
+
+    /// Executions of a shard that go on by themselves before an instant, the soonest first: at most `limit`.
+    async fn due_executions(&self, shard: i32, before: Timestamp, limit: u32) -> Result<Vec<ExecutionRow>>;
+
+    /// Which of these names (project and name), and which of these requests, have an execution already.
+    async fn find_executions(
+        &self,
+        names: &[(String, String)],
+        requests: &[Bytes],
+    ) -> Result<Vec<ExecutionRow>>;
+
+    /// The execution of a number.
+    async fn get_execution(&self, id: i64) -> Result<ExecutionRow>;
+
+    /// Executions of a project, the newest first: those with a number below `before`, at most `limit`; of one graph, if
+    /// it is named.
+    async fn list_executions(
+        &self,
+        project: &str,
+        graph: Option<&str>,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<ExecutionRow>>;
+
+    /// The journal of an execution after a row of it, in order, at most `limit` rows.
+    async fn execution_events(&self, execution: i64, after: i64, limit: u32) -> Result<Vec<ExecutionEvents>>;
+
+    /// Keeps a workflow under its digest, and gives its number: the same for the same digest.
+    async fn put_definition(&self, digest: [u8; 32], bytes: Bytes) -> Result<i64>;
+
+    /// A workflow by its number.
+    async fn get_definition(&self, number: i64) -> Result<Bytes>;
+
+    /// Executions of all shards that ended before an instant, the earliest first, at most `limit`: number and identity.
+    async fn ended_executions(&self, before: Timestamp, limit: u32) -> Result<Vec<(i64, Uuid)>>;
+
+    /// Removes executions with their journals; those that have not ended stay.
+    async fn delete_executions(&self, executions: &[i64]) -> Result<()>;
+}
