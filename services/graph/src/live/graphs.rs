@@ -60,21 +60,17 @@ impl Graphs {
                 slot
             }
         };
-        let live = slot
-            .get_or_try_init(|| async {
-                let row = self.store.get_graph(project, id).await.map_err(|error| gone(name, error))?;
-                self.load(row).await
-            })
-            .await;
+        if let Some(live) = slot.get() {
+            return self.in_use(live);
+        }
+        // Boxed, or every call of a graph that is loaded would carry the room of loading it.
+        let live = Box::pin(slot.get_or_try_init(|| async {
+            let row = self.store.get_graph(project, id).await.map_err(|error| gone(name, error))?;
+            self.load(row).await
+        }))
+        .await;
         match live {
-            Ok(live) if live.head().gone => {
-                self.forget(live);
-                Err(Error::GraphNotFound(name.to_owned()))
-            }
-            Ok(live) => {
-                live.used.store(self.uses.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-                Ok(Arc::clone(live))
-            }
+            Ok(live) => self.in_use(live),
             Err(error) => {
                 let mut loaded = self.loaded.lock().expect("nobody panics with it");
                 if loaded
@@ -86,6 +82,16 @@ impl Graphs {
                 Err(error)
             }
         }
+    }
+
+    /// A loaded graph for a call, unless it was deleted meanwhile.
+    fn in_use(&self, live: &Arc<Live>) -> Result<Arc<Live>, Error> {
+        if live.head().gone {
+            self.forget(live);
+            return Err(Error::GraphNotFound(live.name.clone()));
+        }
+        live.used.store(self.uses.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Ok(Arc::clone(live))
     }
 
     /// A graph's own fields; does not load its content.

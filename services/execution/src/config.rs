@@ -1,0 +1,49 @@
+//! Settings of the execution service.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use weft_kit::config::Network;
+
+/// Settings of the execution service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How many executions may be at work at once; more are refused. Those that wait for a time, a signal or a person
+    /// do not count.
+    pub max_active: usize,
+    /// How many steps of all executions may act outside at once; others wait for their turn.
+    pub max_outside: usize,
+    /// How long one attempt of a step may act outside, unless its node says otherwise.
+    #[serde(with = "humantime_serde")]
+    pub step_timeout: Duration,
+    /// How large what a step gives may be, in bytes as JSON.
+    pub max_value_bytes: usize,
+    /// Networks of this machine or private ones that HTTP requests of workflows may reach, for example
+    /// "10.1.0.0/16". All others of that kind are refused.
+    pub http_networks: Vec<Network>,
+    /// How often a watch with nothing to tell gives a sign of life.
+    #[serde(with = "humantime_serde")]
+    pub watch_heartbeat: Duration,
+    /// How long executions are kept after they ended.
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    /// Where several processes share a database: how long one that died keeps others from its executions.
+    #[serde(with = "humantime_serde")]
+    pub shard_lease: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_active: 100_000,
+            max_outside: 2_000,
+            step_timeout: Duration::from_mins(5),
+            max_value_bytes: 4 << 20,
+            http_networks: Vec::new(),
+            watch_heartbeat: Duration::from_secs(15),
+            retention: Duration::from_hours(30 * 24),
+            shard_lease: Duration::from_secs(15),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What is decided without a clock, a disk or a wire: what a workflow is, whether it can be run, and what happens next.
+
+pub(crate) mod duration;
+pub(crate) mod event;
+pub(crate) mod expression;
+pub(crate) mod fault;
+pub(crate) mod journal;
+pub(crate) mod list;
+pub(crate) mod message;
+pub(crate) mod name;
+pub(crate) mod plan;
+pub(crate) mod retry;
+pub(crate) mod run;
+pub(crate) mod template;
+pub(crate) mod time;
+pub(crate) mod validate;
+pub(crate) mod workflow;

@@ -1,0 +1,63 @@
+//! Names of executions and steps.
+
+/// The project in `projects/{project}`.
+pub(crate) fn project(parent: &str) -> &str {
+    parent.strip_prefix("projects/").unwrap_or_default()
+}
+
+/// Project and id in `projects/{project}/graphs/{graph}`.
+pub(crate) fn graph(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix("projects/")?.split_once("/graphs/")
+}
+
+/// Project and id in `projects/{project}/executions/{execution}`. The contract has checked the form.
+pub(crate) fn execution(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix("projects/")?.split_once("/executions/")
+}
+
+/// The execution and the number in `projects/{project}/executions/{execution}/steps/{step}`.
+pub(crate) fn step(name: &str) -> Option<(&str, u32)> {
+    let (execution, number) = name.split_once("/steps/")?;
+    Some((execution, number.parse().ok()?))
+}
+
+/// The id that an execution without a chosen one has.
+pub(crate) fn made_up(id: i64) -> String {
+    format!("x{id:x}")
+}
+
+/// The number in an id that was made up.
+pub(crate) fn number(id: &str) -> Option<i64> {
+    let digits = id.strip_prefix('x')?;
+    let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if digits.is_empty() || !is_hexadecimal || (digits.len() > 1 && digits.starts_with('0')) {
+        return None;
+    }
+    i64::from_str_radix(digits, 16).ok()
+}
+
+/// Whether an id looks like one that is made up.
+pub(crate) fn looks_made_up(id: &str) -> bool {
+    let digits = id.strip_prefix('x').unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The name of an execution.
+pub(crate) fn of_execution(project: &str, id: &str) -> String {
+    format!("projects/{project}/executions/{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_can_be_read() {
+        let id = (3 << 40) + 77;
+        assert_eq!(number(&made_up(id)), Some(id));
+        for other in ["x", "orders", "x0g", "7f", "x01", "xffffffffffffffffff"] {
+            assert_eq!(number(other), None, "{other}");
+        }
+        assert_eq!(step("projects/p/executions/e/steps/12"), Some(("projects/p/executions/e", 12)));
+    }
+}

@@ -1,0 +1,115 @@
+//! Steps at work outside: begun after what led to them is on disk, bounded in number, stopped when they must.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use serde_json::Value as Json;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use weft_kit::Role;
+use weft_store::NewExecution;
+
+use super::{
+    Parts,
+    message::{Message, Outcome},
+};
+use crate::{
+    domain::{fault::StepError, message, run::Performance},
+    kinds::{self, Attempt},
+};
+
+/// How long a step that clears up by itself may take to.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What begins steps' work outside.
+pub(super) struct Outward {
+    parts: Arc<Parts>,
+    messages: mpsc::Sender<Message>,
+    places: Arc<Semaphore>,
+}
+
+impl Outward {
+    pub(super) fn new(parts: Arc<Parts>, messages: mpsc::Sender<Message>) -> Self {
+        let places = Arc::new(Semaphore::new(parts.options.max_outside));
+        Self { parts, messages, places }
+    }
+
+    /// Begins a step's work. What is done at once is given back; the rest comes as a message.
+    pub(super) fn begin(
+        &self,
+        execution: &NewExecution,
+        performance: Performance,
+        stop: CancellationToken,
+    ) -> Option<Outcome> {
+        let Performance { step, failures, generation, kind, request, timeout } = performance;
+        let head = message::head(&execution.head);
+        let role = Role::try_from(head.role).unwrap_or(Role::Unspecified);
+        let attempt = Attempt {
+            project: execution.project.clone(),
+            key: kinds::key(execution.uid, step, generation),
+            failures,
+            caller: kinds::caller(&head.creator, &execution.project, role, &head.scopes),
+            stop: stop.clone(),
+        };
+        let most_bytes = self.parts.options.max_value_bytes;
+        let limit = timeout.unwrap_or(self.parts.options.step_timeout);
+        let (outside, places) = (Arc::clone(&self.parts.outside), Arc::clone(&self.places));
+        let work = async move {
+            // Fails when the semaphore is closed, which nobody does.
+            let _place =
+                places.acquire().await.map_err(|error| StepError::passing("BUG", error.to_string()))?;
+            let work = kind.perform(&outside, &attempt, request);
+            let stopped = async {
+                stop.cancelled().await;
+                if kind.stops_itself() {
+                    tokio::time::sleep(GRACE).await;
+                }
+            };
+            let given = tokio::select! {
+                ended = tokio::time::timeout(limit, work) => ended.unwrap_or_else(|_| {
+                    Err(StepError::passing("TIMEOUT", format!("it took longer than {limit:?}")))
+                }),
+                () = stopped => Err(StepError::new("CANCELLED", "it was stopped")),
+            }?;
+            bounded(given, most_bytes)
+        };
+        let outcome = |result| Outcome { execution: execution.id, step, generation, result };
+        let mut work = Box::pin(work);
+        // What needs no waiting needs no task.
+        if let Some(result) = (&mut work).now_or_never() {
+            return Some(outcome(result));
+        }
+        let (messages, execution) = (self.messages.clone(), execution.id);
+        self.parts.lifecycle.spawn_future(async move {
+            let result = work.await;
+            let outcome = Outcome { execution, step, generation, result };
+            // Fails when the engine has ended: whoever opens the shard next begins the step again.
+            drop(messages.send(Message::Performed(Box::new(outcome))).await);
+        });
+        None
+    }
+}
+
+/// What a step gives, if it is not too large.
+pub(super) fn bounded(value: Json, most_bytes: usize) -> Result<Json, StepError> {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    if weft_kit::json::is_too_deep(&value) {
+        return Err(StepError::new("VALUE_TOO_DEEP", "what it gives is nested too deep"));
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, &value) {
+        Ok(()) if count.0 <= most_bytes => Ok(value),
+        _ => {
+            Err(StepError::new("VALUE_TOO_LARGE", format!("what it gives has more than {most_bytes} bytes")))
+        }
+    }
+}

@@ -1,0 +1,522 @@
+//! The one task that owns a shard: what has come in is done in memory, written in one flush, and only then told.
+//!
+//! While a flush is on its way to the disk, what comes in waits, and shares the next one: with one execution at work a
+//! generation of its steps costs one disk flush, with many a flush is shared by all of them. If a flush fails, nobody
+//! was told anything, memory is thrown away and read again from the disk, which is the truth.
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+use weft_kit::Lifecycle;
+use weft_store::{
+    ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, OwnedExecutions, StoreError, Timestamp,
+};
+
+use super::{
+    Parts,
+    known::{Known, Verdict},
+    live::{self, Live},
+    message::{Answer, Asked, Creation, Message, Newest, Outcome},
+    outward::Outward,
+    watchers::Watchers,
+};
+use crate::{
+    Error,
+    domain::{
+        event::Event,
+        journal, message, name,
+        run::{Performance, Run, Status, StepIs},
+    },
+};
+
+/// How many messages share a flush at most.
+const GROUP: usize = 1_024;
+/// Executions of a page when a shard is opened, and of those that wake at once.
+const PAGE: u32 = 1_000;
+/// Executions that wake within this are known in memory; the others are looked for once in half of it.
+const HORIZON: Duration = Duration::from_mins(10);
+/// How long steps that are at work may go on when the process ends.
+const LAST: Duration = Duration::from_secs(10);
+
+/// What is told once the flush is on disk.
+type Told = Box<dyn FnOnce() + Send>;
+
+pub(super) struct Shard {
+    parts: Arc<Parts>,
+    outward: Outward,
+    watchers: Arc<Watchers>,
+    owned: OwnedExecutions,
+    lives: HashMap<i64, Live>,
+    /// When executions that are not in memory go on, as far as the horizon.
+    due: BTreeSet<(i64, i64)>,
+    horizon: i64,
+    /// When executions that are in memory go on.
+    timers: BTreeSet<(i64, i64)>,
+    flush: ExecutionFlush,
+    objects: Vec<(String, Bytes)>,
+    told: Vec<Told>,
+    /// Executions that something has happened to in this round.
+    touched: BTreeSet<i64>,
+    /// What steps gave that needed no waiting: of the next round.
+    done: Vec<Outcome>,
+    /// Repeats of what is in this flush: of the next round.
+    deferred: Vec<Message>,
+    draining: Option<Instant>,
+}
+
+impl Shard {
+    /// Takes the shard, and brings what is at work into memory.
+    pub(super) async fn open(
+        parts: Arc<Parts>,
+        messages: mpsc::Sender<Message>,
+        watchers: Arc<Watchers>,
+    ) -> Result<Self, StoreError> {
+        let now = Timestamp::from(parts.clock.now());
+        let until = now.after(parts.options.shard_lease);
+        let owned = parts.store.own_executions(parts.shard, &parts.owner, now, until).await?;
+        let mut shard = Self {
+            outward: Outward::new(Arc::clone(&parts), messages),
+            parts,
+            watchers,
+            owned,
+            lives: HashMap::new(),
+            due: BTreeSet::new(),
+            horizon: 0,
+            timers: BTreeSet::new(),
+            flush: ExecutionFlush::default(),
+            objects: Vec::new(),
+            told: Vec::new(),
+            touched: BTreeSet::new(),
+            done: Vec::new(),
+            deferred: Vec::new(),
+            draining: None,
+        };
+        let mut after = 0;
+        loop {
+            let page = shard.parts.store.active_executions(shard.owned.shard, after, PAGE).await?;
+            let is_last = page.len() < PAGE as usize;
+            for row in page {
+                after = row.execution.id;
+                shard.bring(row).await?;
+            }
+            if is_last {
+                break;
+            }
+        }
+        shard.touched.extend(shard.lives.keys());
+        tracing::info!(
+            shard = shard.owned.shard,
+            epoch = shard.owned.epoch,
+            active = shard.lives.len(),
+            "executions are ready"
+        );
+        Ok(shard)
+    }
+
+    /// Brings an execution into memory. One whose journal cannot be read stays where it is, and is told.
+    async fn bring(&mut self, row: ExecutionRow) -> Result<(), StoreError> {
+        let Parts { store, objects, definitions, .. } = &*self.parts;
+        match live::load(&**store, objects, definitions, &row).await {
+            Ok((run, sequence)) => {
+                let definition = (row.change.definition, row.change.revision);
+                let outside = HashMap::new();
+                let id = row.execution.id;
+                let live = Live { row, run, sequence, outside, ended: Vec::new(), definition, timer: None };
+                self.lives.insert(id, live);
+                Ok(())
+            }
+            Err(StoreError::Unavailable(error)) => Err(StoreError::Unavailable(error)),
+            Err(error) => {
+                tracing::error!(%error, execution = row.execution.id, "an execution cannot be read back");
+                Ok(())
+            }
+        }
+    }
+
+    fn now(&self) -> i64 {
+        Timestamp::from(self.parts.clock.now()).as_micros()
+    }
+
+    /// Works until the mesh drains or a flush fails. What is at work then may end; nothing begins any more.
+    pub(super) async fn run(
+        mut self,
+        messages: &mut mpsc::Receiver<Message>,
+        life: &Lifecycle,
+    ) -> Result<(), StoreError> {
+        let renewal = self.parts.options.shard_lease / 3;
+        let mut renew = tokio::time::interval_at(Instant::now() + renewal, renewal);
+        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut group = Vec::new();
+        loop {
+            let timer = self.next_timer();
+            let timer = timer.map(|at| Duration::from_micros(at.saturating_sub(self.now()).max(0) as u64));
+            let mut must_flush = false;
+            let waits = self.done.is_empty() && self.deferred.is_empty() && self.touched.is_empty();
+            if waits {
+                let last = self.draining;
+                tokio::select! {
+                    received = messages.recv_many(&mut group, GROUP) => if received == 0 { break },
+                    () = tokio::time::sleep(timer.unwrap_or(HORIZON / 2)) => {}
+                    _ = renew.tick() => must_flush = true,
+                    () = life.draining(), if last.is_none() => self.draining = Some(Instant::now() + LAST),
+                    () = tokio::time::sleep_until(last.unwrap_or_else(Instant::now)), if last.is_some() => break,
+                }
+            } else {
+                while group.len() < GROUP
+                    && let Ok(message) = messages.try_recv()
+                {
+                    group.push(message);
+                }
+            }
+            drop(group.splice(0..0, self.deferred.drain(..)));
+            self.round(&mut group, must_flush).await?;
+            if self.draining.is_some() && self.lives.values().all(|live| live.outside.is_empty()) {
+                break;
+            }
+        }
+        self.parts.store.leave_executions(self.owned.shard, self.owned.epoch).await
+    }
+
+    /// When something happens by itself.
+    fn next_timer(&self) -> Option<i64> {
+        if self.draining.is_some() {
+            return None;
+        }
+        let live = self.timers.first().map(|(at, _)| *at);
+        let parked = self.due.first().map(|(at, _)| *at);
+        [live, parked, Some(self.horizon - HORIZON.as_micros() as i64 / 2)].into_iter().flatten().min()
+    }
+
+    /// One flush and what led to it.
+    async fn round(&mut self, group: &mut Vec<Message>, must_flush: bool) -> Result<(), StoreError> {
+        let now = self.now();
+        let chance = self.parts.ids.fraction();
+        self.wake(now).await?;
+        let mut known = Known::of(group);
+        known.look(&self.parts).await?;
+        let asked = group.iter().filter_map(|message| match message {
+            Message::Ask(id, ..) if !self.lives.contains_key(id) => Some(*id),
+            _ => None,
+        });
+        for id in asked.collect::<BTreeSet<_>>() {
+            match self.parts.store.get_execution(id).await {
+                Ok(row) => self.bring(row).await?,
+                Err(StoreError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for outcome in std::mem::take(&mut self.done) {
+            self.performed(outcome, now, chance);
+        }
+        for message in group.drain(..) {
+            match message {
+                Message::Create(creation, answer) => self.create(*creation, answer, now, &mut known),
+                Message::Ask(id, asked, answer) => self.asked(id, *asked, answer, now),
+                Message::Look(id, view) => {
+                    let seen = self.lives.get(&id);
+                    if seen.is_some_and(|live| live.run.has_log()) {
+                        // What is not on disk yet is not told.
+                        self.deferred.push(Message::Look(id, view));
+                    } else {
+                        view(seen.map(|live| (&live.row, &live.run)));
+                    }
+                }
+                Message::Performed(outcome) => self.performed(*outcome, now, chance),
+            }
+        }
+        if self.draining.is_none() {
+            self.touched.extend(self.timers.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id));
+        }
+        let touched = std::mem::take(&mut self.touched);
+        let mut begins: Vec<(i64, Performance)> = Vec::new();
+        let mut stops = Vec::new();
+        for id in &touched {
+            self.settle(*id, now, chance, &mut begins, &mut stops);
+        }
+        let nothing =
+            self.flush.executions.is_empty() && self.flush.changes.is_empty() && self.flush.events.is_empty();
+        if !nothing || must_flush {
+            for (key, bytes) in std::mem::take(&mut self.objects) {
+                self.parts.objects.put(&key, bytes).await?;
+            }
+            let flush = ExecutionFlush {
+                shard: self.owned.shard,
+                epoch: self.owned.epoch,
+                lease_until: Timestamp::from(self.parts.clock.now()).after(self.parts.options.shard_lease),
+                ..std::mem::take(&mut self.flush)
+            };
+            self.parts.store.flush_executions(flush).await?;
+        }
+        self.tell(&touched, begins, stops);
+        Ok(())
+    }
+
+    /// Brings back what is due, and looks what will be.
+    async fn wake(&mut self, now: i64) -> Result<(), StoreError> {
+        let span = HORIZON.as_micros() as i64;
+        if self.horizon - span / 2 <= now {
+            self.horizon = now.saturating_add(span);
+            let before = Timestamp::from_micros(self.horizon);
+            let soon = self.parts.store.due_executions(self.owned.shard, before, u32::MAX >> 1).await?;
+            let soon = soon.into_iter().filter(|row| !self.lives.contains_key(&row.execution.id));
+            self.due =
+                soon.filter_map(|row| Some((row.change.wake?.as_micros(), row.execution.id))).collect();
+        }
+        let mut woken = 0;
+        while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now && woken < PAGE) {
+            self.due.remove(&(at, id));
+            woken += 1;
+            if self.lives.contains_key(&id) {
+                continue;
+            }
+            match self.parts.store.get_execution(id).await {
+                Ok(row) if row.change.ended.is_none() => {
+                    self.bring(row).await?;
+                    self.touched.insert(id);
+                }
+                Ok(_) | Err(StoreError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn answer<T: Send + 'static>(&mut self, answer: Answer<T>, value: Result<T, Error>) {
+        // Fails when the caller has gone away, who then does not want to know.
+        self.told.push(Box::new(move || drop(answer.send(value))));
+    }
+
+    fn create(&mut self, creation: Creation, answer: Answer<ExecutionRow>, now: i64, known: &mut Known) {
+        let Creation { mut execution, plan, input, ended } = creation;
+        match known.verdict(&execution) {
+            Verdict::New => {}
+            Verdict::Later => {
+                let creation = Creation { execution, plan, input, ended };
+                return self.deferred.push(Message::Create(Box::new(creation), answer));
+            }
+            Verdict::Repeat(row) => return self.answer(answer, Ok(*row)),
+            Verdict::Refused(error) => return self.answer(answer, Err(error)),
+        }
+        if self.draining.is_some() {
+            return self.answer(answer, Err(Error::Draining));
+        }
+        let limit = self.parts.options.max_active;
+        if self.lives.len() >= limit {
+            return self.answer(answer, Err(Error::TooMany(limit)));
+        }
+        known.remember(&execution);
+        self.owned.last += 1;
+        execution.id = self.owned.last;
+        execution.at = Timestamp::from_micros(now);
+        let definition = (execution.definition, execution.revision);
+        let change = ExecutionChange {
+            id: execution.id,
+            state: message::state_number(Status::Running),
+            definition: definition.0,
+            revision: definition.1,
+            wake: None,
+            reason: String::new(),
+            steps: 0,
+            retries: 0,
+            ended: None,
+        };
+        self.flush.executions.push(execution.clone());
+        let row = ExecutionRow { execution, change };
+        let mut run = Run::new(plan, live::start_of(&row));
+        run.happen(now, Event::Began { input });
+        let id = row.execution.id;
+        let live = Live {
+            row: row.clone(),
+            run,
+            sequence: 0,
+            outside: HashMap::new(),
+            ended: ended.into_iter().collect(),
+            definition,
+            timer: None,
+        };
+        self.lives.insert(id, live);
+        self.touched.insert(id);
+        self.answer(answer, Ok(row));
+    }
+
+    fn asked(&mut self, id: i64, asked: Asked, answer: Answer<()>, now: i64) {
+        let Some(live) = self.lives.get_mut(&id) else {
+            return self.answer(answer, Err(Error::ExecutionNotFound(name::made_up(id))));
+        };
+        let done = ask(live, asked, now);
+        self.touched.insert(id);
+        self.answer(answer, done);
+    }
+
+    fn performed(&mut self, outcome: Outcome, now: i64, chance: f64) {
+        let Outcome { execution, step, generation, result } = outcome;
+        let Some(live) = self.lives.get_mut(&execution) else { return };
+        if live.outside.remove(&(step, generation)).is_some() {
+            live.run.performed((step, generation), result, now, chance);
+            self.touched.insert(execution);
+        }
+    }
+
+    /// Decides what happens next of an execution, and makes rows of what has happened.
+    fn settle(
+        &mut self,
+        id: i64,
+        now: i64,
+        chance: f64,
+        begins: &mut Vec<(i64, Performance)>,
+        stops: &mut Vec<CancellationToken>,
+    ) {
+        let Some(live) = self.lives.get_mut(&id) else { return };
+        if self.draining.is_none() {
+            for performance in live.run.settle(now, chance) {
+                let key = (performance.step, performance.generation);
+                if let Entry::Vacant(place) = live.outside.entry(key) {
+                    place.insert(CancellationToken::new());
+                    begins.push((id, performance));
+                }
+            }
+        }
+        let is_left = live.run.status() == Status::Terminated;
+        for step in live.run.take_stops() {
+            let of_step = live.outside.keys().filter(|(number, _)| *number == step).copied();
+            for key in of_step.collect::<Vec<_>>() {
+                // What is terminated is left alone: its work ends as it may, and nobody hears of it.
+                stops.extend(live.outside.remove(&key).filter(|_| !is_left));
+                begins.retain(|(of, begin)| (*of, begin.step, begin.generation) != (id, key.0, key.1));
+            }
+        }
+        let timer = live.run.next_timer();
+        if timer != live.timer {
+            if let Some(before) = live.timer {
+                self.timers.remove(&(before, id));
+            }
+            self.timers.extend(timer.map(|at| (at, id)));
+            live.timer = timer;
+        }
+        let is_idle = live.run.is_idle() && live.outside.is_empty();
+        let change = live.change(is_idle, now);
+        let events = live.run.take_log();
+        if !events.is_empty() {
+            live.sequence += 1;
+            let prefix = format!("executions/{}", live.row.execution.uid);
+            let written = journal::write(&events, &prefix, live.sequence);
+            let bytes = written.row;
+            self.objects.extend(written.objects);
+            self.flush.events.push(ExecutionEvents { execution: id, sequence: live.sequence, bytes });
+        }
+        if change != live.row.change {
+            live.row.change = change.clone();
+            self.flush.changes.push(change);
+        }
+    }
+
+    /// Tells everybody, now that it is on disk, and begins what was led to.
+    fn tell(
+        &mut self,
+        touched: &BTreeSet<i64>,
+        begins: Vec<(i64, Performance)>,
+        stops: Vec<CancellationToken>,
+    ) {
+        for told in self.told.drain(..) {
+            told();
+        }
+        for stop in stops {
+            stop.cancel();
+        }
+        for (id, performance) in begins {
+            let Some(live) = self.lives.get(&id) else { continue };
+            let key = (performance.step, performance.generation);
+            let Some(stop) = live.outside.get(&key).cloned() else { continue };
+            self.done.extend(self.outward.begin(&live.row.execution, performance, stop));
+        }
+        for id in touched {
+            let Some(live) = self.lives.get_mut(id) else { continue };
+            if live.run.status().has_ended() {
+                for ended in live.ended.drain(..) {
+                    // Fails when nobody waits any more.
+                    drop(ended.send(message::of_run(&live.row, &live.run)));
+                }
+            }
+            let change = &live.row.change;
+            if change.ended.is_some() || change.wake.is_some() {
+                if let Some(wake) = change.wake.map(Timestamp::as_micros).filter(|wake| *wake < self.horizon)
+                {
+                    self.due.insert((wake, *id));
+                }
+                if let Some(timer) = live.timer {
+                    self.timers.remove(&(timer, *id));
+                }
+                // Whoever waits for the end of one that waits asks again.
+                self.lives.remove(id);
+            }
+        }
+        self.watchers.wake(touched.iter().copied());
+    }
+}
+
+/// Does to an execution what somebody asks for.
+fn ask(live: &mut Live, asked: Asked, now: i64) -> Result<(), Error> {
+    let run = &mut live.run;
+    let has_ended = run.status().has_ended();
+    match asked {
+        Asked::Cancel if !has_ended => run.happen(now, Event::Cancelled),
+        Asked::Terminate if !has_ended => run.happen(now, Event::Terminated),
+        Asked::Cancel | Asked::Terminate => {}
+        Asked::Pause if run.status() == Status::Running => run.happen(now, Event::Paused),
+        Asked::Resume if run.status() == Status::Paused => {
+            // One that a failure holds goes on from there.
+            let is_broken = run.error().is_some();
+            let event = if is_broken {
+                Event::Retried { from: None, definition: None, once: None }
+            } else {
+                Event::Resumed
+            };
+            run.happen(now, event);
+        }
+        Asked::Pause | Asked::Resume if !has_ended => {}
+        Asked::Pause | Asked::Resume => return Err(Error::WrongState("the execution has ended")),
+        Asked::Signal { once: Some(once), .. } | Asked::Retry { once: Some(once), .. }
+            if run.knows_request(&once) => {}
+        Asked::Signal { name, value, once } => {
+            if has_ended {
+                return Err(Error::WrongState("the execution has ended"));
+            }
+            run.happen(now, Event::Signal { name, value, once });
+        }
+        Asked::Retry { from, newest, once } => {
+            if !run.can_start_again(from) {
+                let problem =
+                    "nothing can be retried: it must have failed, or be paused; from a step, have ended";
+                return Err(Error::WrongState(problem));
+            }
+            let definition = newest.map(|Newest { definition, revision, plan }| {
+                run.replace_plan(plan);
+                live.definition = (definition, revision);
+                definition
+            });
+            run.happen(now, Event::Retried { from, definition, once });
+        }
+        Asked::Decide { step, approved, answer } => {
+            let port = if approved { "approved" } else { "rejected" };
+            let Some(found) = run.step(step) else { return Err(Error::StepNotFound(step.to_string())) };
+            if found.port.as_deref() == Some(port) {
+                return Ok(());
+            }
+            let is_asked = found.is == StepIs::Waiting
+                && found.wait.as_ref().is_some_and(|wait| wait.approval.is_some())
+                && !has_ended;
+            if !is_asked {
+                return Err(Error::WrongState("the step does not wait for an approval"));
+            }
+            let value = Some(Arc::new(answer));
+            run.happen(now, Event::Gave { step, port: Some(port.to_owned()), value });
+        }
+    }
+    Ok(())
+}

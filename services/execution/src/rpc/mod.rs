@@ -1,0 +1,23 @@
+//! One file for each RPC, or for those that differ in a word.
+
+pub(crate) mod control;
+pub(crate) mod create_execution;
+pub(crate) mod decide_approval;
+pub(crate) mod delete_execution;
+mod find;
+pub(crate) mod get_execution;
+pub(crate) mod get_step;
+pub(crate) mod list_executions;
+pub(crate) mod list_node_kinds;
+pub(crate) mod list_steps;
+pub(crate) mod retry_execution;
+pub(crate) mod signal_execution;
+pub(crate) mod validate_workflow;
+pub(crate) mod watch_execution;
+
+pub(crate) use delete_execution::forget;
+
+/// What a repeat of a request is known by in its run's journal; nothing where the client gave no id.
+fn once(caller: &str, request_id: &str) -> Option<String> {
+    (!request_id.is_empty()).then(|| format!("{caller} {}", request_id.to_lowercase()))
+}
