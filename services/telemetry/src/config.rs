@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use weft_kit::config::Network;
 
 /// Settings of the telemetry service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +40,15 @@ pub struct Options {
     pub query_series: u64,
     /// Most samples that one selector of a query may read.
     pub query_samples: u64,
+    /// How often alert rules are evaluated.
+    #[serde(with = "humantime_serde")]
+    pub alert_interval: Duration,
+    /// Networks that webhooks of alerts may be in besides the public internet (`["10.0.0.0/8", "127.0.0.1"]`). None by
+    /// default: who may write rules could otherwise call what only this process can reach.
+    pub webhook_networks: Vec<Network>,
+    /// The pause before a webhook that has failed is told again; it doubles with each failure, up to an hour.
+    #[serde(with = "humantime_serde")]
+    pub webhook_pause: Duration,
 }
 
 impl Default for Options {
@@ -56,6 +66,9 @@ impl Default for Options {
             query_timeout: Duration::from_secs(30),
             query_series: 100_000,
             query_samples: 50_000_000,
+            alert_interval: Duration::from_secs(15),
+            webhook_networks: Vec::new(),
+            webhook_pause: Duration::from_secs(5),
         }
     }
 }

@@ -41,6 +41,24 @@ pub enum Error {
     /// A message of a stream came when it may not.
     #[error("{0}")]
     OutOfTurn(&'static str),
+    /// There is no such rule or silence.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// Its name is taken.
+    #[error("there is {0} already")]
+    Exists(String),
+    /// It has changed since.
+    #[error("{0} has changed since")]
+    EtagMismatch(String),
+    /// A request id was used for another request.
+    #[error("this request id was used for another request")]
+    RequestIdReused,
+    /// A webhook has an address that may not be called.
+    #[error("the webhook cannot be told: {0}")]
+    WebhookRefused(String),
+    /// The project has as many rules, or silences, as it may.
+    #[error("a project may have {0} of them")]
+    TooManyRules(u32),
     /// The log is read, or is another process's.
     #[error("the samples are not ready; try again")]
     NotReady,
@@ -59,6 +77,15 @@ impl Error {
     /// A field that is wrong and what would be right.
     pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
         Self::BadField { field, problem: problem.into() }
+    }
+
+    /// That there is no such rule or silence, in the client's words.
+    pub(crate) fn of_setting(full: &str) -> impl Fn(StoreError) -> Self {
+        move |error| match error {
+            StoreError::NotFound { .. } => Self::NotFound(full.to_owned()),
+            StoreError::Stale { .. } => Self::EtagMismatch(full.to_owned()),
+            error => error.into(),
+        }
     }
 }
 
@@ -94,6 +121,20 @@ impl From<Error> for Status {
                 Problem::permission_denied("NOT_THE_SOURCE", message).with("source", source)
             }
             Error::OutOfTurn(_) => Problem::invalid_argument("OUT_OF_TURN", message),
+            Error::NotFound(name) => {
+                Problem::not_found("ALERT_SETTING_NOT_FOUND", message).with("name", name)
+            }
+            Error::Exists(name) => {
+                Problem::already_exists("ALERT_SETTING_EXISTS", message).with("name", name)
+            }
+            Error::EtagMismatch(name) => Problem::aborted("ETAG_MISMATCH", message).with("name", name),
+            Error::RequestIdReused => Problem::invalid_argument("REQUEST_ID_REUSED", message)
+                .field("request_id", "was used for another request"),
+            Error::WebhookRefused(problem) => Problem::invalid_argument("WEBHOOK_REFUSED", message)
+                .field("alert_rule.webhooks.url", problem),
+            Error::TooManyRules(limit) => Problem::resource_exhausted("TOO_MANY_ALERT_SETTINGS", message)
+                .with("limit", limit)
+                .quota("rules or silences of the project", format!("at most {limit}")),
             Error::NotReady => {
                 Problem::unavailable("TELEMETRY_NOT_READY", message).retry_after(Duration::from_millis(500))
             }

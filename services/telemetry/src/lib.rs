@@ -9,14 +9,18 @@
 //! - A sample that was acknowledged is on disk, and is found by queries that begin after that.
 //! - A report is counted once, however often it is sent; a sample that comes twice is one sample.
 //! - Memory is bounded: series by a limit for each project, what waits by bytes, queries by series, samples and time.
+//! - What an alert has come to, and what is to be said of it, is on disk before it is said; it is said until it is
+//!   heard, and by one process.
 //! - One process has the log; another one takes over when its lease ends, and finds all that was acknowledged.
 //!
-//! Where things are: one file for each RPC in `rpc`, what others send in `ingest`, and in `samples` the memory
+//! Where things are: one file for each RPC in `rpc`, what others send in `ingest`, alerts in `alerts`, and in `samples` the memory
 //! (`project`), the log's records (`record`), segments (`segment`), the task that writes (`writer`), and what is
 //! forgotten (`retention`).
 
 #![cfg_attr(test, expect(clippy::float_cmp, reason = "values are kept to the bit"))]
 
+mod alert_service;
+mod alerts;
 mod config;
 mod domain;
 mod error;
@@ -27,6 +31,7 @@ mod service;
 mod state;
 mod task;
 
+pub use alert_service::AlertService;
 pub use config::Options;
 pub use error::Error;
 pub use service::TelemetryService;

@@ -28,6 +28,11 @@ impl TelemetryService {
         Self(state)
     }
 
+    /// The alert service of the same samples.
+    pub fn alerts(&self) -> crate::AlertService {
+        crate::AlertService::new(Arc::clone(&self.0))
+    }
+
     /// As a gRPC server.
     pub fn into_server(self) -> TelemetryServiceServer<Self> {
         TelemetryServiceServer::new(self)

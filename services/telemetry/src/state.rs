@@ -5,13 +5,15 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use weft_kit::{Clock, Ids, Lifecycle};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use weft_bus::Bus;
+use weft_kit::{Clock, Ids, Lifecycle, egress::Egress};
 use weft_series::{Batch, promql::Limits};
-use weft_store::{TelemetryStore, objects::Objects};
+use weft_store::{AlertStore, TelemetryStore, objects::Objects};
 
 use crate::{
     Error, Options,
+    alerts::{board::Boards, rule::Keeper, seal::Seal},
     ingest::delta::Deltas,
     samples::{
         incoming::{Incoming, Progress, Reporters},
@@ -30,8 +32,14 @@ const WAITING: usize = 1_024;
 pub struct Deps {
     /// Where the log and the rows of segments are kept.
     pub store: Arc<dyn TelemetryStore>,
+    /// Where rules, silences and alerts are kept.
+    pub alerts: Arc<dyn AlertStore>,
     /// Where segments are kept.
     pub objects: Objects,
+    /// Where other services hear of alerts.
+    pub bus: Arc<dyn Bus>,
+    /// The mesh's secret: what seals secrets of webhooks is derived from it.
+    pub mesh_secret: [u8; 32],
     /// Who has the log, for the store: a name that no process has which may run at the same time. Where a database is
     /// one process's alone it is always the same, so that the next process need not wait for the lease of one that was
     /// killed.
@@ -53,7 +61,17 @@ impl std::fmt::Debug for Deps {
 pub(crate) struct State {
     pub(crate) options: Options,
     pub(crate) store: Arc<dyn TelemetryStore>,
+    pub(crate) alert_store: Arc<dyn AlertStore>,
     pub(crate) cached: Arc<Cached>,
+    pub(crate) bus: Arc<dyn Bus>,
+    /// What calls webhooks.
+    pub(crate) egress: Egress,
+    /// What seals their secrets.
+    pub(crate) seal: Seal,
+    /// What clients are shown of alerts.
+    pub(crate) alerts: Boards,
+    /// Under which epoch this process has the log; 0 while it has not.
+    pub(crate) epoch: watch::Sender<i64>,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) lifecycle: Lifecycle,
@@ -76,6 +94,12 @@ impl State {
         Self {
             cached: Arc::new(Cached::new(deps.objects, options.cache_bytes)),
             owner: deps.owner,
+            alert_store: deps.alerts,
+            bus: deps.bus,
+            egress: Egress::new(options.webhook_networks.clone()),
+            seal: Seal::new(&deps.mesh_secret),
+            alerts: Boards::default(),
+            epoch: watch::Sender::new(0),
             options,
             store: deps.store,
             clock: deps.clock,
@@ -93,6 +117,11 @@ impl State {
 
     pub(crate) fn reporters(&self) -> MutexGuard<'_, Reporters> {
         self.reporters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What looks at rules.
+    pub(crate) fn rules(&self) -> Keeper<'_> {
+        Keeper { egress: &self.egress, seal: &self.seal, ids: &self.ids }
     }
 
     /// Milliseconds since 1970.

@@ -1,5 +1,6 @@
 //! One file for each RPC.
 
+pub(crate) mod alert;
 pub(crate) mod attach_reporter;
 pub(crate) mod get_statistics;
 pub(crate) mod list_label_values;

@@ -52,8 +52,10 @@ pub(crate) async fn run(state: Arc<State>, life: Lifecycle) -> Result<(), StoreE
     let mut log = load(&state, &owned).await?;
     tracing::info!(entries = log.last, samples = log.samples, "the samples are ready");
     state.is_ready.store(true, Ordering::Release);
+    state.epoch.send_replace(log.epoch);
     let ended = write(&state, &mut log, &mut incoming, &life).await;
     state.is_ready.store(false, Ordering::Release);
+    state.epoch.send_replace(0);
     if ended.is_ok() {
         state.store.leave_telemetry_log(log.epoch).await?;
     }

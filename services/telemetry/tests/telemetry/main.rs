@@ -2,6 +2,7 @@
 
 #![expect(clippy::float_cmp, reason = "values are kept to the bit")]
 
+mod alerts;
 mod others;
 mod reports;
 mod sealing;

@@ -80,7 +80,7 @@ fn packed(request: &WriteRequest) -> Vec<u8> {
 
 #[tokio::test]
 async fn remote_write_is_kept_and_listed() {
-    let world = World::new(Options { max_series: 3, ..Options::default() });
+    let world = World::new(Options { max_series: 3, ..Options::default() }).await;
     let now = world.now();
     let running = world.start().await;
     let up = |instance: &str, value| {
@@ -126,7 +126,7 @@ async fn remote_write_is_kept_and_listed() {
 
 #[tokio::test]
 async fn bombs_and_nonsense_are_refused() {
-    let world = World::new(Options::default());
+    let world = World::new(Options::default()).await;
     let running = world.start().await;
     let bomb = snap::raw::Encoder::new().compress_vec(&vec![0; 33 << 20]).unwrap();
     let refused = write(&running, SampleFormat::RemoteWrite, bomb).await.unwrap_err();
@@ -183,7 +183,7 @@ fn export(metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
 
 #[tokio::test]
 async fn every_kind_of_point_of_opentelemetry_is_kept() {
-    let world = World::new(Options::default());
+    let world = World::new(Options::default()).await;
     let running = world.start().await;
     let now = world.now();
     let nanos = now as u64 * 1_000_000;

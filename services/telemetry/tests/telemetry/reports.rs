@@ -10,7 +10,7 @@ const AGENT: &str = "projects/p/agents/a";
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart() {
-    let world = World::new(Options::default());
+    let world = World::new(Options::default()).await;
     let now = world.now();
     let running = world.start().await;
     let mut reporter = running.attach(running.agent(), AGENT).await.unwrap();
@@ -39,7 +39,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 
 #[tokio::test]
 async fn late_and_repeated_samples_are_one_sample() {
-    let world = World::new(Options::default());
+    let world = World::new(Options::default()).await;
     let now = world.now();
     let running = world.start().await;
     let mut reporter = running.attach(running.agent(), AGENT).await.unwrap();
@@ -55,7 +55,7 @@ async fn late_and_repeated_samples_are_one_sample() {
 
 #[tokio::test]
 async fn more_series_than_a_project_may_have_are_refused_by_name() {
-    let world = World::new(Options { max_series: 2, ..Options::default() });
+    let world = World::new(Options { max_series: 2, ..Options::default() }).await;
     let now = world.now();
     let running = world.start().await;
     let mut reporter = running.attach(running.agent(), AGENT).await.unwrap();
@@ -68,7 +68,7 @@ async fn more_series_than_a_project_may_have_are_refused_by_name() {
 
 #[tokio::test]
 async fn times_that_cannot_be_right_are_refused() {
-    let world = World::new(Options::default());
+    let world = World::new(Options::default()).await;
     let now = world.now();
     let running = world.start().await;
     let mut reporter = running.attach(running.agent(), AGENT).await.unwrap();
@@ -83,7 +83,7 @@ async fn times_that_cannot_be_right_are_refused() {
 
 #[tokio::test]
 async fn nobody_reports_for_an_agent_but_itself() {
-    let world = World::new(Options::default());
+    let world = World::new(Options::default()).await;
     let running = world.start().await;
     let reason = |status: tonic::Status| status.get_error_details().error_info().unwrap().reason.clone();
     for source in ["projects/p/agents/b", "projects/q/agents/a", "somebody"] {
@@ -98,7 +98,7 @@ async fn nobody_reports_for_an_agent_but_itself() {
 
 #[tokio::test]
 async fn what_is_no_batch_is_refused() {
-    let world = World::new(Options::default());
+    let world = World::new(Options::default()).await;
     let running = world.start().await;
     let mut reporter = running.attach(running.agent(), AGENT).await.unwrap();
     // A series that nobody has defined.

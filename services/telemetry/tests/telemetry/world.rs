@@ -11,12 +11,13 @@ use weft_kit::{Caller, CallerKind, Clock, Ids, Lifecycle, Role};
 use weft_proto::weft::telemetry::v1::{
     AttachReporterRequest, AttachReporterResponse, GetStatisticsRequest, MetricType, QueryInstantRequest,
     Report, ReportAcknowledged, ReporterOpen, SeriesDefinition, TelemetryStatistics,
+    alert_service_client::AlertServiceClient, alert_service_server::AlertServiceServer,
     attach_reporter_request::Action, attach_reporter_response::Event,
     telemetry_service_client::TelemetryServiceClient, telemetry_service_server::TelemetryServiceServer,
 };
 use weft_series::Batch;
 use weft_store::objects::Objects;
-use weft_telemetry::{Deps, Options, TelemetryService};
+use weft_telemetry::{AlertService, Deps, Options, TelemetryService};
 
 pub(crate) const PROJECT: &str = "projects/p";
 pub(crate) const INCARNATION: &str = "7ead0000-0000-4000-8000-000000000001";
@@ -25,23 +26,32 @@ type WithCaller = fn(Request<()>) -> Result<Request<()>, Status>;
 pub(crate) type Client =
     TelemetryServiceClient<InterceptedService<TelemetryServiceServer<TelemetryService>, WithCaller>>;
 
+pub(crate) type AlertClient =
+    AlertServiceClient<InterceptedService<AlertServiceServer<AlertService>, WithCaller>>;
+
 pub(crate) struct World {
     folder: Arc<TempDir>,
     pub(crate) options: Options,
     pub(crate) clock: Clock,
+    pub(crate) bus: Arc<dyn weft_bus::Bus>,
 }
 
 pub(crate) struct Running {
     pub(crate) service: TelemetryService,
-    lifecycle: Lifecycle,
+    pub(crate) lifecycle: Lifecycle,
     database: Arc<dyn weft_store::Database>,
     pub(crate) objects: PathBuf,
 }
 
 impl World {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) async fn new(options: Options) -> Self {
         let start = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Self { folder: Arc::new(tempfile::tempdir().unwrap()), options, clock: Clock::manual(start) }
+        Self {
+            folder: Arc::new(tempfile::tempdir().unwrap()),
+            options,
+            clock: Clock::manual(start),
+            bus: weft_bus::open("memory:").await.unwrap().bus,
+        }
     }
 
     /// Milliseconds.
@@ -57,6 +67,9 @@ impl World {
         let lifecycle = Lifecycle::new();
         let deps = Deps {
             store: stores.telemetry.clone(),
+            alerts: stores.alert.clone(),
+            bus: self.bus.clone(),
+            mesh_secret: [7; 32],
             objects: Objects::open(&format!("file://{}", objects.display()), None).unwrap(),
             owner: "test".into(),
             clock: self.clock.clone(),
@@ -95,6 +108,18 @@ impl Running {
         self.client(|request| {
             let caller = Caller {
                 kind: CallerKind::Principal,
+                grants: [("p".to_owned(), Role::Operator)].into(),
+                ..Caller::nobody()
+            };
+            Ok(with(caller, request))
+        })
+    }
+
+    pub(crate) fn alerts(&self) -> AlertClient {
+        AlertServiceClient::with_interceptor(self.service.alerts().into_server(), |request| {
+            let caller = Caller {
+                kind: CallerKind::Principal,
+                name: "projects/p/apiKeys/k".into(),
                 grants: [("p".to_owned(), Role::Operator)].into(),
                 ..Caller::nobody()
             };
