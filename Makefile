@@ -116,4 +116,4 @@ lint-console: ## Lint and types of the console
 bench: ## Measure (docs/performance.md says what); a few minutes each
 	tools/setup bench
 	cargo build --release --locked -p weft -p weft-load
-	@for scenario in rpc gateway graph analytics positions sockets attacks drain commands; do target/release/weft-load $$scenario --json; done
+	@for scenario in rpc gateway graph analytics positions sockets attacks drain commands executions telemetry; do target/release/weft-load $$scenario --json; done

@@ -38,10 +38,14 @@ pub struct Config {
     pub agent: weft_agent::Options,
     /// The command service.
     pub command: weft_command::Options,
+    /// The execution service.
+    pub execution: weft_execution::Options,
     /// The telemetry service.
     pub telemetry: weft_telemetry::Options,
     /// The gateway.
     pub gateway: weft_gateway::GatewayOptions,
+    /// The agent that `weft up` runs for its own host.
+    pub host_agent: HostAgentOptions,
 }
 
 impl Default for Config {
@@ -61,9 +65,28 @@ impl Default for Config {
             compute: weft_compute::Options::default(),
             agent: weft_agent::Options::default(),
             command: weft_command::Options::default(),
+            execution: weft_execution::Options::default(),
             telemetry: weft_telemetry::Options::default(),
             gateway: weft_gateway::GatewayOptions::default(),
+            host_agent: HostAgentOptions::default(),
         }
+    }
+}
+
+/// The agent that `weft up` runs for its own host, in its own process. What it reports and allows is in `agent.toml` in
+/// the folder `host-agent` of the data folder, as with every agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HostAgentOptions {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Id of the project whose fleet this host joins.
+    pub project: String,
+}
+
+impl Default for HostAgentOptions {
+    fn default() -> Self {
+        Self { enabled: true, project: "default".into() }
     }
 }
 
@@ -101,6 +124,16 @@ pub struct Flags {
     /// What belongs to the graph service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graph: Option<GraphFlags>,
+    /// What belongs to the agent of this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_agent: Option<HostAgentFlags>,
+}
+
+/// Flags of the agent of this host.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct HostAgentFlags {
+    /// `--no-host-agent`
+    pub enabled: bool,
 }
 
 /// Flags of the graph service.

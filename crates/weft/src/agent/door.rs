@@ -1,8 +1,9 @@
-//! The agents' door from the agent's side: a WebSocket that is one call of `AttachAgent`, and the calls that lead
-//! to it as Connect's POSTs. All of it is HTTP/1.1, which is what proxies pass on that know nothing better.
+//! The agents' doors from the agent's side: a WebSocket that is one call of `AttachAgent` or of `AttachReporter`, and
+//! the calls that lead to it as Connect's POSTs. All of it is HTTP/1.1, which is what proxies pass on that know nothing better.
 
 use std::{path::Path, time::Duration};
 
+use crate::client::{Dial, Wire, refusal};
 use anyhow::{Context, Result, ensure};
 use futures::{SinkExt, StreamExt};
 use http::{HeaderValue, Request, StatusCode, Uri, header};
@@ -21,9 +22,6 @@ use tokio_tungstenite::{
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use weft_kit::config::Secret;
-use weft_proto::weft::agent::v1::{AttachAgentRequest, AttachAgentResponse};
-
-use crate::client::{Dial, Wire, refusal};
 
 /// Largest answer, and largest message of the mesh.
 const LARGEST: usize = 1 << 20;
@@ -32,7 +30,13 @@ const BUFFER: usize = 4 * 1024;
 /// Close codes of statuses begin here.
 const STATUSES: u16 = 4000;
 
+/// Where the agents' door is, at the end of an address.
+const AGENT: &str = "/v1/agent";
+/// Where reports go in.
+const REPORTER: &str = "/v1/reporter";
+
 /// Where it is.
+#[derive(Clone)]
 pub(super) struct Door {
     uri: Uri,
     dial: Dial,
@@ -72,10 +76,13 @@ impl Door {
         A::decode(body).map_err(|_| Status::internal("the mesh answered something else"))
     }
 
+    /// What is in front of the mesh's own paths: a proxy may have put it below one.
+    fn base(&self) -> &str {
+        self.uri.path().strip_suffix(AGENT).unwrap_or_default()
+    }
+
     async fn post(&self, method: &str, message: Bytes) -> Result<(StatusCode, Bytes)> {
-        // A proxy may have put the mesh below a path of its own.
-        let base = self.uri.path().strip_suffix("/v1/agent").unwrap_or_default();
-        let request = Request::post(format!("{base}/weft.agent.v1.AgentService/{method}"))
+        let request = Request::post(format!("{}/weft.agent.v1.AgentService/{method}", self.base()))
             .header(header::HOST, self.dial.authority().as_str())
             .header(header::CONTENT_TYPE, "application/proto")
             .header("connect-protocol-version", "1")
@@ -99,7 +106,22 @@ impl Door {
     /// # Errors
     /// Nobody is there, or it is no door.
     pub(super) async fn enter(&self, token: &Secret) -> Result<Socket, Status> {
-        let mut request = self.uri.clone().into_client_request().map_err(unavailable)?;
+        self.enter_at(self.uri.clone(), token).await
+    }
+
+    /// Goes in where reports do, with a token.
+    ///
+    /// # Errors
+    /// As of `enter`.
+    pub(super) async fn enter_reporter(&self, token: &Secret) -> Result<Socket, Status> {
+        let mut parts = self.uri.clone().into_parts();
+        let path = format!("{}{REPORTER}", self.base());
+        parts.path_and_query = Some(path.parse().map_err(unavailable)?);
+        self.enter_at(Uri::from_parts(parts).map_err(unavailable)?, token).await
+    }
+
+    async fn enter_at(&self, uri: Uri, token: &Secret) -> Result<Socket, Status> {
+        let mut request = uri.into_client_request().map_err(unavailable)?;
         let mut credential = HeaderValue::try_from(format!("Bearer {}", token.reveal()))
             .map_err(|_| Status::internal("the mesh gave a token that is none"))?;
         credential.set_sensitive(true);
@@ -124,21 +146,21 @@ impl Door {
 pub(super) struct Socket(WebSocketStream<Box<dyn Wire>>);
 
 impl Socket {
-    pub(super) async fn say(&mut self, frame: &AttachAgentRequest) -> Result<(), Status> {
+    pub(super) async fn say(&mut self, frame: &impl Message) -> Result<(), Status> {
         let message = tungstenite::Message::Binary(frame.encode_to_vec().into());
         self.0.send(message).await.map_err(unavailable)
     }
 
     /// The next frame; `None` after the last one of a call that ended well. May be given up and called again
     /// without losing one.
-    pub(super) async fn hear(&mut self) -> Result<Option<AttachAgentResponse>, Status> {
+    pub(super) async fn hear<A: Message + Default>(&mut self) -> Result<Option<A>, Status> {
         loop {
             match self.0.next().await {
                 Some(Ok(tungstenite::Message::Binary(frame))) => {
-                    let frame = AttachAgentResponse::decode(frame);
+                    let frame = A::decode(frame);
                     return frame.map(Some).map_err(|_| Status::internal("the mesh said something else"));
                 }
-                Some(Ok(tungstenite::Message::Close(why))) => return closed(why),
+                Some(Ok(tungstenite::Message::Close(why))) => return closed(why).map(|()| None),
                 // It answers pings by itself.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(unavailable(error)),
@@ -149,11 +171,11 @@ impl Socket {
 }
 
 /// The call's status, as the door says it (docs/agents.md).
-fn closed(why: Option<CloseFrame>) -> Result<Option<AttachAgentResponse>, Status> {
+fn closed(why: Option<CloseFrame>) -> Result<(), Status> {
     let Some(why) = why else { return Err(Status::unavailable("the door fell shut")) };
     let reason = why.reason.as_str();
     match u16::from(why.code).checked_sub(STATUSES).map(|code| Code::from_i32(code.into())) {
-        Some(Code::Ok) => Ok(None),
+        Some(Code::Ok) => Ok(()),
         Some(code) => {
             let details = ErrorDetails::with_error_info(reason, "weft.dev", []);
             Err(Status::with_error_details(code, reason, details))
@@ -181,7 +203,7 @@ mod tests {
                 (status.code(), reason.unwrap_or_default())
             })
         };
-        assert_eq!(closed(4000, ""), Ok(None));
+        assert_eq!(closed(4000, ""), Ok(()));
         assert_eq!(closed(4005, "AGENT_NOT_FOUND"), Err((Code::NotFound, "AGENT_NOT_FOUND".to_owned())));
         assert_eq!(closed(1001, "the server stops"), Err((Code::Unavailable, String::new())));
     }

@@ -1,12 +1,13 @@
 //! The agent of a host: it joins a fleet once, and then keeps a stream to the mesh open for as long as it runs.
 //!
-//! `home` is its folder with its key and where it belongs; `facts` what it tells of its host; `run` its life; `way`
+//! `own` is the one that a mesh runs for its own host. `home` is its folder with its key and where it belongs; `facts` what it tells of its host; `run` its life; `way`
 //! how it gets there, by gRPC or by the agents' `door`, with one of its `tokens`; `work` the commands that it is handed;
 //! `report` the numbers of its host.
 
 mod door;
 mod facts;
 mod home;
+mod own;
 mod report;
 mod run;
 mod tokens;
@@ -19,6 +20,7 @@ use weft_proto::weft::agent::v1::EnrollAgentRequest;
 use way::Way;
 
 pub(crate) use home::{Home, Settings};
+pub(crate) use own::OwnHost;
 pub(crate) use run::run;
 pub(crate) use work::launch::Launch;
 
@@ -27,6 +29,19 @@ pub(crate) use work::launch::Launch;
 /// # Errors
 /// The folder cannot be written, or the mesh refuses.
 pub(crate) async fn enroll(
+    home: &Home,
+    url: String,
+    ca_file: Option<std::path::PathBuf>,
+    token: &str,
+    agent_id: String,
+) -> Result<Settings> {
+    let way = Way::to(&url, ca_file.as_deref())?;
+    enroll_by(&way, home, url, ca_file, token, agent_id).await
+}
+
+/// The same, in this way.
+async fn enroll_by(
+    way: &Way,
     home: &Home,
     url: String,
     ca_file: Option<std::path::PathBuf>,
@@ -46,7 +61,7 @@ pub(crate) async fn enroll(
         display_name: String::new(),
         facts: Some(facts::read(Vec::new())),
     };
-    let agent = Way::to(&url, ca_file.as_deref())?.enroll(request).await?;
+    let agent = way.enroll(request).await?;
     let settings = Settings { url, name: agent.name, ca_file, commands, telemetry };
     home.write(&settings)?;
     Ok(settings)

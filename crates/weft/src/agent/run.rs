@@ -12,18 +12,19 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use weft_kit::{Clock, Ids};
 use weft_proto::weft::agent::v1::{
-    AgentOpen, AttachAgentRequest, Goodbye, Heartbeat, ProbeAnswer, attach_agent_request::Action,
-    attach_agent_response::Event,
+    AgentOpen, AttachAgentRequest, AttachAgentResponse, Goodbye, Heartbeat, ProbeAnswer,
+    attach_agent_request::Action, attach_agent_response::Event,
 };
 
 use super::{
     Home, Settings, facts,
     report::Line,
     tokens::Tokens,
-    way::{Attached, PATIENCE, Way, gone, within},
+    way::{self, PATIENCE, Way, gone, within},
     work::Work,
 };
-use crate::client::Connection;
+
+type Attached = way::Attached<AttachAgentRequest, AttachAgentResponse>;
 
 /// The first pause after a loss is up to this; each next one up to twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -39,11 +40,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) async fn run(home: &Home, stop: CancellationToken) -> Result<()> {
     let settings = home.settings()?;
     let way = Way::to(&settings.url, settings.ca_file.as_deref())?;
+    run_by(home, way, stop).await
+}
+
+/// The same, to a mesh that is reached in this way.
+pub(super) async fn run_by(home: &Home, way: Way, stop: CancellationToken) -> Result<()> {
+    let settings = home.settings()?;
     let commands = settings.commands.clone();
-    let tokens =
-        Tokens::new(&settings.name, home.key()?, Way::to(&settings.url, settings.ca_file.as_deref())?);
-    let tokens = Arc::new(Mutex::new(tokens));
-    let reporting = reporting(home, &settings, &tokens, stop.clone())?;
+    let tokens = Arc::new(Mutex::new(Tokens::new(&settings.name, home.key()?, way.clone())));
+    let reporting = reporting(home, &settings, way.clone(), &tokens, stop.clone());
     let agent = Program {
         settings,
         way,
@@ -57,26 +62,22 @@ pub(crate) async fn run(home: &Home, stop: CancellationToken) -> Result<()> {
     ended
 }
 
-/// What reports, where this agent does: over gRPC, as often as its settings say.
+/// What reports, where this agent does, as often as its settings say.
 fn reporting(
     home: &Home,
     settings: &Settings,
+    way: Way,
     tokens: &Arc<Mutex<Tokens>>,
     stop: CancellationToken,
-) -> Result<impl Future<Output = ()> + use<>> {
-    let is_on = !settings.telemetry.interval.is_zero() && settings.url.starts_with("http");
-    let line = if is_on {
-        let connection = Connection::to_url(&settings.url, None, settings.ca_file.as_deref())?;
-        let tokens = Arc::clone(tokens);
-        Some(Line::new(&settings.name, connection, tokens, &settings.telemetry, home.0.clone()))
-    } else {
-        None
-    };
-    Ok(async move {
+) -> impl Future<Output = ()> + use<> {
+    let is_on = !settings.telemetry.interval.is_zero();
+    let tokens = Arc::clone(tokens);
+    let line = is_on.then(|| Line::new(&settings.name, way, tokens, &settings.telemetry, home.0.clone()));
+    async move {
         if let Some(line) = line {
             line.run(stop).await;
         }
-    })
+    }
 }
 
 async fn live(mut agent: Program, stop: CancellationToken) -> Result<()> {

@@ -6,9 +6,11 @@
 
 mod agent;
 mod agents;
+mod alerts;
 mod analyses;
 mod commands;
 mod config;
+mod executions;
 mod exit;
 mod gateway;
 mod graph;
@@ -74,9 +76,20 @@ enum Command {
     /// Commands for agents: submit, watch, cancel, and what can be asked.
     #[command(subcommand)]
     Commands(commands::CommandsCommand),
+    /// Run a workflow graph. Exits with 1 if `--follow` sees it fail.
+    Run(executions::Run),
+    /// Runs of workflow graphs: list, steps, watch, cancel, pause, retry, approve.
+    #[command(subcommand)]
+    Executions(executions::ExecutionsCommand),
+    /// Workflow graphs: what is wrong with one, and what nodes there are.
+    #[command(subcommand)]
+    Workflows(executions::WorkflowsCommand),
     /// Numbers over time: query, range, series, watch.
     #[command(subcommand)]
     Telemetry(telemetry::TelemetryCommand),
+    /// Alerts: what fires, rules, silences.
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// The agent of this host.
     Agent(agent::AgentArguments),
     /// API keys.
@@ -125,7 +138,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     match command {
         Command::Up(up) => {
             let source = source(up.flags());
-            up.run(source).await
+            Box::pin(up.run(source)).await
         }
         Command::Serve(serve) => {
             let source = source(serve.flags());
@@ -142,7 +155,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Gateway(command) => command.run(&target.connect()?, output).await,
         Command::Agents(command) => command.run(&target.connect()?, output).await,
         Command::Commands(command) => command.run(&target.connect()?, output).await,
+        Command::Run(run) => run.run(&target.connect()?, output).await,
+        Command::Executions(command) => command.run(&target.connect()?, output).await,
+        Command::Workflows(command) => command.run(&target.connect()?, output).await,
         Command::Telemetry(command) => command.run(&target.connect()?, output).await,
+        Command::Alerts(command) => command.run(&target.connect()?, output).await,
         Command::Agent(arguments) => arguments.run(&target, output).await,
         Command::Key(command) => command.run(&target.connect()?, output).await,
         Command::Whoami => identity::who_am_i(&target.connect()?, output).await,

@@ -9,7 +9,7 @@ use weft_graph::FolderOptions;
 
 use super::{open_files, output::line};
 use crate::{
-    config::{Flags, GraphFlags, Source},
+    config::{Flags, GraphFlags, HostAgentFlags, Source},
     node::{Node, ROLES},
 };
 
@@ -25,6 +25,9 @@ pub(crate) struct Up {
     /// Open a folder to sources of all projects: `notes=/home/me/notes`. Can be repeated.
     #[arg(long = "folder", value_name = "NAME=PATH", value_parser = folder)]
     folders: Vec<(String, PathBuf)>,
+    /// Do not watch this host: no agent runs in this process.
+    #[arg(long)]
+    no_host_agent: bool,
     #[arg(from_global)]
     data: Option<PathBuf>,
 }
@@ -32,7 +35,7 @@ pub(crate) struct Up {
 /// Start some services in this process.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
-    /// The services: identity, graph, compute, agent, command, gateway.
+    /// The services: identity, graph, compute, agent, command, telemetry, gateway.
     #[arg(required = true, value_name = "SERVICE")]
     services: Vec<String>,
     /// Address to listen on; port 0 takes a free one.
@@ -58,7 +61,8 @@ impl Up {
     pub(crate) fn flags(&self) -> Flags {
         let folders: BTreeMap<_, _> = self.folders.iter().map(open_to_all).collect();
         let graph = (!folders.is_empty()).then_some(GraphFlags { folders });
-        Flags { data: self.data.clone(), listen: self.listen.clone(), graph }
+        let host_agent = self.no_host_agent.then_some(HostAgentFlags { enabled: false });
+        Flags { data: self.data.clone(), listen: self.listen.clone(), graph, host_agent }
     }
 
     pub(crate) async fn run(self, source: Source) -> Result<()> {
@@ -70,6 +74,7 @@ impl Up {
         if self.demo {
             node.bring_demo().await?;
         }
+        node.watch_own_host();
         line(&format!("weft is up at {}", node.url));
         line(&format!(
             "  console   {}   (signs in once; `weft login` makes another)",

@@ -26,6 +26,7 @@ pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for S {}
 
 /// How one mesh is reached.
+#[derive(Clone)]
 pub(crate) struct Dial {
     authority: Authority,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,

@@ -21,10 +21,13 @@ use weft_proto::weft::{
     agent::v1::agent_service_client::AgentServiceClient,
     command::v1::command_service_client::CommandServiceClient,
     compute::v1::analysis_service_client::AnalysisServiceClient,
+    execution::v1::execution_service_client::ExecutionServiceClient,
     gateway::v1::gateway_service_client::GatewayServiceClient,
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::identity_service_client::IdentityServiceClient,
-    telemetry::v1::telemetry_service_client::TelemetryServiceClient,
+    telemetry::v1::{
+        alert_service_client::AlertServiceClient, telemetry_service_client::TelemetryServiceClient,
+    },
 };
 
 pub(crate) use connect::{AnyMethod, headers, refusal};
@@ -73,11 +76,17 @@ pub(crate) type AgentClient = AgentServiceClient<InterceptedService<Peer, WithKe
 /// The client of the command service.
 pub(crate) type CommandClient = CommandServiceClient<InterceptedService<Peer, WithKey>>;
 
+/// The client of the execution service.
+pub(crate) type ExecutionClient = ExecutionServiceClient<InterceptedService<Peer, WithKey>>;
+
 /// The client of the analysis service.
 pub(crate) type AnalysisClient = AnalysisServiceClient<InterceptedService<Peer, WithKey>>;
 
 /// The client of the telemetry service.
 pub(crate) type TelemetryClient = TelemetryServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// The client of the alert service.
+pub(crate) type AlertClient = AlertServiceClient<InterceptedService<Peer, WithKey>>;
 
 /// The client of the identity service.
 pub(crate) type IdentityClient = IdentityServiceClient<InterceptedService<Peer, WithKey>>;
@@ -86,6 +95,7 @@ pub(crate) type IdentityClient = IdentityServiceClient<InterceptedService<Peer, 
 pub(crate) type GatewayClient = GatewayServiceClient<InterceptedService<Peer, WithKey>>;
 
 /// A connection to a mesh.
+#[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) url: String,
     peer: Peer,
@@ -114,6 +124,11 @@ impl Connection {
         Ok(Self { url: String::new(), peer, key: WithKey::new(Some(key))? })
     }
 
+    /// To a service of this process, for calls that bring their own credential, or none.
+    pub(crate) fn to_stranger(peer: Peer) -> Self {
+        Self { url: String::new(), peer, key: WithKey(None) }
+    }
+
     pub(crate) fn graph(&self) -> GraphClient {
         GraphServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
@@ -130,12 +145,20 @@ impl Connection {
         CommandServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
+    pub(crate) fn executions(&self) -> ExecutionClient {
+        ExecutionServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
     pub(crate) fn analyses(&self) -> AnalysisClient {
         AnalysisServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn telemetry(&self) -> TelemetryClient {
         TelemetryServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn alerts(&self) -> AlertClient {
+        AlertServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn identity(&self) -> IdentityClient {

@@ -25,7 +25,10 @@ use weft_kit::{
     server::{Admin, Guards, Health, Listener, RateLimits},
 };
 
-use crate::config::{Config, Source};
+use crate::{
+    agent::OwnHost,
+    config::{Config, Source},
+};
 
 pub use crate::node_file::NodeFile;
 pub use roles::{ROLES, Role};
@@ -179,6 +182,25 @@ impl Node {
     /// The graph service refuses it.
     pub async fn bring_demo(&self) -> Result<()> {
         demo::bring(self).await
+    }
+
+    /// Runs an agent for this host in this process, if the configuration has one and this node has an administrator.
+    /// The host joins by itself.
+    pub fn watch_own_host(&self) {
+        let options = &self.config.host_agent;
+        let Some(admin) = self.admin.as_ref().filter(|_| options.enabled) else { return };
+        let own = OwnHost {
+            home: self.config.data.join("host-agent"),
+            project: options.project.clone(),
+            url: self.url.clone(),
+            peers: self.peers.clone(),
+            admin: admin.secret.clone(),
+        };
+        self.lifecycle.spawn("host-agent", TaskKind::Background, move |life| {
+            let own = own.clone();
+            // Its own end must not be the mesh's.
+            async move { own.run(life.draining_token().child_token()).await.map_err(|error| format!("{error:#}")) }
+        });
     }
 
     /// A way into the console that is good once: an address with a ticket in it.

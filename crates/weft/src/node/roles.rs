@@ -6,6 +6,7 @@ use tonic::{codec::CompressionEncoding, service::Routes};
 use weft_agent::AgentService;
 use weft_command::CommandService;
 use weft_compute::ComputeService;
+use weft_execution::ExecutionService;
 use weft_graph::{GraphService, SourceService};
 use weft_identity::IdentityService;
 use weft_kit::{
@@ -30,7 +31,7 @@ pub struct Role {
 type Start = for<'a> fn(&'a Assembly) -> BoxFuture<'a, Result<Routes>>;
 
 /// Everything that `weft serve` can run and `weft up` does run.
-pub const ROLES: [Role; 7] = [
+pub const ROLES: [Role; 8] = [
     Role { name: "identity", services: &["weft.identity.v1.IdentityService"], start: Some(identity) },
     Role {
         name: "graph",
@@ -48,7 +49,12 @@ pub const ROLES: [Role; 7] = [
         services: &["weft.command.v1.CommandService", "weft.command.v1.WorkerService"],
         start: Some(command),
     },
-    Role { name: "telemetry", services: &["weft.telemetry.v1.TelemetryService"], start: Some(telemetry) },
+    Role { name: "execution", services: &["weft.execution.v1.ExecutionService"], start: Some(execution) },
+    Role {
+        name: "telemetry",
+        services: &["weft.telemetry.v1.TelemetryService", "weft.telemetry.v1.AlertService"],
+        start: Some(telemetry),
+    },
     // The edge is made last, because it hands everything on; it only tells what it serves.
     Role { name: "gateway", services: &["weft.gateway.v1.GatewayService"], start: None },
 ];
@@ -192,6 +198,26 @@ fn command(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
     .boxed()
 }
 
+fn execution(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+    async {
+        let services = ROLES.iter().flat_map(|role| {
+            role.services.iter().map(|service| ((*service).to_owned(), node.peer("execution", role.name)))
+        });
+        let deps = weft_execution::Deps {
+            store: node.storage.stores.execution.clone(),
+            objects: node.storage.objects.clone(),
+            graph: node.peer("execution", "graph"),
+            services: services.collect(),
+            clock: node.clock.clone(),
+            ids: node.ids.clone(),
+            lifecycle: node.lifecycle.clone(),
+        };
+        let service = ExecutionService::open(node.config.execution.clone(), deps);
+        Ok(Routes::new(server!(node, service)))
+    }
+    .boxed()
+}
+
 fn telemetry(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
     async {
         // A SQLite file is one process's alone.
@@ -199,14 +225,18 @@ fn telemetry(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         let owner = if is_alone { "this database's process".to_owned() } else { node.ids.uuid().to_string() };
         let deps = weft_telemetry::Deps {
             store: node.storage.stores.telemetry.clone(),
+            alerts: node.storage.stores.alert.clone(),
             objects: node.storage.objects.clone(),
+            bus: node.storage.bus.clone(),
+            mesh_secret: node.mesh_secret,
             owner,
             clock: node.clock.clone(),
             ids: node.ids.clone(),
             lifecycle: node.lifecycle.clone(),
         };
         let service = TelemetryService::open(node.config.telemetry.clone(), deps);
-        Ok(Routes::new(server!(node, service)))
+        let alerts = service.alerts();
+        Ok(Routes::new(server!(node, service)).add_service(server!(node, alerts)))
     }
     .boxed()
 }

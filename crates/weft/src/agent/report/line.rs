@@ -8,11 +8,10 @@ use std::{
 
 use tokio::{
     sync::{Mutex, mpsc},
-    time::{sleep, timeout},
+    time::sleep,
 };
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Code, Status};
 use weft_kit::Ids;
 use weft_proto::weft::telemetry::v1::{
     AttachReporterRequest, AttachReporterResponse, MetricType, Report, ReporterOpen, SeriesDefinition,
@@ -21,9 +20,9 @@ use weft_proto::weft::telemetry::v1::{
 use weft_series::Batch;
 
 use super::{Reading, Readings, read, settings::TelemetrySettings, spool::Spool};
-use crate::{
-    agent::{tokens::Tokens, way::PATIENCE},
-    client::Connection,
+use crate::agent::{
+    tokens::Tokens,
+    way::{self, Way, gone, within},
 };
 
 /// Reports that may wait for their acknowledgement.
@@ -40,7 +39,7 @@ type Name = (String, Vec<(&'static str, String)>);
 pub(crate) struct Line {
     /// The agent's name.
     name: String,
-    connection: Connection,
+    way: Way,
     tokens: Arc<Mutex<Tokens>>,
     ids: Ids,
     readings: mpsc::Receiver<Readings>,
@@ -55,8 +54,7 @@ pub(crate) struct Line {
 
 /// A connection.
 struct Attached {
-    say: mpsc::Sender<AttachReporterRequest>,
-    heard: Streaming<AttachReporterResponse>,
+    stream: way::Attached<AttachReporterRequest, AttachReporterResponse>,
     defined: HashSet<i32>,
     acknowledged: i64,
 }
@@ -64,7 +62,7 @@ struct Attached {
 impl Line {
     pub(crate) fn new(
         name: &str,
-        connection: Connection,
+        way: Way,
         tokens: Arc<Mutex<Tokens>>,
         settings: &TelemetrySettings,
         folder: std::path::PathBuf,
@@ -72,7 +70,7 @@ impl Line {
         let ids = Ids::system();
         Self {
             name: name.to_owned(),
-            connection,
+            way,
             tokens,
             incarnation: ids.uuid().to_string(),
             ids,
@@ -143,7 +141,7 @@ impl Line {
                     self.send(&mut attached, report.clone()).await?;
                     self.unacknowledged.push_back(Report { sequence: self.sequence, ..report });
                 }
-                heard = attached.heard.message() => {
+                heard = attached.stream.hear() => {
                     hear(&mut attached, heard?)?;
                     let until = attached.acknowledged;
                     while self.unacknowledged.front().is_some_and(|report| report.sequence <= until) {
@@ -168,13 +166,13 @@ impl Line {
                 let report = Report { sequence: self.sequence, ..report };
                 say(attached, report).await?;
                 while self.sequence - attached.acknowledged >= AHEAD as i64 {
-                    let heard = within(attached.heard.message()).await?;
+                    let heard = within(attached.stream.hear()).await?;
                     hear(attached, heard)?;
                 }
             }
         }
         while attached.acknowledged < self.sequence {
-            let heard = within(attached.heard.message()).await?;
+            let heard = within(attached.stream.hear()).await?;
             hear(attached, heard)?;
         }
         attached.defined.clear();
@@ -200,21 +198,14 @@ impl Line {
             incarnation: self.incarnation.clone(),
             labels: [("host".to_owned(), host)].into(),
         };
-        let (sender, said) = mpsc::channel(8);
-        // The channel is empty.
-        let _ = sender.try_send(AttachReporterRequest { action: Some(Action::Open(open)) });
-        let mut request = Request::new(ReceiverStream::new(said));
-        let value = format!("Bearer {}", token.reveal()).parse();
-        let value = value.map_err(|_| Status::internal("the mesh gave a token that is none"))?;
-        request.metadata_mut().insert("authorization", value);
-        let mut client = self.connection.telemetry();
-        let mut heard = within(client.attach_reporter(request)).await?.into_inner();
-        match within(heard.message()).await?.and_then(|heard| heard.event) {
+        let open = AttachReporterRequest { action: Some(Action::Open(open)) };
+        let mut stream = self.way.report(&token, open).await?;
+        match within(stream.hear()).await?.and_then(|heard| heard.event) {
             Some(Event::Opened(opened)) => {
                 let acknowledged = opened.acknowledged_sequence;
                 // Numbers go on where the mesh is.
                 self.sequence = self.sequence.max(acknowledged);
-                Ok(Attached { say: sender, heard, defined: HashSet::new(), acknowledged })
+                Ok(Attached { stream, defined: HashSet::new(), acknowledged })
             }
             _ => Err(Status::internal("the mesh did not open the stream")),
         }
@@ -252,7 +243,7 @@ impl Line {
 
 async fn say(attached: &mut Attached, report: Report) -> Result<(), Status> {
     let said = AttachReporterRequest { action: Some(Action::Report(report)) };
-    attached.say.send(said).await.map_err(|_| Status::unavailable("the connection broke off"))
+    attached.stream.say(said).await
 }
 
 fn hear(attached: &mut Attached, heard: Option<AttachReporterResponse>) -> Result<(), Status> {
@@ -266,10 +257,6 @@ fn hear(attached: &mut Attached, heard: Option<AttachReporterResponse>) -> Resul
             Ok(())
         }
         Some(Event::Opened(_)) => Ok(()),
-        None => Err(Status::unavailable("the connection broke off")),
+        None => Err(gone()),
     }
-}
-
-async fn within<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-    timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(Status::unavailable("the mesh does not answer")))
 }

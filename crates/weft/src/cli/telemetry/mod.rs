@@ -81,7 +81,7 @@ pub(crate) enum TelemetryCommand {
 }
 
 /// A duration as configuration has it: `90s`, `1h 30m`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let quoted = serde_json::Value::String(text.to_owned());
     humantime_serde::deserialize(quoted).map_err(|_| format!("{text:?} is no duration, such as 90s or 1h"))
 }
