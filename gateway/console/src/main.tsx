@@ -10,6 +10,8 @@ import "./styles/graph.css";
 import "./styles/sources.css";
 import "./styles/fleet.css";
 import "./styles/analysis.css";
+import "./styles/telemetry.css";
+import "./styles/alerts.css";
 import { router } from "./app/router";
 import { keepRenewing, redeemTicket, takeTicket } from "./auth/sign-in";
 import { isTransient } from "./rpc/errors";

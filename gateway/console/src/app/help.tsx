@@ -15,6 +15,8 @@ const KEYS: readonly [string, string][] = [
   ["+ −", "Zoom"],
   ["Space", "Start or stop the layout"],
   ["T", "Change between map and table"],
+  ["+ −   ← →   0", "In a chart: zoom, move, back to now"],
+  ["[   ]", "In a chart: the values one step before or after"],
   ["Double click", "Fly to a node, or zoom in"],
 ];
 

@@ -54,7 +54,7 @@ function PaletteDialog() {
 
   const commands = useMemo<Command[]>(() => {
     const go = (
-      to: "/graphs" | "/fleet" | "/commands" | "/settings" | "/settings/api-keys",
+      to: "/graphs" | "/fleet" | "/commands" | "/telemetry" | "/alerts" | "/settings" | "/settings/api-keys",
       title: string,
       icon: IconName,
     ): Command => ({
@@ -79,6 +79,8 @@ function PaletteDialog() {
       go("/graphs", "Graphs", "graph"),
       go("/fleet", "Fleet", "hosts"),
       go("/commands", "Commands", "terminal"),
+      go("/telemetry", "Telemetry", "chart"),
+      go("/alerts", "Alerts", "bell"),
       go("/settings", "Settings", "settings"),
       go("/settings/api-keys", "API keys", "key"),
       { id: "theme", title: "Change between light and dark", icon: "moon", run: theme.toggle },

@@ -7,6 +7,7 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import type { TelemetrySearch } from "../telemetry/search";
 import { Broken, Loading, NotFound, Shell } from "./shell";
 
 // Each page is a file of its own, loaded when somebody goes there or is about to.
@@ -16,6 +17,8 @@ const FleetPage = lazyRouteComponent(() => import("../fleet/page"), "FleetPage")
 const AgentPage = lazyRouteComponent(() => import("../fleet/agent-page"), "AgentPage");
 const CommandsPage = lazyRouteComponent(() => import("../commands/page"), "CommandsPage");
 const CommandPage = lazyRouteComponent(() => import("../commands/command-page"), "CommandPage");
+const TelemetryPage = lazyRouteComponent(() => import("../telemetry/page"), "TelemetryPage");
+const AlertsPage = lazyRouteComponent(() => import("../alerts/page"), "AlertsPage");
 const settingsPages = () => import("../settings/pages");
 const SettingsLayout = lazyRouteComponent(settingsPages, "SettingsLayout");
 const GeneralPage = lazyRouteComponent(settingsPages, "GeneralPage");
@@ -126,6 +129,40 @@ const command = createRoute({
   }),
 });
 
+const whole = (value: unknown): number | undefined =>
+  Number.isSafeInteger(value) ? (value as number) : undefined;
+
+const telemetry = createRoute({
+  getParentRoute: () => root,
+  path: "/telemetry",
+  component: TelemetryPage,
+  validateSearch: (search: Record<string, unknown>): TelemetrySearch => ({
+    project: text(search.project),
+    // A query may be a number, which the address bar makes one.
+    q: search.q === undefined ? undefined : text(String(search.q)),
+    last: text(search.last),
+    from: whole(search.from),
+    to: whole(search.to),
+    every: text(search.every),
+    before: text(search.before),
+  }),
+});
+
+export interface AlertsSearch {
+  project?: string;
+  view?: "rules" | "silences";
+}
+
+const alerts = createRoute({
+  getParentRoute: () => root,
+  path: "/alerts",
+  component: AlertsPage,
+  validateSearch: (search: Record<string, unknown>): AlertsSearch => ({
+    project: text(search.project),
+    view: search.view === "rules" || search.view === "silences" ? search.view : undefined,
+  }),
+});
+
 const settings = createRoute({ getParentRoute: () => root, path: "/settings", component: SettingsLayout });
 const general = createRoute({ getParentRoute: () => settings, path: "/", component: GeneralPage });
 const apiKeys = createRoute({
@@ -148,6 +185,8 @@ export const router = createRouter({
     agent,
     commands,
     command,
+    telemetry,
+    alerts,
     settings.addChildren([general, apiKeys, routes]),
   ]),
   defaultPreload: "intent",

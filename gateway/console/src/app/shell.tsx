@@ -19,7 +19,7 @@ import { theme } from "./theme";
 // One row for each area of the product that exists. An area that does not exist
 // yet has no row: a link that leads nowhere teaches people not to click.
 const AREAS: readonly {
-  to: "/graphs" | "/fleet" | "/commands" | "/settings";
+  to: "/graphs" | "/fleet" | "/commands" | "/telemetry" | "/alerts" | "/settings";
   label: string;
   icon: IconName;
   end?: boolean;
@@ -27,6 +27,8 @@ const AREAS: readonly {
   { to: "/graphs", label: "Graphs", icon: "graph" },
   { to: "/fleet", label: "Fleet", icon: "hosts" },
   { to: "/commands", label: "Commands", icon: "terminal" },
+  { to: "/telemetry", label: "Telemetry", icon: "chart" },
+  { to: "/alerts", label: "Alerts", icon: "bell" },
   { to: "/settings", label: "Settings", icon: "settings", end: true },
 ];
 

@@ -2,7 +2,7 @@
 // operator does with it.
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { type ReactNode, useEffect, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 import { currentProject } from "../app/project";
 import { ShellTools } from "../app/shell";
 import { useStore } from "../app/store";
@@ -12,6 +12,7 @@ import { CommandRows } from "../commands/rows";
 import type { Agent } from "../gen/weft/agent/v1/agent_pb";
 import { AgentService } from "../gen/weft/agent/v1/agent_service_pb";
 import { CommandService } from "../gen/weft/command/v1/command_service_pb";
+import { TelemetryService } from "../gen/weft/telemetry/v1/telemetry_service_pb";
 import { describe } from "../rpc/errors";
 import { agents as agentClient, commands } from "../rpc/fleet";
 import { may } from "../rpc/policy";
@@ -23,6 +24,9 @@ import { DeleteAgentDialog, EditAgentDialog, MaintenanceDialog } from "./dialogs
 import { tell, useFleet, useHeartbeats } from "./live";
 import { reasonOf, roundTripMs, stateOf, titleOf } from "./model";
 import { Labels, State } from "./parts";
+
+// What draws them is fetched while the rest is read.
+const HostCharts = lazy(async () => ({ default: (await import("../telemetry/host-charts")).HostCharts }));
 
 const route = getRouteApi("/fleet/$project/$agent");
 const COMMANDS = 20;
@@ -77,6 +81,7 @@ function Details({ agent, project }: { agent: Agent; project: string }) {
   const { principal } = useStore(session.store);
   const mayChange = may(principal, AgentService.method.updateAgent, project);
   const mayCommand = may(principal, CommandService.method.createCommand, project);
+  const mayMeasure = may(principal, TelemetryService.method.watchQuery, project);
   const [open, setOpen] = useState<Open>(null);
   const close = () => setOpen(null);
   return (
@@ -107,6 +112,11 @@ function Details({ agent, project }: { agent: Agent; project: string }) {
         <Host agent={agent} />
         <Connection agent={agent} />
       </div>
+      {mayMeasure && (
+        <Suspense>
+          <HostCharts project={project} host={lastPart(agent.name)} />
+        </Suspense>
+      )}
       <Commands agent={agent} project={project} />
       {open === "command" && (
         <CommandDialog
