@@ -2,6 +2,7 @@
 
 mod analyses;
 mod drain;
+mod executions;
 mod kill;
 mod ledger;
 mod refresh;

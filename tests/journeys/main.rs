@@ -5,6 +5,7 @@
 mod analysing;
 mod data;
 mod dragging;
+mod executing;
 mod filling;
 mod folders;
 mod one_process;

@@ -20,13 +20,14 @@ class Mesh:
     """One process of the program over one data folder. May be stopped and started again.
 
     A whole mesh (`weft up`) by default; with `services`, only those (`weft serve`), configured by
-    `environment`.
+    `environment`. With `host_agent` the mesh watches its own host, as it does by itself.
     """
 
-    def __init__(self, data, listen="127.0.0.1:0", arguments=(), services=(), environment=None):
+    def __init__(self, data, listen="127.0.0.1:0", arguments=(), services=(), environment=None, host_agent=False):
         self.data = pathlib.Path(data)
         self.listen = listen
-        self.command = ["serve", *services] if services else ["up"]
+        # Most tests say themselves which agents there are.
+        self.command = ["serve", *services] if services else ["up", *([] if host_agent else ["--no-host-agent"])]
         self.arguments = list(arguments)
         self.environment = environment or {}
         self.log = self.data.parent / f"{self.data.name}.log"

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import grpc
@@ -346,6 +347,15 @@ def test_an_agent_behind_an_old_proxy_comes_in_by_a_websocket_and_comes_back(fle
             return fleet.until(lambda agents: agents["far"]["state"] == "AGENT_STATE_ONLINE")["far"]
 
         before = connected(1)
+        # Its numbers come the same way.
+        reported = {"query": 'count({__name__=~"host_.*", host="far"})'}
+        asked = "/api/v1/query?" + urllib.parse.urlencode(reported)
+        rest = Rest(fleet.mesh, fleet.mesh.key)
+        deadline = time.monotonic() + 60
+        while not (found := rest("GET", asked).json["data"]["result"]):
+            assert time.monotonic() < deadline, log.read_text()[-2000:]
+            time.sleep(0.1)
+        assert int(found[0]["value"][1]) >= 5
         # A lost connection: the same program goes on with the same session.
         proxy.cut()
         back = connected(2)
@@ -362,3 +372,55 @@ def test_an_agent_behind_an_old_proxy_comes_in_by_a_websocket_and_comes_back(fle
         assert (stopped["state"], stopped["stateReason"]) == ("AGENT_STATE_OFFLINE", "STOPPED")
     finally:
         proxy.end()
+
+
+def test_a_mesh_watches_its_own_host_unless_told_not_to(tmp_path):
+    mesh = Mesh(tmp_path / "data", host_agent=True).start()
+
+    def weft(*arguments):
+        command = [BIN, "--data", mesh.data, *arguments]
+        return subprocess.run(command, capture_output=True, env=clean(), timeout=60, check=True).stdout.decode()
+
+    def agents():
+        return json.loads(weft("agents", "list", "-o", "json")).get("agents", [])
+
+    def until(is_so):
+        deadline = time.monotonic() + 60
+        while not (found := is_so()):
+            assert time.monotonic() < deadline, mesh.log.read_text()[-4000:]
+            time.sleep(0.2)
+        return found
+
+    def online():
+        return [agent for agent in agents() if agent["state"] == "AGENT_STATE_ONLINE"]
+
+    def values(host, function, span):
+        query = {"query": f'{function}(host_memory_total_bytes{{host="{host}"}}[{span}])'}
+        found = rest("GET", "/api/v1/query?" + urllib.parse.urlencode(query)).json["data"]["result"]
+        return float(found[0]["value"][1]) if found else 0
+
+    try:
+        rest = Rest(mesh, mesh.key)
+        [agent] = until(online)
+        host = agent["name"].rsplit("/", 1)[1]
+        assert agent["host"]["hostname"] == socket.gethostname()[:64]
+        until(lambda: values(host, "count_over_time", "1m") >= 2)
+        # It goes on as the same one after a power cut, and no second one joins.
+        mesh.kill()
+        mesh.start()
+        rest = Rest(mesh, mesh.key)
+        until(lambda: values(host, "count_over_time", "5s") >= 1)
+        [back] = until(online)
+        assert (back["uid"], "keyConflict" in back) == (agent["uid"], False)
+        # Who reads the log finds no credential, and others cannot read the key.
+        home = mesh.data / "host-agent"
+        assert (home / "agent.key").stat().st_mode & 0o077 == 0
+        log = mesh.log.read_text()
+        assert "weft_enroll_" not in log and (home / "agent.key").read_text().strip() not in log
+        # Who was removed stays away.
+        weft("agents", "delete", agent["name"])
+        until(lambda: "not watched any more" in mesh.log.read_text())
+        assert agents() == []
+        assert mesh.stop() == 0
+    finally:
+        mesh.kill()

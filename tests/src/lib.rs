@@ -4,7 +4,8 @@
 //! - [`mesh`] starts all services in this process, [`process`] the real program; [`database`] finds the
 //!   servers that a mesh of several processes needs. [`gateways`] stand beside one another.
 //! - [`client`] calls a mesh, over [`http`], [`socket`] and [`wire`] also in ways that no decent client
-//!   would, and [`refused`] reads what it gets for it. [`graphs`] and [`layouts`] are short words for common calls.
+//!   would, and [`refused`] reads what it gets for it. [`graphs`], [`layouts`] and
+//!   [`workflows`] are short words for common calls.
 
 pub mod client;
 pub mod database;
@@ -19,3 +20,4 @@ pub mod refused;
 pub mod runtime;
 pub mod socket;
 pub mod wire;
+pub mod workflows;

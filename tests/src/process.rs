@@ -72,7 +72,8 @@ impl Process {
         let mut command = Command::new(binary());
         let mut name = "weft is up".to_owned();
         if self.services.is_empty() {
-            command.arg("up");
+            // Most tests say themselves which agents there are.
+            command.args(["up", "--no-host-agent"]);
         } else {
             command.arg("serve").args(&self.services);
             name = self.services.join(", ");

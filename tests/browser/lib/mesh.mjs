@@ -23,7 +23,7 @@ export async function startMesh() {
   mkdirSync(notes);
   // The program refuses WEFT_ variables that it does not know, and the tests have some.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WEFT_")));
-  const child = spawn(BINARY, ["up", "--listen", "127.0.0.1:0", "--data", data, "--folder", `notes=${notes}`], {
+  const child = spawn(BINARY, ["up", "--no-host-agent", "--listen", "127.0.0.1:0", "--data", data, "--folder", `notes=${notes}`], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...env, ...SETTINGS },
   });
