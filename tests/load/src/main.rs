@@ -9,6 +9,7 @@ mod analytics;
 mod attacks;
 mod commands;
 mod drain;
+mod executions;
 mod files;
 mod gateway;
 mod graph;
@@ -19,12 +20,18 @@ mod report;
 mod rpc;
 mod shown;
 mod sockets;
+mod telemetry;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
+use mimalloc::MiMalloc;
 use weft_kit::{config::ObserveOptions, observe};
+
+/// As the program has it, so that clients cost no more than servers, and bare peers have what it has.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measure the mesh on this machine.
 #[derive(Debug, Parser)]
@@ -44,9 +51,12 @@ struct Arguments {
     /// nats-server's program, which `sockets` measures against; `tools/setup bench` installs it.
     #[arg(long, value_name = "PATH", default_value = "nats-server")]
     nats: PathBuf,
-    /// Measure `sockets` or `analytics` without its peers: for those who work on ours.
+    /// Measure `sockets`, `analytics` or `telemetry` without its peers: for those who work on ours.
     #[arg(long)]
     alone: bool,
+    /// Hosts of `telemetry`, each with 20 series of 500 samples.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    hosts: u32,
     /// A graph for `analytics`, in a format that is imported; the packages of Debian if not given.
     #[arg(long = "graph", value_name = "FILE")]
     graphs: Vec<PathBuf>,
@@ -69,12 +79,17 @@ enum Scenario {
     Graph,
     /// Commands from a client to agents on their own streams, and their results on disk.
     Commands,
+    /// Runs of a workflow graph of ten steps, each generation on disk before the next.
+    Executions,
     /// REST, gRPC-web, Connect and gRPC through the gateway, against Envoy with the same service behind it.
     Gateway,
     /// Positions of 100,000 nodes to 1, 10 and 100 viewers: rate, size, time from step to socket.
     Positions,
     /// 10,000 WebSockets: memory of idle ones, and a change stream to all of them, against a bare server and NATS.
     Sockets,
+    /// Samples by remote write and by the report stream, on disk, and questions about them, against VictoriaMetrics and
+    /// Prometheus where they are installed.
+    Telemetry,
     /// Not a scenario: the bare server of `sockets`, until standard input ends.
     #[value(hide = true)]
     Broadcast,
@@ -97,11 +112,16 @@ fn main() -> Result<()> {
             }
             Scenario::Attacks => attacks::measure(arguments.rounds).await,
             Scenario::Commands => Box::pin(commands::measure(arguments.rounds)).await,
+            Scenario::Executions => Box::pin(executions::measure(arguments.rounds)).await,
             Scenario::Drain => drain::measure(arguments.rounds).await,
             Scenario::Rpc => rpc::measure(arguments.rounds).await,
             Scenario::Graph => Box::pin(graph::measure(arguments.rounds)).await,
             Scenario::Gateway => gateway::measure(arguments.rounds, &arguments.envoy).await,
             Scenario::Positions => Box::pin(positions::measure(arguments.rounds)).await,
+            Scenario::Telemetry => {
+                Box::pin(telemetry::measure(arguments.rounds, arguments.hosts as usize, arguments.alone))
+                    .await
+            }
             Scenario::Sockets | Scenario::Broadcast => {
                 sockets::measure(arguments.rounds, arguments.alone, &arguments.nats).await
             }

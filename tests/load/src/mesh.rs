@@ -48,7 +48,8 @@ impl Mesh {
         let unlimited = Rates { per_second: u32::MAX, burst: u32::MAX };
         let rate = &mut config.limits.rate;
         (rate.read, rate.write, rate.bulk, rate.stream) = (unlimited, unlimited, unlimited, unlimited);
-        let node = Node::start(config, &ROLES.map(|role| role.name)).await?;
+        // What a node is while it begins is large.
+        let node = Box::pin(Node::start(config, &ROLES.map(|role| role.name))).await?;
         let key = node.admin.as_ref().context("it has the identity service")?.secret.reveal().to_owned();
         let channel =
             Endpoint::from_shared(format!("http://{}", node.address))?.tcp_nodelay(true).connect().await?;
