@@ -63,6 +63,32 @@ impl Envelopes {
         Ok(())
     }
 
+    /// Looks at all that a client sends to the method at `path`, which takes one message.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn look_at_one(bytes: &[u8], limit: usize, path: &str) -> Result<(), Status> {
+        let mut envelopes = Self::new(limit);
+        envelopes.pass(bytes)?;
+        envelopes.check_count(Some(path))?;
+        envelopes.check_end(Some(path))
+    }
+
+    fn check_count(&self, one: Option<&str>) -> Result<(), Status> {
+        match one {
+            Some(path) if self.count > 1 => Err(words::one_message(path)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_end(&self, one: Option<&str>) -> Result<(), Status> {
+        match one {
+            _ if !self.is_between() => Err(words::malformed("the body ends inside of a message")),
+            Some(path) if self.count == 0 => Err(words::one_message(path)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether no message has begun and is not yet whole.
     pub(crate) fn is_between(&self) -> bool {
         self.seen == 0 && self.rest == 0
@@ -93,18 +119,11 @@ impl Requests {
 
     fn check(&mut self, bytes: &[u8]) -> Result<(), Status> {
         self.envelopes.pass(bytes)?;
-        match &self.one {
-            Some(path) if self.envelopes.count > 1 => Err(words::one_message(path)),
-            _ => Ok(()),
-        }
+        self.envelopes.check_count(self.one.as_deref())
     }
 
     fn check_end(&self) -> Result<(), Status> {
-        match &self.one {
-            _ if !self.envelopes.is_between() => Err(words::malformed("the body ends inside of a message")),
-            Some(path) if self.envelopes.count == 0 => Err(words::one_message(path)),
-            _ => Ok(()),
-        }
+        self.envelopes.check_end(self.one.as_deref())
     }
 
     fn refuse(&mut self, status: Status) -> Status {

@@ -17,7 +17,7 @@ use tonic::{
 
 use crate::{catalog::Entry, words};
 
-pub(crate) use self::unary::{Whole, unary};
+pub(crate) use self::unary::{PREFIX, Whole, ended, unary};
 
 /// What a call carries besides its messages.
 #[derive(Clone, Debug, Default)]
@@ -129,7 +129,11 @@ fn in_our_words(status: Status, limit: usize) -> Status {
     if is_too_large { words::too_large(limit) } else { status }
 }
 
-async fn within<T>(
+/// What comes of the work, if that is before the deadline.
+///
+/// # Errors
+/// Those of the work, and DEADLINE_EXCEEDED.
+pub(crate) async fn within<T>(
     deadline: Option<Instant>,
     work: impl Future<Output = Result<T, Status>>,
 ) -> Result<T, Status> {

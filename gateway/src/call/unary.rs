@@ -12,7 +12,7 @@ use super::{Head, fitting, within};
 use crate::{catalog::Entry, words};
 
 /// What stands before a message: whether it is compressed, and its length.
-const PREFIX: usize = 5;
+pub(crate) const PREFIX: usize = 5;
 
 /// The answer of a method that is no stream.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(crate) async fn unary(entry: &Entry, head: Head, message: Bytes, limit: usiz
             None => {}
         }
         let (message, trailers) = read(body, limit).await?;
-        end(&trailers, head.status)?;
+        ended(&trailers, head.status)?;
         let message = message.ok_or_else(no_answer)?;
         let metadata = MetadataMap::from_headers(head.headers);
         Ok(Whole { metadata, message, trailers: MetadataMap::from_headers(trailers) })
@@ -106,7 +106,7 @@ async fn read(mut body: Body, limit: usize) -> Result<(Option<Bytes>, HeaderMap)
     // Nobody was told that it might be compressed.
     let Some(length) = length.filter(|_| heard[0] == 0) else {
         // Where it broke off, the status says why.
-        end(&trailers, StatusCode::OK)?;
+        ended(&trailers, StatusCode::OK)?;
         let problem = "the service answered with something that is no message";
         return Err(Problem::internal("ANSWER_NOT_READABLE", problem).into());
     };
@@ -120,7 +120,10 @@ fn length(heard: &[u8]) -> Option<usize> {
 }
 
 /// How the call ended, by its trailers; without a status in them by that of HTTP, as gRPC maps it.
-fn end(trailers: &HeaderMap, status: StatusCode) -> Result<(), Status> {
+///
+/// # Errors
+/// Its status where that is not OK.
+pub(crate) fn ended(trailers: &HeaderMap, status: StatusCode) -> Result<(), Status> {
     if let Some(status) = Status::from_header_map(trailers) {
         return if status.code() == Code::Ok { Ok(()) } else { Err(status) };
     }
@@ -158,7 +161,7 @@ mod tests {
         Frame::data(Bytes::from_static(bytes))
     }
 
-    fn ended(code: &'static str) -> Frame<Bytes> {
+    fn trailing(code: &'static str) -> Frame<Bytes> {
         Frame::trailers(
             [(header::HeaderName::from_static("grpc-status"), HeaderValue::from_static(code))]
                 .into_iter()
@@ -169,18 +172,18 @@ mod tests {
     #[tokio::test]
     async fn a_message_is_read_however_it_is_cut() {
         for frames in [
-            vec![data(b"\0\0\0\0\x03abc"), ended("0")],
-            vec![data(b""), data(b"\0\0"), data(b"\0\0\x03"), data(b"ab"), data(b"c"), ended("0")],
+            vec![data(b"\0\0\0\0\x03abc"), trailing("0")],
+            vec![data(b""), data(b"\0\0"), data(b"\0\0\x03"), data(b"ab"), data(b"c"), trailing("0")],
             // A second message is nobody's.
-            vec![data(b"\0\0\0\0\x03abc\0\0\0\0\x01d"), ended("0")],
+            vec![data(b"\0\0\0\0\x03abc\0\0\0\0\x01d"), trailing("0")],
         ] {
             let (message, trailers) = heard(frames).await.expect("an answer");
             assert_eq!(message.as_deref(), Some(&b"abc"[..]));
-            assert!(end(&trailers, StatusCode::OK).is_ok());
+            assert!(ended(&trailers, StatusCode::OK).is_ok());
         }
-        let (message, _) = heard(vec![data(b"\0\0\0\0\0"), ended("0")]).await.expect("an empty message");
+        let (message, _) = heard(vec![data(b"\0\0\0\0\0"), trailing("0")]).await.expect("an empty message");
         assert_eq!(message.as_deref(), Some(&b""[..]));
-        assert!(heard(vec![ended("0")]).await.expect("nothing").0.is_none());
+        assert!(heard(vec![trailing("0")]).await.expect("nothing").0.is_none());
     }
 
     #[tokio::test]
@@ -188,9 +191,9 @@ mod tests {
         for (frames, code) in [
             (vec![data(b"\0\0\0\0\x0b")], Code::ResourceExhausted),
             (vec![data(b"\0\xff\xff\xff\xff")], Code::ResourceExhausted),
-            (vec![data(b"\x01\0\0\0\x03abc"), ended("0")], Code::Internal),
-            (vec![data(b"\0\0\0\0\x03ab"), ended("0")], Code::Internal),
-            (vec![data(b"\0\0\0"), ended("14")], Code::Unavailable),
+            (vec![data(b"\x01\0\0\0\x03abc"), trailing("0")], Code::Internal),
+            (vec![data(b"\0\0\0\0\x03ab"), trailing("0")], Code::Internal),
+            (vec![data(b"\0\0\0"), trailing("14")], Code::Unavailable),
             (vec![data(b"\0\0\0")], Code::Unknown),
         ] {
             assert_eq!(heard(frames).await.expect_err("no message").code(), code);
@@ -201,7 +204,7 @@ mod tests {
     fn an_end_without_a_status_is_told_by_that_of_http() {
         for (status, code) in [(404, Code::Unimplemented), (503, Code::Unavailable), (200, Code::Unknown)] {
             let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(end(&HeaderMap::new(), status).expect_err("no status").code(), code);
+            assert_eq!(ended(&HeaderMap::new(), status).expect_err("no status").code(), code);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! gRPC and gRPC-web: passed through, message for message, under the bounds that the other protocols have.
 
+mod web;
+
 use std::{
     convert::Infallible,
     sync::Arc,
@@ -53,6 +55,15 @@ pub(crate) async fn handle(
         }
         Protocol::Grpc => pass(&shared, request).await,
         Protocol::Web => {
+            if request.method() == Method::POST
+                && let tables = shared.tables.load()
+                && let Some(entry) = tables.catalog.method(request.uri().path())
+                && web::is_whole(entry, request.headers())
+            {
+                let entry = Arc::clone(entry);
+                drop(tables);
+                return web::answer(&shared, &entry, request).await;
+            }
             let Ok(response) = GrpcWebLayer::new().layer(PassThrough(shared)).oneshot(request).await;
             response
         }
