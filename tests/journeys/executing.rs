@@ -1,6 +1,16 @@
 //! Running workflow graphs: over gRPC and REST, through every kind of wait, with what it calls and what it may not.
 
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value as Json, json};
+use tokio::{net::TcpListener, task::JoinSet};
 use tonic::Code;
 use weft_proto::weft::{
     execution::v1::{
@@ -30,11 +40,62 @@ async fn workflows_are_run_waited_for_retried_and_forgotten() {
     waits(&client).await;
     is_retried_with_the_mended_graph(&client).await;
     calls_the_mesh(&client, &client.url).await;
+    keeps_to_its_limits(&client).await;
     is_refused_what_is_wrong(&client).await;
     over_rest(&client).await;
     is_found_and_forgotten(&client).await;
     who_may(&client).await;
     mesh.stop_unhurt().await;
+}
+
+/// A server that counts who asks at once, for `/0` and for `/1`; an answer takes a while.
+struct Asked {
+    url: String,
+    /// How often it was asked, how many it answers now, and how many these were at most.
+    counts: Arc<Mutex<(u32, [u32; 2], [u32; 2])>>,
+    _tasks: JoinSet<()>,
+}
+
+impl Asked {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let counts = Arc::default();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Self::serve(listener, Arc::clone(&counts)));
+        Self { url, counts, _tasks: tasks }
+    }
+
+    async fn serve(listener: TcpListener, counts: Arc<Mutex<(u32, [u32; 2], [u32; 2])>>) {
+        let mut connections = JoinSet::new();
+        while let Ok((socket, _)) = listener.accept().await {
+            let counts = Arc::clone(&counts);
+            let answer = service_fn(move |request: Request<Incoming>| {
+                let (counts, kind) = (Arc::clone(&counts), usize::from(request.uri().path() == "/1"));
+                async move {
+                    {
+                        let (count, now, most) = &mut *counts.lock().expect("nothing panics with it");
+                        *count += 1;
+                        now[kind] += 1;
+                        most[kind] = most[kind].max(now[kind]);
+                    }
+                    tokio::time::sleep(Duration::from_millis(30)).await;
+                    counts.lock().expect("nothing panics with it").1[kind] -= 1;
+                    Ok::<_, Infallible>(Response::new(String::new()))
+                }
+            });
+            connections.spawn(async move {
+                let connection = hyper::server::conn::http1::Builder::new();
+                // Ends with an error when its client is gone.
+                drop(connection.serve_connection(TokioIo::new(socket), answer).await);
+            });
+        }
+    }
+
+    fn seen(&self) -> (u32, [u32; 2]) {
+        let (count, _, most) = *self.counts.lock().expect("nothing panics with it");
+        (count, most)
+    }
 }
 
 /// A workflow with a branch, a map with a body, a sub-graph and a delay.
@@ -215,6 +276,41 @@ async fn is_retried_with_the_mended_graph(client: &Client) {
     client.executions().retry_execution(retry).await.expect("it is a repeat");
     let after = workflows::steps(client, &failed.name).await;
     assert_eq!(before[1].end_time, after[1].end_time, "what finished was not run again");
+}
+
+/// Two runs of two workflows ask the same server, which is never asked more often at once than they say.
+async fn keeps_to_its_limits(client: &Client) {
+    let asked = Asked::start().await;
+    let workflow = |at_once: u32| {
+        let limit = json!({"name": "weather", "key": "item % 2", "at_once": at_once});
+        vec![
+            node("start", "input", json!({})),
+            node("each", "map", json!({"items": "input.list", "parallel": 12})),
+            node("one", "input", json!({"parent": "each"})),
+            node(
+                "ask",
+                "http",
+                json!({"parent": "each", "url": format!("{}/${{item % 2}}", asked.url), "limit": limit}),
+            ),
+            node("done", "output", json!({"parent": "each"})),
+            node("end", "output", json!({})),
+            way("start", "", "each"),
+            way("one", "", "ask"),
+            way("ask", "", "done"),
+            way("each", "", "end"),
+        ]
+    };
+    let mut names = Vec::new();
+    for id in ["limited", "limited-too"] {
+        let graph = workflows::create(client, id, workflow(2)).await;
+        names.push(workflows::start(client, &graph, json!({"list": (0..12).collect::<Vec<_>>()})).await);
+    }
+    for name in names {
+        let ended = workflows::ended(client, &name).await;
+        assert_eq!(ended.state(), ExecutionState::Succeeded, "{:?}", ended.error);
+    }
+    let (count, most) = asked.seen();
+    assert_eq!((count, most), (24, [2, 2]), "all there is room for, and no more");
 }
 
 /// A method of the mesh, HTTP to where it may and where it may not.

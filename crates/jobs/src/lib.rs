@@ -26,7 +26,10 @@ mod view;
 mod watchers;
 
 pub use crate::{
-    domain::model::{End, JobKey, Limit, Outcome, Priority, Retry, State, Stop, Terms},
+    domain::{
+        model::{End, JobKey, Limit, Outcome, Priority, Retry, State, Stop, Terms},
+        ready::{LaneKey, Limits, Pick, Ready},
+    },
     error::JobsError,
     jobs::{Connection, Deps, Jobs, Sender},
     message::{

@@ -1,6 +1,6 @@
 //! Settings of the execution service.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use weft_kit::config::Network;
@@ -12,8 +12,15 @@ pub struct Options {
     /// How many executions may be at work at once; more are refused. Those that wait for a time, a signal or a person
     /// do not count.
     pub max_active: usize,
+    /// How many of them may be of one project.
+    pub max_active_per_project: usize,
     /// How many steps of all executions may act outside at once; others wait for their turn.
     pub max_outside: usize,
+    /// How many of them may be of one project.
+    pub max_outside_per_project: usize,
+    /// Shares of projects in these turns, where they are not 1: a project with 3 begins three steps while others begin
+    /// one.
+    pub weights: BTreeMap<String, u32>,
     /// How long one attempt of a step may act outside, unless its node says otherwise.
     #[serde(with = "humantime_serde")]
     pub step_timeout: Duration,
@@ -37,7 +44,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_active: 100_000,
+            max_active_per_project: 50_000,
             max_outside: 2_000,
+            max_outside_per_project: 1_000,
+            weights: BTreeMap::new(),
             step_timeout: Duration::from_mins(5),
             max_value_bytes: 4 << 20,
             http_networks: Vec::new(),

@@ -70,6 +70,9 @@ pub enum Error {
     /// As many executions are at work as may be.
     #[error("at most {0} executions may be at work")]
     TooMany(usize),
+    /// As many executions of the project are at work as may be.
+    #[error("at most {0} executions of a project may be at work")]
+    TooManyOfProject(usize),
     /// The request id was used for another request.
     #[error("request_id: was used for another request")]
     RequestIdReused,
@@ -166,6 +169,9 @@ impl From<Error> for Status {
             Error::WrongState(_) => Problem::failed_precondition("WRONG_STATE", message),
             Error::TooMany(limit) => Problem::resource_exhausted("TOO_MANY_EXECUTIONS", message)
                 .quota("executions at work", format!("at most {limit}"))
+                .retry_after(Duration::from_secs(5)),
+            Error::TooManyOfProject(limit) => Problem::resource_exhausted("TOO_MANY_EXECUTIONS", message)
+                .quota("executions of the project at work", format!("at most {limit}"))
                 .retry_after(Duration::from_secs(5)),
             Error::RequestIdReused => Problem::invalid_argument("REQUEST_ID_REUSED", message)
                 .field("request_id", "was used for another request"),

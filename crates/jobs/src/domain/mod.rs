@@ -1,7 +1,7 @@
 //! What happens to jobs, and when: pure, with time, chance and names handed in.
 
 pub(crate) mod model;
-mod ready;
+pub(crate) mod ready;
 pub(crate) mod shard;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::{
-    model::{JobKey, Priority},
+    model::Priority,
     waiting::{Rank, Waiting},
 };
 
@@ -24,54 +24,59 @@ const STRIDE: u64 = 1 << 20;
 const CLASS_STRIDE: [u64; 3] = [1, 4, 16];
 
 /// The limits that a job counts against.
-pub(super) type Limits = SmallVec<[u32; 3]>;
+pub type Limits = SmallVec<[u32; 3]>;
 
 /// What the jobs of a lane share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct LaneKey {
-    pub(super) project: u32,
-    pub(super) queue: u32,
-    pub(super) limits: Limits,
+pub struct LaneKey {
+    /// Its project ([`Ready::add_project`]).
+    pub project: u32,
+    /// Its queue ([`Ready::add_queue`]).
+    pub queue: u32,
+    /// What it counts against.
+    pub limits: Limits,
 }
 
 /// A job that starts, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pick {
-    pub(super) job: JobKey,
-    pub(super) worker: u32,
+pub struct Pick<J> {
+    /// Which.
+    pub job: J,
+    /// At which worker.
+    pub worker: u32,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct Lane<J> {
     key: LaneKey,
-    jobs: [BTreeSet<JobKey>; 3],
-    place: Place,
+    jobs: [BTreeSet<J>; 3],
+    place: Place<J>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum Place<J> {
     /// In its project's sets, with these heads.
-    Open([Option<JobKey>; 3]),
+    Open([Option<J>; 3]),
     /// At a full limit.
-    Limit(u32, Rank),
+    Limit(u32, Rank<J>),
     /// At the workers of its queue, none of which has a free slot.
-    Workers(SmallVec<[u32; 2]>, Rank),
+    Workers(SmallVec<[u32; 2]>, Rank<J>),
     /// Nobody serves its queue.
     Unserved,
 }
 
-impl Lane {
-    fn heads(&self) -> [Option<JobKey>; 3] {
+impl<J: Copy + Ord> Lane<J> {
+    fn heads(&self) -> [Option<J>; 3] {
         std::array::from_fn(|class| self.jobs[class].first().copied())
     }
 
-    fn rank(&self) -> Option<Rank> {
+    fn rank(&self) -> Option<Rank<J>> {
         self.heads().into_iter().enumerate().find_map(|(class, head)| Some((class, head?)))
     }
 }
 
 #[derive(Debug)]
-struct Project {
+struct Project<J> {
     weight: u64,
     /// What it has used.
     share: u64,
@@ -79,25 +84,31 @@ struct Project {
     classes: [u64; 3],
     /// How many jobs each of them has, open or waiting.
     backlog: [usize; 3],
-    open: [BTreeSet<(JobKey, u32)>; 3],
+    open: [BTreeSet<(J, u32)>; 3],
 }
 
-impl Project {
+impl<J> Project<J> {
     fn is_open(&self) -> bool {
         self.open.iter().any(|lanes| !lanes.is_empty())
     }
 }
 
-#[derive(Debug, Default)]
-struct Capacity {
+#[derive(Debug)]
+struct Capacity<J> {
     most: u32,
     used: u32,
-    waiting: Waiting,
+    waiting: Waiting<J>,
     /// Whether it is in the list of those that may have room.
     freed: bool,
 }
 
-impl Capacity {
+impl<J> Default for Capacity<J> {
+    fn default() -> Self {
+        Self { most: 0, used: 0, waiting: Waiting::default(), freed: false }
+    }
+}
+
+impl<J> Capacity<J> {
     fn has_room(&self) -> bool {
         self.used < self.most
     }
@@ -116,26 +127,43 @@ struct Queue {
     lanes: BTreeSet<u32>,
 }
 
-/// The index.
-#[derive(Debug, Default)]
-pub(super) struct Ready {
-    lanes: Vec<Option<Lane>>,
+/// The index. `J` names a job; in a lane the smallest is first.
+#[derive(Debug)]
+pub struct Ready<J> {
+    lanes: Vec<Option<Lane<J>>>,
     free_lanes: Vec<u32>,
     by_key: HashMap<LaneKey, u32>,
-    projects: Vec<Project>,
+    projects: Vec<Project<J>>,
     /// Projects with something open, by what they have used.
     open: BTreeSet<(u64, u32)>,
     /// What the project that started last had used: one that was idle begins here and not in the past.
     now: u64,
     queues: Vec<Queue>,
-    limits: HashMap<u32, Capacity>,
-    workers: HashMap<u32, Capacity>,
+    limits: HashMap<u32, Capacity<J>>,
+    workers: HashMap<u32, Capacity<J>>,
     freed: Vec<Room>,
 }
 
-impl Ready {
+impl<J> Default for Ready<J> {
+    fn default() -> Self {
+        Self {
+            lanes: Vec::new(),
+            free_lanes: Vec::new(),
+            by_key: HashMap::new(),
+            projects: Vec::new(),
+            open: BTreeSet::new(),
+            now: 0,
+            queues: Vec::new(),
+            limits: HashMap::new(),
+            workers: HashMap::new(),
+            freed: Vec::new(),
+        }
+    }
+}
+
+impl<J: Copy + Ord> Ready<J> {
     /// Makes a project known, with its weight, and gives its number.
-    pub(super) fn add_project(&mut self, weight: u32) -> u32 {
+    pub fn add_project(&mut self, weight: u32) -> u32 {
         let weight = u64::from(weight.max(1));
         let open = Default::default();
         self.projects.push(Project { weight, share: 0, classes: [0; 3], backlog: [0; 3], open });
@@ -143,30 +171,30 @@ impl Ready {
     }
 
     /// Makes a queue known, and gives its number.
-    pub(super) fn add_queue(&mut self) -> u32 {
+    pub fn add_queue(&mut self) -> u32 {
         self.queues.push(Queue::default());
         self.queues.len() as u32 - 1
     }
 
     /// Makes a limit known, or changes it.
-    pub(super) fn set_limit(&mut self, limit: u32, most: u32) {
+    pub fn set_limit(&mut self, limit: u32, most: u32) {
         self.limits.entry(limit).or_default().most = most;
         self.note(Room::Limit(limit));
     }
 
     /// Forgets a limit that no job counts against.
-    pub(super) fn forget_limit(&mut self, limit: u32) {
+    pub fn forget_limit(&mut self, limit: u32) {
         self.limits.remove(&limit);
     }
 
     /// A worker comes, with room for so many jobs.
-    pub(super) fn set_slots(&mut self, worker: u32, slots: u32) {
+    pub fn set_slots(&mut self, worker: u32, slots: u32) {
         self.workers.entry(worker).or_default().most = slots;
         self.note(Room::Worker(worker));
     }
 
     /// A worker serves a queue from now on.
-    pub(super) fn serve(&mut self, worker: u32, queue: u32) {
+    pub fn serve(&mut self, worker: u32, queue: u32) {
         let entry = &mut self.queues[queue as usize];
         if entry.workers.contains(&worker) {
             return;
@@ -176,13 +204,13 @@ impl Ready {
     }
 
     /// A worker does not serve a queue any more.
-    pub(super) fn unserve(&mut self, worker: u32, queue: u32) {
+    pub fn unserve(&mut self, worker: u32, queue: u32) {
         self.queues[queue as usize].workers.retain(|served| *served != worker);
         self.reopen_queue(queue);
     }
 
     /// A worker goes. It serves no queue, and no job counts for it any more.
-    pub(super) fn forget_worker(&mut self, worker: u32) {
+    pub fn forget_worker(&mut self, worker: u32) {
         if let Some(gone) = self.workers.remove(&worker) {
             for lane in gone.waiting.all() {
                 self.reopen(lane);
@@ -191,7 +219,7 @@ impl Ready {
     }
 
     /// A job could start.
-    pub(super) fn push(&mut self, key: &LaneKey, class: Priority, job: JobKey) {
+    pub fn push(&mut self, key: &LaneKey, class: Priority, job: J) {
         let lane = match self.by_key.get(key) {
             Some(lane) => *lane,
             None => self.new_lane(key.clone()),
@@ -210,7 +238,7 @@ impl Ready {
     }
 
     /// A job cannot start any more.
-    pub(super) fn remove(&mut self, key: &LaneKey, class: Priority, job: JobKey) {
+    pub fn remove(&mut self, key: &LaneKey, class: Priority, job: J) {
         let Some(&lane) = self.by_key.get(key) else { return };
         if self.lane_mut(lane).jobs[class.class()].remove(&job) {
             self.projects[key.project as usize].backlog[class.class()] -= 1;
@@ -219,7 +247,7 @@ impl Ready {
     }
 
     /// A job counts against its limits and its worker, without having been picked: it was executing at the start.
-    pub(super) fn occupy(&mut self, worker: u32, limits: &Limits) {
+    pub fn occupy(&mut self, worker: u32, limits: &Limits) {
         for limit in limits {
             self.limits.entry(*limit).or_default().used += 1;
         }
@@ -227,7 +255,7 @@ impl Ready {
     }
 
     /// A job does not execute any more.
-    pub(super) fn release(&mut self, worker: u32, limits: &Limits) {
+    pub fn release(&mut self, worker: u32, limits: &Limits) {
         for limit in limits {
             if let Some(capacity) = self.limits.get_mut(limit) {
                 capacity.used = capacity.used.saturating_sub(1);
@@ -241,7 +269,7 @@ impl Ready {
     }
 
     /// Starts the next job: takes it out, and counts it.
-    pub(super) fn next(&mut self) -> Option<Pick> {
+    pub fn start_next(&mut self) -> Option<Pick<J>> {
         loop {
             self.wake();
             let &(_, project) = self.open.first()?;
@@ -410,7 +438,7 @@ impl Ready {
         }
     }
 
-    fn set_heads(&mut self, number: u32, lane: u32, before: [Option<JobKey>; 3], after: [Option<JobKey>; 3]) {
+    fn set_heads(&mut self, number: u32, lane: u32, before: [Option<J>; 3], after: [Option<J>; 3]) {
         let project = &mut self.projects[number as usize];
         let was_open = project.is_open();
         for (class, (before, after)) in before.into_iter().zip(after).enumerate() {
@@ -479,11 +507,11 @@ impl Ready {
         self.limits.get(&limit).is_none_or(Capacity::has_room)
     }
 
-    fn lane(&self, number: u32) -> &Lane {
+    fn lane(&self, number: u32) -> &Lane<J> {
         self.lanes[number as usize].as_ref().expect("a lane that is referred to is there")
     }
 
-    fn lane_mut(&mut self, number: u32) -> &mut Lane {
+    fn lane_mut(&mut self, number: u32) -> &mut Lane<J> {
         self.lanes[number as usize].as_mut().expect("a lane that is referred to is there")
     }
 }

@@ -4,32 +4,36 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 
-use super::model::JobKey;
-
 /// What a lane waits with: its class, and its first job of that class.
-pub(super) type Rank = (usize, JobKey);
+pub(super) type Rank<J> = (usize, J);
 
 /// Lanes that wait for one worker or one limit.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
+#[derive(Debug)]
+pub(super) struct Waiting<J> {
     /// Projects by the share that they had used when they were last looked at, which is never more than what they
     /// have used now.
     order: BTreeSet<(u64, u32)>,
-    lanes: HashMap<u32, Line>,
+    lanes: HashMap<u32, Line<J>>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct Line<J> {
     share: u64,
-    lanes: BTreeSet<(Rank, u32)>,
+    lanes: BTreeSet<(Rank<J>, u32)>,
 }
 
-impl Waiting {
+impl<J> Default for Waiting<J> {
+    fn default() -> Self {
+        Self { order: BTreeSet::new(), lanes: HashMap::new() }
+    }
+}
+
+impl<J: Copy + Ord> Waiting<J> {
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    pub(super) fn insert(&mut self, project: u32, share: u64, rank: Rank, lane: u32) {
+    pub(super) fn insert(&mut self, project: u32, share: u64, rank: Rank<J>, lane: u32) {
         let line = self.lanes.entry(project).or_insert_with(|| {
             self.order.insert((share, project));
             Line { share, lanes: BTreeSet::new() }
@@ -37,7 +41,7 @@ impl Waiting {
         line.lanes.insert((rank, lane));
     }
 
-    pub(super) fn remove(&mut self, project: u32, rank: Rank, lane: u32) {
+    pub(super) fn remove(&mut self, project: u32, rank: Rank<J>, lane: u32) {
         let Some(line) = self.lanes.get_mut(&project) else { return };
         line.lanes.remove(&(rank, lane));
         if line.lanes.is_empty() {

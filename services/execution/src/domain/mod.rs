@@ -5,6 +5,7 @@ pub(crate) mod event;
 pub(crate) mod expression;
 pub(crate) mod fault;
 pub(crate) mod journal;
+pub(crate) mod limit;
 pub(crate) mod list;
 pub(crate) mod message;
 pub(crate) mod name;

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    limit::Limit,
     retry::Retry,
     workflow::{ERROR, FINALLY},
 };
@@ -39,6 +40,8 @@ pub(crate) struct Planned {
     pub(crate) retry: Retry,
     /// How long an attempt may take.
     pub(crate) timeout: Option<std::time::Duration>,
+    /// How many of its steps may act at once.
+    pub(crate) limit: Option<Limit>,
     /// Edges that lead to it.
     pub(crate) incoming: u32,
     /// Where its values go: port, and place of the node.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     duration,
     fault::{Fault, Faults},
+    limit::Limit,
     plan::{Plan, Planned, Scope},
     retry::Retry,
     workflow::{Definition, Edge, Graph, IN, Node},
@@ -21,7 +22,8 @@ pub(crate) const NODES: usize = 100_000;
 /// Deepest nesting of bodies, and of sub-graphs in each other.
 pub(crate) const DEPTH: usize = 16;
 /// Properties that every node may have, besides those of its kind.
-const COMMON: [&str; 8] = ["retry", "timeout", "title", "description", "notes", "position", "x", "y"];
+const COMMON: [&str; 9] =
+    ["retry", "timeout", "limit", "title", "description", "notes", "position", "x", "y"];
 
 impl Plan {
     /// Makes a plan, or says why not. Also tells what is odd.
@@ -111,6 +113,7 @@ impl Making<'_> {
             }
             let mut settings = Settings::new(&node.key, &node.settings, self.faults);
             let behaviour = kind.compile(&mut settings);
+            let limit = Limit::of(&mut settings, kind, &graph.name, &node.key);
             named.extend(settings.steps.into_iter().map(|(step, property)| (place, step, property)));
             let (retry, timeout) = self.common(node, kind);
             local[place] = self.scopes[scope].nodes.len() as u32;
@@ -133,6 +136,7 @@ impl Making<'_> {
                 shape,
                 retry,
                 timeout,
+                limit,
                 incoming: wired[place].incoming,
                 outgoing: Vec::new(),
                 body,

@@ -61,6 +61,26 @@ fn every_fault_names_its_place() {
     for (nodes, edges, expected) in [
         (vec![], vec![], fault("EMPTY", "", "")),
         (vec![("a", "teleport", json!({}))], vec![], fault("UNKNOWN_KIND", "a", "")),
+        (
+            vec![input(), ("a", "http", json!({"url": "http://x", "limit": {"key": "1"}}))],
+            vec![("in", "", "a")],
+            fault("BAD_SETTING", "a", "limit"),
+        ),
+        (
+            vec![input(), ("a", "http", json!({"url": "http://x", "limit": {"at_once": 1, "key": "1 +"}}))],
+            vec![("in", "", "a")],
+            fault("BAD_EXPRESSION", "a", "limit.key"),
+        ),
+        (
+            vec![input(), ("a", "http", json!({"url": "http://x", "limit": {"at_once": 0}}))],
+            vec![("in", "", "a")],
+            fault("BAD_SETTING", "a", "limit.at_once"),
+        ),
+        (
+            vec![input(), ("a", "set", json!({"value": 1, "limit": {"at_once": 1}}))],
+            vec![("in", "", "a")],
+            fault("BAD_SETTING", "a", "limit"),
+        ),
         (vec![("a/b", "input", json!({}))], vec![], fault("BAD_KEY", "a/b", "")),
         (vec![input(), ("a", "set", json!({"value": 1}))], vec![], fault("MISSING_INPUT", "a", "in")),
         (

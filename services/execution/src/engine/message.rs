@@ -47,6 +47,8 @@ pub(crate) struct Newest {
 
 /// How an attempt of a step ended.
 pub(super) struct Outcome {
+    /// Of the turn that has ended with it.
+    pub(super) ticket: u64,
     pub(super) execution: i64,
     pub(super) step: u32,
     pub(super) generation: u32,

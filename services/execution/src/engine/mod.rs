@@ -2,9 +2,11 @@
 
 mod known;
 mod live;
+mod lives;
 mod message;
 mod outward;
 mod shard;
+mod turns;
 mod watchers;
 
 use std::{sync::Arc, time::Duration};

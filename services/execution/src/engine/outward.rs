@@ -1,10 +1,10 @@
-//! Steps at work outside: begun after what led to them is on disk, bounded in number, stopped when they must.
+//! Steps at work outside: begun after what led to them is on disk, stopped when they must.
 
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use serde_json::Value as Json;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use weft_kit::Role;
 use weft_store::NewExecution;
@@ -25,23 +25,21 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) struct Outward {
     parts: Arc<Parts>,
     messages: mpsc::Sender<Message>,
-    places: Arc<Semaphore>,
 }
 
 impl Outward {
     pub(super) fn new(parts: Arc<Parts>, messages: mpsc::Sender<Message>) -> Self {
-        let places = Arc::new(Semaphore::new(parts.options.max_outside));
-        Self { parts, messages, places }
+        Self { parts, messages }
     }
 
     /// Begins a step's work. What is done at once is given back; the rest comes as a message.
     pub(super) fn begin(
         &self,
         execution: &NewExecution,
-        performance: Performance,
+        (ticket, performance): (u64, Performance),
         stop: CancellationToken,
     ) -> Option<Outcome> {
-        let Performance { step, failures, generation, kind, request, timeout } = performance;
+        let Performance { step, failures, generation, kind, request, timeout, limit: _ } = performance;
         let head = message::head(&execution.head);
         let role = Role::try_from(head.role).unwrap_or(Role::Unspecified);
         let attempt = Attempt {
@@ -53,11 +51,8 @@ impl Outward {
         };
         let most_bytes = self.parts.options.max_value_bytes;
         let limit = timeout.unwrap_or(self.parts.options.step_timeout);
-        let (outside, places) = (Arc::clone(&self.parts.outside), Arc::clone(&self.places));
+        let outside = Arc::clone(&self.parts.outside);
         let work = async move {
-            // Fails when the semaphore is closed, which nobody does.
-            let _place =
-                places.acquire().await.map_err(|error| StepError::passing("BUG", error.to_string()))?;
             let work = kind.perform(&outside, &attempt, request);
             let stopped = async {
                 stop.cancelled().await;
@@ -73,7 +68,7 @@ impl Outward {
             }?;
             bounded(given, most_bytes)
         };
-        let outcome = |result| Outcome { execution: execution.id, step, generation, result };
+        let outcome = |result| Outcome { ticket, execution: execution.id, step, generation, result };
         let mut work = Box::pin(work);
         // What needs no waiting needs no task.
         if let Some(result) = (&mut work).now_or_never() {
@@ -82,7 +77,7 @@ impl Outward {
         let (messages, execution) = (self.messages.clone(), execution.id);
         self.parts.lifecycle.spawn_future(async move {
             let result = work.await;
-            let outcome = Outcome { execution, step, generation, result };
+            let outcome = Outcome { ticket, execution, step, generation, result };
             // Fails when the engine has ended: whoever opens the shard next begins the step again.
             drop(messages.send(Message::Performed(Box::new(outcome))).await);
         });

@@ -22,8 +22,10 @@ use super::{
     Parts,
     known::{Known, Verdict},
     live::{self, Live},
+    lives::Lives,
     message::{Answer, Asked, Creation, Message, Newest, Outcome},
     outward::Outward,
+    turns::{Turn, Turns},
     watchers::Watchers,
 };
 use crate::{
@@ -52,7 +54,8 @@ pub(super) struct Shard {
     outward: Outward,
     watchers: Arc<Watchers>,
     owned: OwnedExecutions,
-    lives: HashMap<i64, Live>,
+    lives: Lives,
+    turns: Turns,
     /// When executions that are not in memory go on, as far as the horizon.
     due: BTreeSet<(i64, i64)>,
     horizon: i64,
@@ -80,12 +83,14 @@ impl Shard {
         let now = Timestamp::from(parts.clock.now());
         let until = now.after(parts.options.shard_lease);
         let owned = parts.store.own_executions(parts.shard, &parts.owner, now, until).await?;
+        let turns = Turns::new(&parts.options, owned.epoch);
         let mut shard = Self {
             outward: Outward::new(Arc::clone(&parts), messages),
             parts,
             watchers,
             owned,
-            lives: HashMap::new(),
+            lives: Lives::default(),
+            turns,
             due: BTreeSet::new(),
             horizon: 0,
             timers: BTreeSet::new(),
@@ -126,9 +131,15 @@ impl Shard {
             Ok((run, sequence)) => {
                 let definition = (row.change.definition, row.change.revision);
                 let outside = HashMap::new();
-                let id = row.execution.id;
-                let live = Live { row, run, sequence, outside, ended: Vec::new(), definition, timer: None };
-                self.lives.insert(id, live);
+                self.lives.insert(Live {
+                    row,
+                    run,
+                    sequence,
+                    outside,
+                    ended: Vec::new(),
+                    definition,
+                    timer: None,
+                });
                 Ok(())
             }
             Err(StoreError::Unavailable(error)) => Err(StoreError::Unavailable(error)),
@@ -176,7 +187,7 @@ impl Shard {
             }
             drop(group.splice(0..0, self.deferred.drain(..)));
             self.round(&mut group, must_flush).await?;
-            if self.draining.is_some() && self.lives.values().all(|live| live.outside.is_empty()) {
+            if self.draining.is_some() && self.turns.is_idle() {
                 break;
             }
         }
@@ -201,7 +212,7 @@ impl Shard {
         let mut known = Known::of(group);
         known.look(&self.parts).await?;
         let asked = group.iter().filter_map(|message| match message {
-            Message::Ask(id, ..) if !self.lives.contains_key(id) => Some(*id),
+            Message::Ask(id, ..) if !self.lives.contains(*id) => Some(*id),
             _ => None,
         });
         for id in asked.collect::<BTreeSet<_>>() {
@@ -219,7 +230,7 @@ impl Shard {
                 Message::Create(creation, answer) => self.create(*creation, answer, now, &mut known),
                 Message::Ask(id, asked, answer) => self.asked(id, *asked, answer, now),
                 Message::Look(id, view) => {
-                    let seen = self.lives.get(&id);
+                    let seen = self.lives.get(id);
                     if seen.is_some_and(|live| live.run.has_log()) {
                         // What is not on disk yet is not told.
                         self.deferred.push(Message::Look(id, view));
@@ -264,7 +275,7 @@ impl Shard {
             self.horizon = now.saturating_add(span);
             let before = Timestamp::from_micros(self.horizon);
             let soon = self.parts.store.due_executions(self.owned.shard, before, u32::MAX >> 1).await?;
-            let soon = soon.into_iter().filter(|row| !self.lives.contains_key(&row.execution.id));
+            let soon = soon.into_iter().filter(|row| !self.lives.contains(row.execution.id));
             self.due =
                 soon.filter_map(|row| Some((row.change.wake?.as_micros(), row.execution.id))).collect();
         }
@@ -272,7 +283,7 @@ impl Shard {
         while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now && woken < PAGE) {
             self.due.remove(&(at, id));
             woken += 1;
-            if self.lives.contains_key(&id) {
+            if self.lives.contains(id) {
                 continue;
             }
             match self.parts.store.get_execution(id).await {
@@ -310,6 +321,10 @@ impl Shard {
         if self.lives.len() >= limit {
             return self.answer(answer, Err(Error::TooMany(limit)));
         }
+        let limit = self.parts.options.max_active_per_project;
+        if self.lives.of_project(&execution.project) >= limit {
+            return self.answer(answer, Err(Error::TooManyOfProject(limit)));
+        }
         known.remember(&execution);
         self.owned.last += 1;
         execution.id = self.owned.last;
@@ -340,13 +355,13 @@ impl Shard {
             definition,
             timer: None,
         };
-        self.lives.insert(id, live);
+        self.lives.insert(live);
         self.touched.insert(id);
         self.answer(answer, Ok(row));
     }
 
     fn asked(&mut self, id: i64, asked: Asked, answer: Answer<()>, now: i64) {
-        let Some(live) = self.lives.get_mut(&id) else {
+        let Some(live) = self.lives.get_mut(id) else {
             return self.answer(answer, Err(Error::ExecutionNotFound(name::made_up(id))));
         };
         let done = ask(live, asked, now);
@@ -355,8 +370,9 @@ impl Shard {
     }
 
     fn performed(&mut self, outcome: Outcome, now: i64, chance: f64) {
-        let Outcome { execution, step, generation, result } = outcome;
-        let Some(live) = self.lives.get_mut(&execution) else { return };
+        let Outcome { ticket, execution, step, generation, result } = outcome;
+        self.turns.ended(ticket);
+        let Some(live) = self.lives.get_mut(execution) else { return };
         if live.outside.remove(&(step, generation)).is_some() {
             live.run.performed((step, generation), result, now, chance);
             self.touched.insert(execution);
@@ -372,7 +388,7 @@ impl Shard {
         begins: &mut Vec<(i64, Performance)>,
         stops: &mut Vec<CancellationToken>,
     ) {
-        let Some(live) = self.lives.get_mut(&id) else { return };
+        let Some(live) = self.lives.get_mut(id) else { return };
         if self.draining.is_none() {
             for performance in live.run.settle(now, chance) {
                 let key = (performance.step, performance.generation);
@@ -388,6 +404,7 @@ impl Shard {
             for key in of_step.collect::<Vec<_>>() {
                 // What is terminated is left alone: its work ends as it may, and nobody hears of it.
                 stops.extend(live.outside.remove(&key).filter(|_| !is_left));
+                self.turns.forget((id, key.0, key.1));
                 begins.retain(|(of, begin)| (*of, begin.step, begin.generation) != (id, key.0, key.1));
             }
         }
@@ -430,13 +447,12 @@ impl Shard {
             stop.cancel();
         }
         for (id, performance) in begins {
-            let Some(live) = self.lives.get(&id) else { continue };
-            let key = (performance.step, performance.generation);
-            let Some(stop) = live.outside.get(&key).cloned() else { continue };
-            self.done.extend(self.outward.begin(&live.row.execution, performance, stop));
+            let Some(live) = self.lives.get(id) else { continue };
+            self.turns.want(&live.row.execution.project, id, performance);
         }
+        self.begin();
         for id in touched {
-            let Some(live) = self.lives.get_mut(id) else { continue };
+            let Some(live) = self.lives.get_mut(*id) else { continue };
             if live.run.status().has_ended() {
                 for ended in live.ended.drain(..) {
                     // Fails when nobody waits any more.
@@ -453,10 +469,29 @@ impl Shard {
                     self.timers.remove(&(timer, *id));
                 }
                 // Whoever waits for the end of one that waits asks again.
-                self.lives.remove(id);
+                self.lives.remove(*id);
             }
         }
         self.watchers.wake(touched.iter().copied());
+    }
+
+    /// Begins what has its turn.
+    fn begin(&mut self) {
+        while self.draining.is_none()
+            && let Some(Turn { ticket, execution, performance }) = self.turns.next()
+        {
+            let key = (performance.step, performance.generation);
+            let live = self.lives.get(execution);
+            let begun = live.and_then(|live| Some((live, live.outside.get(&key)?.clone())));
+            let Some((live, stop)) = begun else {
+                self.turns.ended(ticket);
+                continue;
+            };
+            if let Some(outcome) = self.outward.begin(&live.row.execution, (ticket, performance), stop) {
+                self.turns.ended(ticket);
+                self.done.push(outcome);
+            }
+        }
     }
 }
 

@@ -195,7 +195,7 @@ pub(crate) struct Shard {
     weights: BTreeMap<String, u32>,
     batches: HashMap<i64, Batch>,
     jobs: HashMap<JobKey, Job>,
-    ready: Ready,
+    ready: Ready<JobKey>,
     timers: BTreeSet<(i64, Timer)>,
     projects: Names,
     queues: Names,
@@ -260,7 +260,7 @@ impl Shard {
 
     /// Starts what can start.
     pub(crate) fn schedule(&mut self, now: i64) {
-        while let Some(pick) = self.ready.next() {
+        while let Some(pick) = self.ready.start_next() {
             let key = pick.job;
             let terms = Arc::clone(&self.batches[&key.batch].terms);
             let job = self.jobs.get_mut(&key).expect("what is ready is there");

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         event::{Event, Value},
         fault::StepError,
+        limit::Counted,
     },
     kinds::{Kind, Move, Shape},
 };
@@ -22,6 +23,8 @@ pub(crate) struct Performance {
     pub(crate) kind: &'static dyn Kind,
     pub(crate) request: Arc<Json>,
     pub(crate) timeout: Option<Duration>,
+    /// What it counts against while it acts.
+    pub(crate) limit: Option<Counted>,
 }
 
 impl Run {
@@ -53,16 +56,21 @@ impl Run {
         let Some(step) = self.steps.get(&number).filter(|step| step.is == StepIs::Ready) else { return };
         let planned = self.planned(step);
         let is_again = step.body.is_some();
-        let moved = planned.behaviour.start(&Seen { run: self, step }, now.max(self.at));
-        match moved {
-            Ok(Move::Give { port, value }) => {
+        let seen = Seen { run: self, step };
+        let moved = planned.behaviour.start(&seen, now.max(self.at));
+        let limit = match (&moved, &planned.limit) {
+            (Ok(Move::Perform(_)), Some(limit)) => limit.count(&seen).map(Some),
+            _ => Ok(None),
+        };
+        match limit.and_then(|limit| Ok((moved?, limit))) {
+            Ok((Move::Give { port, value }, _)) => {
                 // What is given as it came is not written down again.
                 let value = value.filter(|value| *value != step.input || is_again);
                 self.happen(now, Event::Gave { step: number, port, value });
             }
-            Ok(Move::Wait(wait)) => self.happen(now, Event::Waits { step: number, wait }),
-            Ok(Move::Enter(_)) if is_again => self.happen(now, Event::Round { step: number }),
-            Ok(Move::Enter(value)) => {
+            Ok((Move::Wait(wait), _)) => self.happen(now, Event::Waits { step: number, wait }),
+            Ok((Move::Enter(_), _)) if is_again => self.happen(now, Event::Round { step: number }),
+            Ok((Move::Enter(value), _)) => {
                 let is_list = |value: &Value| value.is_array();
                 if matches!(planned.shape, Shape::Each { .. })
                     && !is_list(value.as_ref().unwrap_or(&step.input))
@@ -72,7 +80,7 @@ impl Run {
                 }
                 self.happen(now, Event::Entered { step: number, value });
             }
-            Ok(Move::Perform(request)) => {
+            Ok((Move::Perform(request), limit)) => {
                 performances.push(Performance {
                     step: number,
                     failures: step.failures,
@@ -80,6 +88,7 @@ impl Run {
                     kind: planned.kind,
                     request,
                     timeout: planned.timeout,
+                    limit,
                 });
                 if let Some(step) = self.steps.get_mut(&number) {
                     step.is = StepIs::Performing;
