@@ -1,6 +1,8 @@
 //! Compiles every `.proto` under `weft/` and what it imports: messages, clients, servers,
 //! validation, and the descriptor set. Refuses a method without a complete policy.
 
+#[path = "build/comments.rs"]
+mod comments;
 #[path = "build/lazy.rs"]
 mod lazy;
 #[path = "build/policy.rs"]
@@ -37,7 +39,7 @@ fn main() -> Result<()> {
     compiler.include_source_info(true).include_imports(true);
     compiler.open_files(&files)?;
     // Encoded by the compiler itself: decoding to prost types and back would drop the options.
-    let descriptors = compiler.encode_file_descriptor_set();
+    let descriptors = comments::only(&compiler.encode_file_descriptor_set())?;
     fs::write(out.join("descriptors.bin"), &descriptors)?;
 
     let pool = DescriptorPool::decode(descriptors.as_slice())?;
