@@ -85,7 +85,7 @@ def alerts(mesh):
     return json.loads(weft(mesh, "alerts", "list", "-o", "json")).get("alerts", [])
 
 
-def test_a_rule_fires_tells_and_is_silenced(mesh, receiver, tmp_path):
+def test_a_rule_fires_tells_and_is_silenced(mesh, rest, receiver, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("whsec_" + base64.b64encode(KEY).decode())
     wrong = weft(mesh, "alerts", "rules", "create", "wrong", "sum by (", status=7)
@@ -105,6 +105,12 @@ def test_a_rule_fires_tells_and_is_silenced(mesh, receiver, tmp_path):
     [alert] = alerts(mesh)
     assert (alert["state"], alert["labels"]["alertname"]) == ("ALERT_STATE_FIRING", "full")
     assert "node7" in weft(mesh, "alerts", "list")
+    # As Grafana lists them.
+    told = {rule["name"]: rule for rule in rest("GET", "/api/v1/rules").json["data"]["groups"][0]["rules"]}
+    assert (told["full"]["state"], told["full"]["health"], told["quiet"]["state"]) == ("firing", "ok", "inactive")
+    [firing] = rest("GET", "/api/v1/alerts").json["data"]["alerts"]
+    assert (firing["labels"]["host"], firing["state"], float(firing["value"])) == ("node7", "firing", 1)
+    assert rest("GET", "/api/v1/rules?type=record").json["data"] == {"groups": []}
     silence = json.loads(weft(mesh, "alerts", "silences", "create", "host=~node.*", "--comment", "known", "-o", "json"))
     until(lambda: alerts(mesh)[0].get("silences") == [silence["name"]])
     weft(mesh, "alerts", "silences", "end", silence["name"])

@@ -133,7 +133,7 @@ def test_remote_write_and_what_grafana_asks(mesh, rest):
     found = rest("GET", "/api/v1/series?" + urllib.parse.urlencode({"match[]": 'http_requests_total{job="api"}'})).json
     assert found["data"] == [labels]
     assert rest("GET", "/api/v1/status/buildinfo").json["data"]["version"]
-    assert rest("GET", "/api/v1/rules").json["data"] == {"groups": []}
+    assert rest("GET", "/prometheus/other/api/v1/rules").json["data"] == {"groups": []}
     scalar = rest("GET", "/api/v1/query?query=1%2B1").json["data"]
     assert (scalar["resultType"], scalar["result"][1]) == ("scalar", "2")
     # The same, of another project: nothing.

@@ -20,7 +20,7 @@ pub(super) struct From<'r> {
     pub(super) extensions: Extensions,
 }
 
-/// Calls a method by the last part of its name.
+/// Calls a method by the last parts of its name, `Service/Method`.
 ///
 /// # Errors
 /// The status with which the service, or the way to it, refused.
@@ -30,7 +30,7 @@ pub(super) async fn ask<Request: Message, Answer: Message + Default>(
     method: &str,
     request: &Request,
 ) -> Result<Answer, Status> {
-    let path = format!("/weft.telemetry.v1.TelemetryService/{method}");
+    let path = format!("/weft.telemetry.v1.{method}");
     let tables = shared.tables.load_full();
     let entry = tables.catalog.method(&path).ok_or_else(|| {
         Status::from(Problem::unimplemented("UNKNOWN_METHOD", "this mesh has no telemetry service"))

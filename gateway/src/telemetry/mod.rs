@@ -10,6 +10,7 @@ mod ask;
 mod params;
 mod port;
 mod query;
+mod rules;
 mod write;
 
 use std::sync::Arc;

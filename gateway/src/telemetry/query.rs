@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tonic::{Status, body::Body};
 use weft_kit::{Clock, Problem};
 use weft_proto::weft::telemetry::v1::{
+    Alert, AlertRule, ListAlertRulesRequest, ListAlertRulesResponse, ListAlertsRequest, ListAlertsResponse,
     ListLabelValuesRequest, ListLabelValuesResponse, ListMetricsRequest, ListMetricsResponse,
     ListSeriesRequest, ListSeriesResponse, MetricType, QueryInstantRequest, QueryInstantResponse,
     QueryRangeRequest, QueryRangeResponse,
@@ -17,7 +18,7 @@ use super::{
     answer,
     ask::{From, ask},
     params::Params,
-    parent,
+    parent, rules,
 };
 use crate::{
     body,
@@ -103,8 +104,8 @@ pub(super) async fn handle(
             (None, "series") => asker.series().await,
             (None, "labels") => asker.labels("").await,
             (None, "metadata") => asker.metadata().await,
-            (None, "rules") => asker.nothing(json!({ "groups": [] })).await,
-            (None, "alerts") => asker.nothing(json!({ "alerts": [] })).await,
+            (None, "rules") => asker.rules().await,
+            (None, "alerts") => asker.alerts().await,
             (None, "query_exemplars") => asker.nothing(json!([])).await,
             // What Grafana looks at to know what may be asked.
             _ => Ok(json!({
@@ -132,7 +133,8 @@ impl Asker<'_> {
         let at = self.params.time("time")?.unwrap_or_else(now);
         let query = self.params.needed("query")?.to_owned();
         let request = QueryInstantRequest { parent: self.parent.clone(), query, query_time: Some(at) };
-        let found: QueryInstantResponse = ask(self.shared, &self.from, "QueryInstant", &request).await?;
+        let found: QueryInstantResponse =
+            ask(self.shared, &self.from, "TelemetryService/QueryInstant", &request).await?;
         Ok(answer::instant(&found, &at))
     }
 
@@ -146,7 +148,8 @@ impl Asker<'_> {
             end_time: self.params.time("end")?,
             step: Some(self.params.duration("step")?),
         };
-        let found: QueryRangeResponse = ask(self.shared, &self.from, "QueryRange", &request).await?;
+        let found: QueryRangeResponse =
+            ask(self.shared, &self.from, "TelemetryService/QueryRange", &request).await?;
         Ok(answer::range(&found))
     }
 
@@ -169,7 +172,8 @@ impl Asker<'_> {
                 page_token: String::new(),
             };
             while found.len() < self.most() {
-                let page: ListSeriesResponse = ask(self.shared, &self.from, "ListSeries", &request).await?;
+                let page: ListSeriesResponse =
+                    ask(self.shared, &self.from, "TelemetryService/ListSeries", &request).await?;
                 found.extend(page.series.iter().map(|series| answer::labels(series).to_string()));
                 request.page_token = page.next_page_token;
                 if request.page_token.is_empty() {
@@ -206,7 +210,7 @@ impl Asker<'_> {
             };
             while found.len() < self.most() {
                 let page: ListLabelValuesResponse =
-                    ask(self.shared, &self.from, "ListLabelValues", &request).await?;
+                    ask(self.shared, &self.from, "TelemetryService/ListLabelValues", &request).await?;
                 found.extend(page.values);
                 request.page_token = page.next_page_token;
                 if request.page_token.is_empty() {
@@ -223,7 +227,8 @@ impl Asker<'_> {
             ListMetricsRequest { parent: self.parent.clone(), page_size: PAGE, page_token: String::new() };
         let mut found = serde_json::Map::new();
         while found.len() < self.most() {
-            let page: ListMetricsResponse = ask(self.shared, &self.from, "ListMetrics", &request).await?;
+            let page: ListMetricsResponse =
+                ask(self.shared, &self.from, "TelemetryService/ListMetrics", &request).await?;
             for metric in page.metrics {
                 let kind = match metric.r#type() {
                     MetricType::Unspecified => continue,
@@ -245,11 +250,51 @@ impl Asker<'_> {
         Ok(Value::Object(found))
     }
 
+    async fn rules(&self) -> Result<Value, Failed> {
+        let alerts = self.all_alerts().await?;
+        let mut found: Vec<AlertRule> = Vec::new();
+        let mut request =
+            ListAlertRulesRequest { parent: self.parent.clone(), page_size: PAGE, page_token: String::new() };
+        // All rules are alerts.
+        while self.params.get("type") != Some("record") && found.len() < self.most() {
+            let page: ListAlertRulesResponse =
+                ask(self.shared, &self.from, "AlertService/ListAlertRules", &request).await?;
+            found.extend(page.alert_rules);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                break;
+            }
+        }
+        Ok(rules::groups(&self.parent, &found, &alerts))
+    }
+
+    async fn alerts(&self) -> Result<Value, Failed> {
+        let alerts = self.all_alerts().await?;
+        Ok(json!({ "alerts": alerts.iter().filter_map(rules::alert).collect::<Vec<_>>() }))
+    }
+
+    async fn all_alerts(&self) -> Result<Vec<Alert>, Failed> {
+        let mut found = Vec::new();
+        let mut request =
+            ListAlertsRequest { parent: self.parent.clone(), page_size: PAGE, page_token: String::new() };
+        while found.len() < self.most() {
+            let page: ListAlertsResponse =
+                ask(self.shared, &self.from, "AlertService/ListAlerts", &request).await?;
+            found.extend(page.alerts);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
     /// What there is none of, for who may look.
     async fn nothing(&self, data: Value) -> Result<Value, Failed> {
         let request =
             ListMetricsRequest { parent: self.parent.clone(), page_size: 1, page_token: String::new() };
-        let _: ListMetricsResponse = ask(self.shared, &self.from, "ListMetrics", &request).await?;
+        let _: ListMetricsResponse =
+            ask(self.shared, &self.from, "TelemetryService/ListMetrics", &request).await?;
         Ok(data)
     }
 }

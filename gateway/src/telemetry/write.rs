@@ -48,7 +48,8 @@ impl tonic::server::UnaryService<Bytes> for Export {
                 format: SampleFormat::Otlp.into(),
                 content,
             };
-            let written: WriteSamplesResponse = ask(&shared, &from, "WriteSamples", &request).await?;
+            let written: WriteSamplesResponse =
+                ask(&shared, &from, "TelemetryService/WriteSamples", &request).await?;
             Ok(tonic::Response::new(partial(&written).into()))
         })
     }
@@ -159,7 +160,7 @@ async fn written(
     let from = From { headers: &parts.headers, extensions: parts.extensions };
     let request =
         WriteSamplesRequest { parent: parent(&parts.headers, project), format: format.into(), content };
-    Ok(ask(shared, &from, "WriteSamples", &request).await?)
+    Ok(ask(shared, &from, "TelemetryService/WriteSamples", &request).await?)
 }
 
 /// Unpacks gzip, no further than what may be sent on.
