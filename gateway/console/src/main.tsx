@@ -13,6 +13,7 @@ import "./styles/analysis.css";
 import "./styles/telemetry.css";
 import "./styles/alerts.css";
 import "./styles/executions.css";
+import "./styles/workflows.css";
 import { router } from "./app/router";
 import { keepRenewing, redeemTicket, takeTicket } from "./auth/sign-in";
 import { isTransient } from "./rpc/errors";

@@ -56,6 +56,7 @@ function PaletteDialog() {
     const go = (
       to:
         | "/graphs"
+        | "/workflows"
         | "/executions"
         | "/approvals"
         | "/fleet"
@@ -86,6 +87,7 @@ function PaletteDialog() {
       ...ofPage.flat(),
       ...known,
       go("/graphs", "Graphs", "graph"),
+      go("/workflows", "Workflows", "flow"),
       go("/executions", "Runs", "runs"),
       go("/approvals", "Approvals", "inbox"),
       go("/fleet", "Fleet", "hosts"),

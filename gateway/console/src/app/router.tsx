@@ -19,6 +19,8 @@ const CommandsPage = lazyRouteComponent(() => import("../commands/page"), "Comma
 const CommandPage = lazyRouteComponent(() => import("../commands/command-page"), "CommandPage");
 const ExecutionsPage = lazyRouteComponent(() => import("../executions/page"), "ExecutionsPage");
 const ExecutionPage = lazyRouteComponent(() => import("../executions/execution-page"), "ExecutionPage");
+const WorkflowsPage = lazyRouteComponent(() => import("../workflows/page"), "WorkflowsPage");
+const EditorPage = lazyRouteComponent(() => import("../workflows/editor-page"), "EditorPage");
 const ApprovalsPage = lazyRouteComponent(() => import("../approvals/page"), "ApprovalsPage");
 const TelemetryPage = lazyRouteComponent(() => import("../telemetry/page"), "TelemetryPage");
 const AlertsPage = lazyRouteComponent(() => import("../alerts/page"), "AlertsPage");
@@ -162,6 +164,22 @@ const execution = createRoute({
   validateSearch: (search: Record<string, unknown>): { step?: number } => ({ step: whole(search.step) }),
 });
 
+const workflows = createRoute({
+  getParentRoute: () => root,
+  path: "/workflows",
+  component: WorkflowsPage,
+  validateSearch: (search: Record<string, unknown>): { project?: string; q?: string } => ({
+    project: text(search.project),
+    q: search.q === undefined ? undefined : text(String(search.q)),
+  }),
+});
+
+const workflow = createRoute({
+  getParentRoute: () => root,
+  path: "/workflows/$project/$graph",
+  component: EditorPage,
+});
+
 const approvals = createRoute({
   getParentRoute: () => root,
   path: "/approvals",
@@ -224,6 +242,8 @@ export const router = createRouter({
     agent,
     commands,
     command,
+    workflows,
+    workflow,
     executions,
     execution,
     approvals,

@@ -21,6 +21,7 @@ import { theme } from "./theme";
 const AREAS: readonly {
   to:
     | "/graphs"
+    | "/workflows"
     | "/executions"
     | "/approvals"
     | "/fleet"
@@ -33,6 +34,7 @@ const AREAS: readonly {
   end?: boolean;
 }[] = [
   { to: "/graphs", label: "Graphs", icon: "graph" },
+  { to: "/workflows", label: "Workflows", icon: "flow" },
   { to: "/executions", label: "Runs", icon: "runs" },
   { to: "/approvals", label: "Approvals", icon: "inbox" },
   { to: "/fleet", label: "Fleet", icon: "hosts" },

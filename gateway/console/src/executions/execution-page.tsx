@@ -195,7 +195,7 @@ function Summary({ execution, stands, mayAct, onChoose, onOpen, onDone }: Summar
       <div className="command-head">
         <div>
           <h2>
-            <Link to="/graphs/$project/$graph" params={{ project, graph: lastPart(execution.graph) }}>
+            <Link to="/workflows/$project/$graph" params={{ project, graph: lastPart(execution.graph) }}>
               {lastPart(execution.graph)}
             </Link>
             <small> revision {count(execution.graphRevision)}</small>

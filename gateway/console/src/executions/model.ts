@@ -74,11 +74,11 @@ export function filterOf(search: { state?: string; workflow?: string; q?: string
     search.state === "waiting"
       ? "state = running AND approval_count > 0"
       : search.state && `state = ${search.state}`;
-  const words = (search.q ?? "").split(/\s+/).filter(Boolean);
+  const words = search.q?.trim();
   return [
     state,
     search.workflow && `graph = ${JSON.stringify(search.workflow)}`,
-    ...words.map((word) => JSON.stringify(word)),
+    words && JSON.stringify(words),
   ]
     .filter(Boolean)
     .join(" AND ");

@@ -117,7 +117,7 @@ export function StartDialog({ project, workflow, input, onClose, onStarted }: Pr
         </details>
         <Problem error={start.error} />
         {isWrong && id && (
-          <Link to="/graphs/$project/$graph" params={{ project, graph: id }}>
+          <Link to="/workflows/$project/$graph" params={{ project, graph: id }}>
             Open the workflow
           </Link>
         )}

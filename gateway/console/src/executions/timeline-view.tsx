@@ -50,10 +50,11 @@ export function Timeline({ execution, steps, chosen, onChoose }: Props) {
   const focus = (at: number) => {
     const row = rows[Math.max(0, Math.min(rows.length - 1, at))];
     if (!row) return;
+    const there = () => box.current?.querySelector<HTMLElement>(`[data-path="${CSS.escape(row.path)}"]`);
     virtual.scrollToIndex(rows.indexOf(row));
-    requestAnimationFrame(() =>
-      box.current?.querySelector<HTMLElement>(`[data-path="${CSS.escape(row.path)}"]`)?.focus(),
-    );
+    // One that was out of sight is drawn first.
+    if (there()) there()?.focus();
+    else requestAnimationFrame(() => there()?.focus());
   };
   const keys = (event: KeyboardEvent, row: Row, at: number) => {
     if (event.key === "ArrowDown") focus(at + 1);
