@@ -3,6 +3,7 @@ import { useEffect, useId, useMemo, useRef, useState } from "react";
 import type { NodeKind } from "../gen/weft/execution/v1/execution_pb";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icon";
+import { Prose } from "../ui/prose";
 import type { Document } from "./document";
 import type { Where } from "./edits";
 import { byUse, iconOf } from "./kind-look";
@@ -85,7 +86,9 @@ export function AddDialog({ kinds, document, where, onWhere, onClose, onAdd }: P
             <Icon name={iconOf(kind.kind)} size={18} />
             <span>
               <strong>{kind.title}</strong> <code>{kind.kind}</code>
-              <small>{kind.description}</small>
+              <small>
+                <Prose text={kind.description} />
+              </small>
             </span>
           </div>
         ))}

@@ -5,6 +5,7 @@ import { useEffect, useMemo, useState } from "react";
 import type { WorkflowFault } from "../gen/weft/execution/v1/execution_pb";
 import { plural } from "../ui/format";
 import { Icon } from "../ui/icon";
+import { Prose } from "../ui/prose";
 import { type Document, edgeId, parentOf, portOf, type WorkflowNode, withInside } from "./document";
 import { type SettingField, settingFields } from "./fields";
 import { iconOf } from "./kind-look";
@@ -141,7 +142,9 @@ function NodePanel(props: Props & { node: WorkflowNode }) {
         </span>
         <div>
           <h2>{kind?.title ?? node.type}</h2>
-          <p className="hint">{kind?.description ?? "There is no such kind."}</p>
+          <p className="hint">
+            <Prose text={kind?.description ?? "There is no such kind."} />
+          </p>
         </div>
       </header>
       {loose.map((fault) => (

@@ -178,9 +178,11 @@ function place(
       y = top + size(key).height + ROW_GAP;
       return top;
     });
-    // Pushed down as a whole they come up as a whole.
+    // Pushed down as a whole they come up as a whole: so far that an edge that passes goes straight.
     const off = tops.map((top, place) => (wanted[place] === undefined ? 0 : top - wanted[place]));
-    const lift = off.length > 0 ? off.reduce((a, b) => a + b, 0) / off.length : 0;
+    const passing = column.findIndex((key) => size(key).height === WAY);
+    const mean = off.length > 0 ? off.reduce((a, b) => a + b, 0) / off.length : 0;
+    const lift = passing >= 0 ? off[passing] : mean;
     column.forEach((key, place) => {
       at.set(key, { x, y: tops[place] - lift });
     });

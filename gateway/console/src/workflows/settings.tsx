@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { useEffect, useId, useRef, useState } from "react";
 import type { WorkflowFault } from "../gen/weft/execution/v1/execution_pb";
 import { Icon } from "../ui/icon";
+import { Prose } from "../ui/prose";
 import { CelField } from "./cel-field";
 import { type SettingField, textOf, settingOf } from "./fields";
 import type { Offer } from "./scope";
@@ -99,7 +100,9 @@ function Setting(props: SettingProps) {
           {fault.message}
         </small>
       ))}
-      <small id={help}>{hint}</small>
+      <small id={help}>
+        <Prose text={hint} />
+      </small>
     </>
   );
   const common = {
@@ -225,7 +228,9 @@ function RowsSetting({ field, value, faults, offers, readOnly, onChange }: Setti
             {fault.message}
           </small>
         ))}
-      <small>{sentence(field.help)}</small>
+      <small>
+        <Prose text={sentence(field.help)} />
+      </small>
       {!readOnly && (
         <button
           type="button"
