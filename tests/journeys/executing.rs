@@ -14,10 +14,11 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tonic::Code;
 use weft_proto::weft::{
     execution::v1::{
-        CancelExecutionRequest, DecideApprovalRequest, DeleteExecutionRequest, Execution, ExecutionState,
-        GetExecutionRequest, GetStepRequest, ListExecutionsRequest, ListNodeKindsRequest,
-        PauseExecutionRequest, ResumeExecutionRequest, RetryExecutionRequest, SignalExecutionRequest,
-        StepState, TerminateExecutionRequest, ValidateWorkflowRequest, WatchExecutionRequest,
+        Approval, CancelExecutionRequest, DecideApprovalRequest, DeleteExecutionRequest, Execution,
+        ExecutionState, GetExecutionRequest, GetStepRequest, ListApprovalsRequest, ListExecutionsRequest,
+        ListNodeKindsRequest, PauseExecutionRequest, ResumeExecutionRequest, RetryExecutionRequest,
+        SignalExecutionRequest, StepState, TerminateExecutionRequest, ValidateWorkflowRequest,
+        WatchExecutionRequest,
     },
     graph::v1::Change,
     identity::v1::Role,
@@ -208,6 +209,10 @@ async fn waits(client: &Client) {
         asked.push(step.name);
     }
     let mut executions = client.executions();
+    let (page, token) = approvals(client, 3, "").await;
+    let (rest, end) = approvals(client, 3, &token).await;
+    assert_eq!([page, rest].concat().iter().rev().collect::<Vec<_>>(), asked.iter().collect::<Vec<_>>());
+    assert_eq!(end, "");
     refused(executions.decide_approval(decide(&asked[0], true, json!({"amount": "much"}))).await).is(
         Code::InvalidArgument,
         "INPUT_INVALID",
@@ -244,6 +249,21 @@ async fn waits(client: &Client) {
     assert_eq!(ended.state(), ExecutionState::Terminated);
     let steps = workflows::steps(client, &names[3]).await;
     assert_eq!(steps.last().expect("it has some").state(), StepState::Cancelled);
+    assert_eq!(approvals(client, 0, "").await.0, [""; 0]);
+}
+
+/// The steps of a page that wait for a person, and the token of the next one.
+async fn approvals(client: &Client, page_size: i32, page_token: &str) -> (Vec<String>, String) {
+    let parent = "projects/p".to_owned();
+    let request = ListApprovalsRequest { parent, page_size, page_token: page_token.to_owned() };
+    let page = client.executions().list_approvals(request).await.expect("a page").into_inner();
+    let step = |approval: Approval| {
+        let step = approval.step.expect("a step");
+        assert!(approval.execution.expect("its execution").approval_count > 0);
+        assert_eq!(step.approval.expect("it asks").title, "Pay Ada?");
+        step.name
+    };
+    (page.approvals.into_iter().map(step).collect(), page.next_page_token)
 }
 
 /// A step that fails because the graph is wrong goes on once the graph is mended.

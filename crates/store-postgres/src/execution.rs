@@ -34,6 +34,7 @@ struct Record {
     reason: String,
     steps: i32,
     retries: i32,
+    approvals: i32,
     ended: Option<OffsetDateTime>,
 }
 
@@ -69,6 +70,7 @@ impl TryFrom<Record> for ExecutionRow {
                 reason: record.reason,
                 steps: record.steps,
                 retries: record.retries,
+                approvals: record.approvals,
                 ended: record.ended.map(instant::from_sql),
             },
         })
@@ -104,9 +106,9 @@ async fn insert(connection: &mut PgConnection, executions: &[NewExecution]) -> R
     let times: Vec<OffsetDateTime> = executions.iter().map(|new| instant::to_sql(new.at)).collect();
     sqlx::query!(
         "INSERT INTO executions (id, project, name, uid, graph, revision, definition, head, request, fingerprint, \
-         created, state, wake, reason, steps, retries, ended) \
+         created, state, wake, reason, steps, retries, approvals, ended) \
          SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, at, 1, NULL, '', 0, \
-         0, NULL FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TEXT[], $6::BIGINT[], \
+         0, 0, NULL FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TEXT[], $6::BIGINT[], \
          $7::BIGINT[], $8::BYTEA[], $9::BYTEA[], $10::BYTEA[], $11::TIMESTAMPTZ[]) \
          AS new (id, project, name, uid, graph, revision, definition, head, request, fingerprint, at)",
         &ids,
@@ -140,14 +142,16 @@ async fn change(connection: &mut PgConnection, changes: &[ExecutionChange]) -> R
     let reasons: Vec<&str> = changes.iter().map(|change| &change.reason[..]).collect();
     let steps: Vec<i32> = changes.iter().map(|change| change.steps).collect();
     let retries: Vec<i32> = changes.iter().map(|change| change.retries).collect();
+    let approvals: Vec<i32> = changes.iter().map(|change| change.approvals).collect();
     let ended: Vec<Option<OffsetDateTime>> =
         changes.iter().map(|change| change.ended.map(instant::to_sql)).collect();
     sqlx::query!(
         "UPDATE executions e SET state = c.state, definition = c.definition, revision = c.revision, wake = c.wake, \
-         reason = c.reason, steps = c.steps, retries = c.retries, ended = c.ended \
+         reason = c.reason, steps = c.steps, retries = c.retries, approvals = c.approvals, \
+         ended = c.ended \
          FROM UNNEST($1::BIGINT[], $2::INTEGER[], $3::BIGINT[], $4::BIGINT[], $5::TIMESTAMPTZ[], $6::TEXT[], \
-         $7::INTEGER[], $8::INTEGER[], $9::TIMESTAMPTZ[]) \
-         AS c (id, state, definition, revision, wake, reason, steps, retries, ended) WHERE e.id = c.id",
+         $7::INTEGER[], $8::INTEGER[], $9::INTEGER[], $10::TIMESTAMPTZ[]) \
+         AS c (id, state, definition, revision, wake, reason, steps, retries, approvals, ended) WHERE e.id = c.id",
         &ids,
         &states,
         &definitions,
@@ -156,6 +160,7 @@ async fn change(connection: &mut PgConnection, changes: &[ExecutionChange]) -> R
         &reasons as _,
         &steps,
         &retries,
+        &approvals,
         &ended as _,
     )
     .execute(connection)
@@ -266,7 +271,7 @@ impl ExecutionStore for Postgres {
         let records = sqlx::query_as!(
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-             steps, retries, ended FROM executions \
+             steps, retries, approvals, ended FROM executions \
              WHERE ended IS NULL AND wake IS NULL AND id > $1 AND id < $2 ORDER BY id LIMIT $3",
             after,
             end,
@@ -280,7 +285,7 @@ impl ExecutionStore for Postgres {
         let records = sqlx::query_as!(
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-             steps, retries, ended FROM executions \
+             steps, retries, approvals, ended FROM executions \
              WHERE wake < $1 AND id > $2 AND id < $3 ORDER BY wake, id LIMIT $4",
             instant::to_sql(before),
             first,
@@ -301,7 +306,7 @@ impl ExecutionStore for Postgres {
             let records = sqlx::query_as!(
                 Record,
                 "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-                 steps, retries, ended FROM executions \
+                 steps, retries, approvals, ended FROM executions \
                  WHERE project = $1 AND name = $2",
                 project,
                 name,
@@ -315,7 +320,7 @@ impl ExecutionStore for Postgres {
         let records = sqlx::query_as!(
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-             steps, retries, ended FROM executions \
+             steps, retries, approvals, ended FROM executions \
              WHERE request = ANY($1::BYTEA[])",
             &keys as _,
         );
@@ -327,7 +332,7 @@ impl ExecutionStore for Postgres {
         let record = sqlx::query_as!(
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-             steps, retries, ended FROM executions \
+             steps, retries, approvals, ended FROM executions \
              WHERE id = $1",
             id,
         );
@@ -347,7 +352,7 @@ impl ExecutionStore for Postgres {
             let records = sqlx::query_as!(
                 Record,
                 "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-                     steps, retries, ended FROM executions \
+                     steps, retries, approvals, ended FROM executions \
                      WHERE project = $1 AND graph = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
                 project,
                 graph,
@@ -359,7 +364,7 @@ impl ExecutionStore for Postgres {
             let records = sqlx::query_as!(
                 Record,
                 "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-                     steps, retries, ended FROM executions \
+                     steps, retries, approvals, ended FROM executions \
                      WHERE project = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
                 project,
                 before,
@@ -368,6 +373,20 @@ impl ExecutionStore for Postgres {
             records.fetch_all(&self.pool).await
         };
         rows(records.or_fault()?)
+    }
+
+    async fn asking_executions(&self, project: &str, before: i64, limit: u32) -> Result<Vec<ExecutionRow>> {
+        check::text("project", project)?;
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, approvals, ended FROM executions \
+             WHERE project = $1 AND ended IS NULL AND approvals <> 0 AND id < $2 ORDER BY id DESC LIMIT $3",
+            project,
+            before,
+            i64::from(limit),
+        );
+        rows(records.fetch_all(&self.pool).await.or_fault()?)
     }
 
     async fn execution_events(&self, execution: i64, after: i64, limit: u32) -> Result<Vec<ExecutionEvents>> {

@@ -33,6 +33,7 @@ struct Record {
     reason: String,
     steps: i32,
     retries: i32,
+    approvals: i32,
     ended: Option<i64>,
 }
 
@@ -68,6 +69,7 @@ impl TryFrom<Record> for ExecutionRow {
                 reason: record.reason,
                 steps: record.steps,
                 retries: record.retries,
+                approvals: record.approvals,
                 ended: record.ended.map(Timestamp::from_micros),
             },
         })
@@ -107,9 +109,9 @@ async fn insert(connection: &mut SqliteConnection, executions: &[NewExecution]) 
     let rows = rows.finish();
     sqlx::query!(
         "INSERT INTO executions (id, project, name, uid, graph, revision, definition, head, request, fingerprint, \
-         created, state, wake, reason, steps, retries, ended) \
+         created, state, wake, reason, steps, retries, approvals, ended) \
          SELECT value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, value ->> 6, value ->> 7, \
-         unhex(value ->> 8), unhex(value ->> 9), unhex(value ->> 10), value ->> 11, 1, NULL, '', 0, 0, NULL \
+         unhex(value ->> 8), unhex(value ->> 9), unhex(value ->> 10), value ->> 11, 1, NULL, '', 0, 0, 0, NULL \
          FROM json_each($1)",
         rows,
     )
@@ -134,6 +136,7 @@ async fn change(connection: &mut SqliteConnection, changes: &[ExecutionChange]) 
         rows.text(&change.reason);
         rows.number(change.steps.into());
         rows.number(change.retries.into());
+        rows.number(change.approvals.into());
         rows.optional_number(change.ended.map(Timestamp::as_micros));
         rows.end();
     }
@@ -141,7 +144,7 @@ async fn change(connection: &mut SqliteConnection, changes: &[ExecutionChange]) 
     sqlx::query!(
         "UPDATE executions SET state = c.value ->> 2, definition = c.value ->> 3, revision = c.value ->> 4, \
          wake = c.value ->> 5, reason = c.value ->> 6, steps = c.value ->> 7, retries = c.value ->> 8, \
-         ended = c.value ->> 9 FROM json_each($1) AS c WHERE executions.id = c.value ->> 1",
+         approvals = c.value ->> 9, ended = c.value ->> 10 FROM json_each($1) AS c WHERE executions.id = c.value ->> 1",
         rows,
     )
     .execute(connection)
@@ -267,7 +270,7 @@ impl ExecutionStore for Sqlite {
         let records = sqlx::query_as!(
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-             steps, retries, ended FROM executions \
+             steps, retries, approvals, ended FROM executions \
              WHERE ended IS NULL AND wake IS NULL AND id > $1 AND id < $2 ORDER BY id LIMIT $3",
             after,
             end,
@@ -282,7 +285,7 @@ impl ExecutionStore for Sqlite {
         let records = sqlx::query_as!(
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-             steps, retries, ended FROM executions \
+             steps, retries, approvals, ended FROM executions \
              WHERE wake < $1 AND id > $2 AND id < $3 ORDER BY wake, id LIMIT $4",
             before,
             first,
@@ -303,7 +306,7 @@ impl ExecutionStore for Sqlite {
             let records = sqlx::query_as!(
                 Record,
                 "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-                 steps, retries, ended FROM executions \
+                 steps, retries, approvals, ended FROM executions \
                  WHERE project = $1 AND name = $2",
                 project,
                 name,
@@ -323,7 +326,7 @@ impl ExecutionStore for Sqlite {
         let records = sqlx::query_as!(
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-             steps, retries, ended FROM executions \
+             steps, retries, approvals, ended FROM executions \
              WHERE request IN (SELECT unhex(value ->> 1) FROM json_each($1))",
             keys,
         );
@@ -335,7 +338,7 @@ impl ExecutionStore for Sqlite {
         let record = sqlx::query_as!(
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-             steps, retries, ended FROM executions \
+             steps, retries, approvals, ended FROM executions \
              WHERE id = $1",
             id,
         );
@@ -355,7 +358,7 @@ impl ExecutionStore for Sqlite {
             let records = sqlx::query_as!(
                 Record,
                 "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-                     steps, retries, ended FROM executions \
+                     steps, retries, approvals, ended FROM executions \
                      WHERE project = $1 AND graph = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
                 project,
                 graph,
@@ -367,7 +370,7 @@ impl ExecutionStore for Sqlite {
             let records = sqlx::query_as!(
                 Record,
                 "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
-                     steps, retries, ended FROM executions \
+                     steps, retries, approvals, ended FROM executions \
                      WHERE project = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
                 project,
                 before,
@@ -376,6 +379,20 @@ impl ExecutionStore for Sqlite {
             records.fetch_all(&self.readers).await
         };
         rows(records.or_fault()?)
+    }
+
+    async fn asking_executions(&self, project: &str, before: i64, limit: u32) -> Result<Vec<ExecutionRow>> {
+        check::text("project", project)?;
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, approvals, ended FROM executions \
+             WHERE project = $1 AND ended IS NULL AND approvals <> 0 AND id < $2 ORDER BY id DESC LIMIT $3",
+            project,
+            before,
+            limit,
+        );
+        rows(records.fetch_all(&self.readers).await.or_fault()?)
     }
 
     async fn execution_events(&self, execution: i64, after: i64, limit: u32) -> Result<Vec<ExecutionEvents>> {

@@ -65,6 +65,8 @@ pub struct ExecutionChange {
     pub steps: i32,
     /// How often it was let go on by hand.
     pub retries: i32,
+    /// How many of its steps wait for a person; negative where nobody has counted them.
+    pub approvals: i32,
     /// When it ended.
     pub ended: Option<Timestamp>,
 }
@@ -151,6 +153,10 @@ pub trait ExecutionStore: Send + Sync {
         before: i64,
         limit: u32,
     ) -> Result<Vec<ExecutionRow>>;
+
+    /// Executions of a project that have not ended and of which steps wait for a person, or may: the newest first,
+    /// those with a number below `before`, at most `limit`.
+    async fn asking_executions(&self, project: &str, before: i64, limit: u32) -> Result<Vec<ExecutionRow>>;
 
     /// The journal of an execution after a row of it, in order, at most `limit` rows.
     async fn execution_events(&self, execution: i64, after: i64, limit: u32) -> Result<Vec<ExecutionEvents>>;

@@ -12,6 +12,8 @@ import "./styles/fleet.css";
 import "./styles/analysis.css";
 import "./styles/telemetry.css";
 import "./styles/alerts.css";
+import "./styles/executions.css";
+import "./styles/workflows.css";
 import { router } from "./app/router";
 import { keepRenewing, redeemTicket, takeTicket } from "./auth/sign-in";
 import { isTransient } from "./rpc/errors";

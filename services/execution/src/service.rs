@@ -7,10 +7,11 @@ use tonic::{Request, Response, Status};
 use weft_kit::Call;
 use weft_proto::weft::execution::v1::{
     CancelExecutionRequest, CreateExecutionRequest, DecideApprovalRequest, DeleteExecutionRequest, Execution,
-    GetExecutionRequest, GetStepRequest, ListExecutionsRequest, ListExecutionsResponse, ListNodeKindsRequest,
-    ListNodeKindsResponse, ListStepsRequest, ListStepsResponse, PauseExecutionRequest,
-    ResumeExecutionRequest, RetryExecutionRequest, SignalExecutionRequest, Step, TerminateExecutionRequest,
-    ValidateWorkflowRequest, ValidateWorkflowResponse, WatchExecutionRequest, WatchExecutionResponse,
+    GetExecutionRequest, GetStepRequest, ListApprovalsRequest, ListApprovalsResponse, ListExecutionsRequest,
+    ListExecutionsResponse, ListNodeKindsRequest, ListNodeKindsResponse, ListStepsRequest, ListStepsResponse,
+    PauseExecutionRequest, ResumeExecutionRequest, RetryExecutionRequest, SignalExecutionRequest, Step,
+    TerminateExecutionRequest, ValidateWorkflowRequest, ValidateWorkflowResponse, WatchExecutionRequest,
+    WatchExecutionResponse,
     execution_service_server::{ExecutionService as ExecutionServiceTrait, ExecutionServiceServer},
 };
 
@@ -92,6 +93,13 @@ impl ExecutionServiceTrait for ExecutionService {
         request: Request<DecideApprovalRequest>,
     ) -> Result<Response<Step>, Status> {
         Ok(Response::new(rpc::decide_approval::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn list_approvals(
+        &self,
+        request: Request<ListApprovalsRequest>,
+    ) -> Result<Response<ListApprovalsResponse>, Status> {
+        Ok(Response::new(rpc::list_approvals::handle(&self.0, Call::open(request)?).await?))
     }
 
     async fn list_steps(

@@ -13,17 +13,21 @@ const SETTINGS = {
   WEFT_GRAPH__HISTORY_REVISIONS: "4",
   WEFT_LIMITS__RATE__SIGN_IN__PER_SECOND: "1000",
   WEFT_LIMITS__RATE__SIGN_IN__BURST: "1000",
+  // Workflows may ask this machine, which the tests answer for.
+  WEFT_EXECUTION__HTTP_NETWORKS: '["127.0.0.0/8"]',
 };
 
-export async function startMesh() {
+/** One that was killed goes on with its folder, at its port. */
+export async function startMesh({ folder = mkdtempSync(join(tmpdir(), "weft-browser-")), port = 0 } = {}) {
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there; build it: cargo build -p weft`);
-  const folder = mkdtempSync(join(tmpdir(), "weft-browser-"));
   const data = join(folder, "data");
   const notes = join(folder, "notes");
-  mkdirSync(notes);
+  mkdirSync(notes, { recursive: true });
+  // What a mesh before wrote is not what this one says.
+  rmSync(join(data, "weft.json"), { force: true });
   // The program refuses WEFT_ variables that it does not know, and the tests have some.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WEFT_")));
-  const child = spawn(BINARY, ["up", "--no-host-agent", "--listen", "127.0.0.1:0", "--data", data, "--folder", `notes=${notes}`], {
+  const child = spawn(BINARY, ["up", "--no-host-agent", "--listen", `127.0.0.1:${port}`, "--data", data, "--folder", `notes=${notes}`], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...env, ...SETTINGS },
   });
@@ -34,7 +38,7 @@ export async function startMesh() {
     const info = await ready(join(data, "weft.json"));
     if (info) {
       const found = { WEFT_URL: info.url, WEFT_KEY_FILE: info.key_file, WEFT_NOTES: notes };
-      return { env: found, stop: () => stop(child, folder) };
+      return { env: found, folder, kill: () => kill(child), stop: () => stop(child, folder) };
     }
     if (child.exitCode !== null || Date.now() > deadline) {
       await stop(child, folder);
@@ -51,6 +55,13 @@ async function ready(file) {
   } catch {
     return null;
   }
+}
+
+/** It ends as if the power had gone; its folder stays. */
+async function kill(child) {
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGKILL");
+  await gone;
 }
 
 async function stop(child, folder) {

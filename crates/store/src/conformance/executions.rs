@@ -37,6 +37,7 @@ fn change(id: i64) -> ExecutionChange {
         reason: String::new(),
         steps: 0,
         retries: 0,
+        approvals: 0,
         ended: None,
     }
 }
@@ -77,6 +78,7 @@ pub async fn an_execution_reads_back_as_written(stores: Stores) {
         reason: "TIMEOUT".into(),
         steps: 12,
         retries: 1,
+        approvals: 3,
         ended: Some(time(5)),
         ..change(1)
     };
@@ -171,6 +173,25 @@ pub async fn executions_list_newest_first(stores: Stores) {
     assert_eq!(list(None, 4, 2).await, [3, 2]);
     assert_eq!(list(Some("even"), i64::MAX, 10).await, [4, 2]);
     assert_eq!(list(Some("none"), i64::MAX, 10).await, [0; 0]);
+}
+
+/// Those that ask a person are found, the newest first, until nobody is asked or they have ended.
+pub async fn asking_executions_are_found(stores: Stores) {
+    let owned = own(&stores, 0).await;
+    let asks = |id: i64, approvals| ExecutionChange { approvals, ..change(id) };
+    let mut executions: Vec<_> = (1..=5).map(|id| new(id, "g")).collect();
+    executions.push(NewExecution { project: "q".into(), ..new(6, "g") });
+    let changes = vec![asks(1, 1), asks(2, 2), asks(3, -1), asks(5, 1), asks(6, 1)];
+    write(&stores, ExecutionFlush { executions, changes, ..flush(&owned) }).await;
+    let asking = |before, limit| {
+        let store = stores.execution.clone();
+        async move { ids(&store.asking_executions("p", before, limit).await.unwrap()) }
+    };
+    assert_eq!(asking(i64::MAX, 10).await, [5, 3, 2, 1]);
+    assert_eq!(asking(5, 2).await, [3, 2]);
+    let over = ExecutionChange { ended: Some(time(9)), ..asks(2, 2) };
+    write(&stores, ExecutionFlush { changes: vec![asks(5, 0), over], ..flush(&owned) }).await;
+    assert_eq!(asking(i64::MAX, 10).await, [3, 1]);
 }
 
 /// A workflow is kept once, whoever brings it.

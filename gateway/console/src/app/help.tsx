@@ -18,6 +18,11 @@ const KEYS: readonly [string, string][] = [
   ["+ −   ← →   0", "In a chart: zoom, move, back to now"],
   ["[   ]", "In a chart: the values one step before or after"],
   ["Double click", "Fly to a node, or zoom in"],
+  ["A   C", "In a workflow: add a node, connect the chosen one"],
+  ["L   F", "In a workflow: put in order, fit into view"],
+  ["Shift ← ↑ → ↓", "In a workflow: move the chosen nodes"],
+  ["Ctrl Z", "In a workflow: a step back (Shift: forward)"],
+  ["Ctrl Space", "In an expression: what can be named"],
 ];
 
 export function Help() {

@@ -54,7 +54,17 @@ function PaletteDialog() {
 
   const commands = useMemo<Command[]>(() => {
     const go = (
-      to: "/graphs" | "/fleet" | "/commands" | "/telemetry" | "/alerts" | "/settings" | "/settings/api-keys",
+      to:
+        | "/graphs"
+        | "/workflows"
+        | "/executions"
+        | "/approvals"
+        | "/fleet"
+        | "/commands"
+        | "/telemetry"
+        | "/alerts"
+        | "/settings"
+        | "/settings/api-keys",
       title: string,
       icon: IconName,
     ): Command => ({
@@ -77,6 +87,9 @@ function PaletteDialog() {
       ...ofPage.flat(),
       ...known,
       go("/graphs", "Graphs", "graph"),
+      go("/workflows", "Workflows", "flow"),
+      go("/executions", "Runs", "runs"),
+      go("/approvals", "Approvals", "inbox"),
       go("/fleet", "Fleet", "hosts"),
       go("/commands", "Commands", "terminal"),
       go("/telemetry", "Telemetry", "chart"),

@@ -17,6 +17,11 @@ const FleetPage = lazyRouteComponent(() => import("../fleet/page"), "FleetPage")
 const AgentPage = lazyRouteComponent(() => import("../fleet/agent-page"), "AgentPage");
 const CommandsPage = lazyRouteComponent(() => import("../commands/page"), "CommandsPage");
 const CommandPage = lazyRouteComponent(() => import("../commands/command-page"), "CommandPage");
+const ExecutionsPage = lazyRouteComponent(() => import("../executions/page"), "ExecutionsPage");
+const ExecutionPage = lazyRouteComponent(() => import("../executions/execution-page"), "ExecutionPage");
+const WorkflowsPage = lazyRouteComponent(() => import("../workflows/page"), "WorkflowsPage");
+const EditorPage = lazyRouteComponent(() => import("../workflows/editor-page"), "EditorPage");
+const ApprovalsPage = lazyRouteComponent(() => import("../approvals/page"), "ApprovalsPage");
 const TelemetryPage = lazyRouteComponent(() => import("../telemetry/page"), "TelemetryPage");
 const AlertsPage = lazyRouteComponent(() => import("../alerts/page"), "AlertsPage");
 const settingsPages = () => import("../settings/pages");
@@ -42,6 +47,9 @@ export interface GraphsSearch {
 }
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
+
+const whole = (value: unknown): number | undefined =>
+  Number.isSafeInteger(value) ? (value as number) : undefined;
 
 const graphs = createRoute({
   getParentRoute: () => root,
@@ -129,8 +137,57 @@ const command = createRoute({
   }),
 });
 
-const whole = (value: unknown): number | undefined =>
-  Number.isSafeInteger(value) ? (value as number) : undefined;
+export interface ExecutionsSearch {
+  project?: string;
+  state?: string;
+  workflow?: string;
+  q?: string;
+}
+
+const executions = createRoute({
+  getParentRoute: () => root,
+  path: "/executions",
+  component: ExecutionsPage,
+  validateSearch: (search: Record<string, unknown>): ExecutionsSearch => ({
+    project: text(search.project),
+    state: text(search.state),
+    // A workflow, or a word, may be all digits, which the address bar turns into a number.
+    workflow: search.workflow === undefined ? undefined : text(String(search.workflow)),
+    q: search.q === undefined ? undefined : text(String(search.q)),
+  }),
+});
+
+const execution = createRoute({
+  getParentRoute: () => root,
+  path: "/executions/$project/$execution",
+  component: ExecutionPage,
+  validateSearch: (search: Record<string, unknown>): { step?: number } => ({ step: whole(search.step) }),
+});
+
+const workflows = createRoute({
+  getParentRoute: () => root,
+  path: "/workflows",
+  component: WorkflowsPage,
+  validateSearch: (search: Record<string, unknown>): { project?: string; q?: string } => ({
+    project: text(search.project),
+    q: search.q === undefined ? undefined : text(String(search.q)),
+  }),
+});
+
+const workflow = createRoute({
+  getParentRoute: () => root,
+  path: "/workflows/$project/$graph",
+  component: EditorPage,
+});
+
+const approvals = createRoute({
+  getParentRoute: () => root,
+  path: "/approvals",
+  component: ApprovalsPage,
+  validateSearch: (search: Record<string, unknown>): { project?: string } => ({
+    project: text(search.project),
+  }),
+});
 
 const telemetry = createRoute({
   getParentRoute: () => root,
@@ -185,6 +242,11 @@ export const router = createRouter({
     agent,
     commands,
     command,
+    workflows,
+    workflow,
+    executions,
+    execution,
+    approvals,
     telemetry,
     alerts,
     settings.addChildren([general, apiKeys, routes]),

@@ -19,12 +19,24 @@ import { theme } from "./theme";
 // One row for each area of the product that exists. An area that does not exist
 // yet has no row: a link that leads nowhere teaches people not to click.
 const AREAS: readonly {
-  to: "/graphs" | "/fleet" | "/commands" | "/telemetry" | "/alerts" | "/settings";
+  to:
+    | "/graphs"
+    | "/workflows"
+    | "/executions"
+    | "/approvals"
+    | "/fleet"
+    | "/commands"
+    | "/telemetry"
+    | "/alerts"
+    | "/settings";
   label: string;
   icon: IconName;
   end?: boolean;
 }[] = [
   { to: "/graphs", label: "Graphs", icon: "graph" },
+  { to: "/workflows", label: "Workflows", icon: "flow" },
+  { to: "/executions", label: "Runs", icon: "runs" },
+  { to: "/approvals", label: "Approvals", icon: "inbox" },
   { to: "/fleet", label: "Fleet", icon: "hosts" },
   { to: "/commands", label: "Commands", icon: "terminal" },
   { to: "/telemetry", label: "Telemetry", icon: "chart" },

@@ -7,18 +7,20 @@ interface Props {
   schema: JsonObject | undefined;
   values: Values;
   onChange: (values: Values) => void;
+  /** What the whole is called. */
+  label?: string;
 }
 
 /** By this name the whole object is in the values, where there are no fields. */
 export const WHOLE = "";
 
-export function Arguments({ schema, values, onChange }: Props) {
+export function Arguments({ schema, values, onChange, label = "Arguments" }: Props) {
   const fields = fieldsOf(schema);
   const set = (key: string, value: string) => onChange({ ...values, [key]: value });
   if (fields === null) {
     return (
       <label>
-        Arguments
+        {label}
         <textarea
           rows={5}
           className="code-field"

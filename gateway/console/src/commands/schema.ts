@@ -113,16 +113,17 @@ export function choiceText(choice: JsonValue): string {
 }
 
 /** An object as somebody wrote it. */
-export function objectOf(value: string): JsonObject {
+export function objectOf(value: string, title = "Arguments"): JsonObject {
   if (value.trim() === "") return {};
-  const parsed = parse(value, "Arguments");
+  const parsed = parse(value, title);
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw new Error("Arguments: they are an object, { … }");
+    throw new Error(`${title}: an object is needed, { … }`);
   }
   return parsed;
 }
 
-function parse(value: string, title: string): JsonValue {
+/** A value as somebody wrote it. */
+export function parse(value: string, title: string): JsonValue {
   try {
     return JSON.parse(value) as JsonValue;
   } catch (error) {

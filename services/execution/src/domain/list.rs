@@ -15,6 +15,7 @@ pub(crate) static EXECUTION: Schema = Schema {
         ("display_name", Kind::Text),
         ("error", Kind::Text),
         ("graph_revision", Kind::Number),
+        ("approval_count", Kind::Number),
         ("create_time", Kind::Time),
         ("end_time", Kind::Time),
     ],
@@ -50,6 +51,7 @@ impl Record for ExecutionRecord<'_> {
             "display_name" => test(Found::Text(&execution.display_name)),
             "error" => test(Found::Text(execution.error.as_ref().map_or("", |error| error.reason.as_str()))),
             "graph_revision" => test(Found::Number(execution.graph_revision as f64)),
+            "approval_count" => test(Found::Number(execution.approval_count.into())),
             "create_time" => instant(execution.create_time.as_ref(), test),
             _ => instant(execution.end_time.as_ref(), test),
         }

@@ -69,7 +69,7 @@ pub(crate) fn id_of(execution: &NewExecution) -> String {
 pub(crate) fn of_row(row: &ExecutionRow) -> Execution {
     let head = head(&row.execution.head);
     let NewExecution { project, graph, at, uid, .. } = &row.execution;
-    let ExecutionChange { state, reason, steps, retries, ended, revision, .. } = &row.change;
+    let ExecutionChange { state, reason, steps, retries, approvals, ended, revision, .. } = &row.change;
     let error = (!reason.is_empty()).then(|| ExecutionError { reason: reason.clone(), ..Default::default() });
     Execution {
         name: name::of_execution(project, &id_of(&row.execution)),
@@ -86,6 +86,7 @@ pub(crate) fn of_row(row: &ExecutionRow) -> Execution {
         end_time: ended.map(time::proto),
         step_count: *steps,
         retry_count: *retries,
+        approval_count: (*approvals).max(0),
         ..Execution::default()
     }
 }
@@ -105,6 +106,7 @@ pub(crate) fn of_run(row: &ExecutionRow, run: &Run) -> Execution {
     });
     execution.step_count = i32::try_from(run.steps().count()).unwrap_or(i32::MAX);
     execution.retry_count = run.retries().cast_signed();
+    execution.approval_count = i32::try_from(run.asking().len()).unwrap_or(i32::MAX);
     execution
 }
 

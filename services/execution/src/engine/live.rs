@@ -148,6 +148,7 @@ impl Live {
             reason: reason.unwrap_or_default(),
             steps,
             retries: self.run.retries().cast_signed(),
+            approvals: i32::try_from(self.run.asking().len()).unwrap_or(i32::MAX),
             ended,
         }
     }

@@ -339,6 +339,7 @@ impl Shard {
             reason: String::new(),
             steps: 0,
             retries: 0,
+            approvals: 0,
             ended: None,
         };
         self.flush.executions.push(execution.clone());

@@ -33,7 +33,8 @@ impl Kind for If {
         }
     }
     fn settings(&self) -> (Json, &'static [&'static str]) {
-        let condition = json!({"type": "string", "description": "an expression that is true or false"});
+        let condition =
+            json!({"type": "string", "format": "cel", "description": "an expression that is true or false"});
         (json!({"condition": condition}), &["condition"])
     }
     fn compile(&self, settings: &mut Settings<'_>) -> Box<dyn Behaviour> {

@@ -35,7 +35,7 @@ impl Kind for Map {
     }
     fn settings(&self) -> (Json, &'static [&'static str]) {
         let properties = json!({
-            "items": {"type": "string", "description": "an expression that is a list; `input` when not given"},
+            "items": {"type": "string", "format": "cel", "description": "an expression that is a list; `input` when not given"},
             "parallel": {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 10},
             "keep_going": {"type": "boolean", "default": false},
         });

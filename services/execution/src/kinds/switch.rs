@@ -32,7 +32,7 @@ impl Kind for Switch {
     fn settings(&self) -> (Json, &'static [&'static str]) {
         let case = json!({
             "type": "object", "required": ["port", "when"],
-            "properties": {"port": {"type": "string"}, "when": {"type": "string"}},
+            "properties": {"port": {"type": "string"}, "when": {"type": "string", "format": "cel"}},
         });
         let cases = json!({
             "type": "array", "items": case, "minItems": 1, "maxItems": CASES,

@@ -33,7 +33,7 @@ impl Kind for While {
     }
     fn settings(&self) -> (Json, &'static [&'static str]) {
         let properties = json!({
-            "condition": {"type": "string", "description": "an expression that is true or false"},
+            "condition": {"type": "string", "format": "cel", "description": "an expression that is true or false"},
             "rounds": {"type": "integer", "minimum": 1, "maximum": ROUNDS, "default": 100},
         });
         (properties, &["condition"])

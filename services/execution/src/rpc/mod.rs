@@ -7,6 +7,7 @@ pub(crate) mod delete_execution;
 mod find;
 pub(crate) mod get_execution;
 pub(crate) mod get_step;
+pub(crate) mod list_approvals;
 pub(crate) mod list_executions;
 pub(crate) mod list_node_kinds;
 pub(crate) mod list_steps;

@@ -70,6 +70,7 @@ impl Run {
         self.ready.clear();
         self.timers.clear();
         self.listeners.clear();
+        self.asking.clear();
         self.retries += 1;
         self.status = Status::Running;
         self.error = None;

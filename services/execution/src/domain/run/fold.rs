@@ -384,6 +384,9 @@ impl Run {
         if let Some(signal) = &wait.signal {
             self.listeners.entry(signal.clone()).or_default().insert(number);
         }
+        if wait.approval.is_some() {
+            self.asking.insert(number);
+        }
         step.wait = Some(wait);
     }
 
@@ -514,6 +517,7 @@ impl Run {
             self.timers.remove(&(due, number));
         }
         let Some(wait) = step.wait.take() else { return };
+        self.asking.remove(&number);
         if let Some(until) = wait.until {
             self.timers.remove(&(until, number));
         }

@@ -83,6 +83,8 @@ pub(crate) struct Run {
     signals: BTreeMap<String, VecDeque<Value>>,
     /// Steps that wait for a signal.
     listeners: BTreeMap<String, BTreeSet<u32>>,
+    /// Steps that wait for a person.
+    asking: BTreeSet<u32>,
     /// What is kept of the steps of before a retry, by path, until they are reached again.
     carried: HashMap<String, carried::Carried>,
     /// What the bodies of before a retry were given.
@@ -214,6 +216,7 @@ impl Run {
             timers: BTreeSet::new(),
             signals: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            asking: BTreeSet::new(),
             carried: HashMap::new(),
             carried_inputs: HashMap::new(),
             stops: Vec::new(),
@@ -282,6 +285,11 @@ impl Run {
 
     pub(crate) fn step(&self, number: u32) -> Option<&Step> {
         self.steps.get(&number)
+    }
+
+    /// The steps that wait for a person, in the order in which they began.
+    pub(crate) fn asking(&self) -> impl ExactSizeIterator<Item = u32> {
+        self.asking.iter().copied()
     }
 
     /// The key and the kind of a step's node.
