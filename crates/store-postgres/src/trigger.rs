@@ -396,15 +396,19 @@ impl TriggerStore for Postgres {
         let wakes: Vec<Option<OffsetDateTime>> =
             changes.iter().map(|change| change.wake.map(instant::to_sql)).collect();
         let heads: Vec<&[u8]> = changes.iter().map(|change| &change.head[..]).collect();
+        let starts: Vec<Option<OffsetDateTime>> =
+            changes.iter().map(|change| change.started.map(instant::to_sql)).collect();
         let settled = sqlx::query!(
-            "UPDATE trigger_deliveries d SET state = c.state, wake = c.wake, head = c.head, \
+            "UPDATE trigger_deliveries d SET state = c.state, wake = c.wake, head = c.head, started = c.started, \
              event = CASE WHEN c.wake IS NULL THEN ''::BYTEA ELSE d.event END \
-             FROM UNNEST($1::UUID[], $2::INTEGER[], $3::TIMESTAMPTZ[], $4::BYTEA[]) AS c (id, state, wake, head) \
+             FROM UNNEST($1::UUID[], $2::INTEGER[], $3::TIMESTAMPTZ[], $4::BYTEA[], $5::TIMESTAMPTZ[]) \
+             AS c (id, state, wake, head, started) \
              WHERE d.id = c.id",
             &ids,
             &states,
             &wakes as _,
             &heads as _,
+            &starts as _,
         );
         settled.execute(&self.pool).await.or_fault()?;
         Ok(())
@@ -456,7 +460,7 @@ impl TriggerStore for Postgres {
         let record = sqlx::query_as!(
             DeliveryRecord,
             "SELECT id, trigger_uid, dedup, state, wake, expires, head, event FROM trigger_deliveries \
-             WHERE trigger_uid = $1 AND state = 2 ORDER BY id DESC LIMIT 1",
+             WHERE trigger_uid = $1 AND started IS NOT NULL ORDER BY started DESC, id DESC LIMIT 1",
             trigger,
         );
         record.fetch_optional(&self.pool).await.or_fault()?.map(DeliveryRow::try_from).transpose()

@@ -29,6 +29,7 @@ CREATE TABLE trigger_deliveries (
     dedup       BLOB    NOT NULL CHECK (length(dedup) = 32),
     state       INTEGER NOT NULL,
     wake        INTEGER,
+    started     INTEGER,
     expires     INTEGER NOT NULL,
     head        BLOB    NOT NULL,
     event       BLOB    NOT NULL
@@ -36,6 +37,6 @@ CREATE TABLE trigger_deliveries (
 
 CREATE UNIQUE INDEX trigger_deliveries_dedup ON trigger_deliveries (trigger_uid, dedup);
 CREATE INDEX trigger_deliveries_listed ON trigger_deliveries (trigger_uid, id);
-CREATE INDEX trigger_deliveries_started ON trigger_deliveries (trigger_uid, id) WHERE state = 2;
+CREATE INDEX trigger_deliveries_started ON trigger_deliveries (trigger_uid, started, id) WHERE started IS NOT NULL;
 CREATE INDEX trigger_deliveries_wake ON trigger_deliveries (wake, id) WHERE wake IS NOT NULL;
 CREATE INDEX trigger_deliveries_expires ON trigger_deliveries (expires) WHERE wake IS NULL;

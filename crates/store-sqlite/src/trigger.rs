@@ -422,12 +422,13 @@ impl TriggerStore for Sqlite {
                     rows.number(change.state.into());
                     rows.optional_number(change.wake.map(Timestamp::as_micros));
                     rows.bytes(&change.head);
+                    rows.optional_number(change.started.map(Timestamp::as_micros));
                     rows.end();
                 }
                 let rows = rows.finish();
                 let settled = sqlx::query!(
                     "UPDATE trigger_deliveries SET state = c.value ->> 2, wake = c.value ->> 3, \
-                     head = unhex(c.value ->> 4), \
+                     head = unhex(c.value ->> 4), started = c.value ->> 5, \
                      event = CASE WHEN c.value ->> 3 IS NULL THEN X'' ELSE event END \
                      FROM json_each($1) AS c WHERE trigger_deliveries.id = unhex(c.value ->> 1)",
                     rows,
@@ -485,7 +486,7 @@ impl TriggerStore for Sqlite {
         let record = sqlx::query_as!(
             DeliveryRecord,
             "SELECT id, trigger_uid, dedup, state, wake, expires, head, event FROM trigger_deliveries \
-             WHERE trigger_uid = $1 AND state = 2 ORDER BY id DESC LIMIT 1",
+             WHERE trigger_uid = $1 AND started IS NOT NULL ORDER BY started DESC, id DESC LIMIT 1",
             trigger,
         );
         record.fetch_optional(&self.readers).await.or_fault()?.map(DeliveryRow::try_from).transpose()

@@ -79,7 +79,7 @@ pub struct DeliveryRow {
     pub trigger: Uuid,
     /// What makes it the same delivery when it comes again, to its trigger.
     pub dedup: [u8; 32],
-    /// What has become of it, in its service's numbers. [`STARTED`] is that its run was started.
+    /// What has become of it, in its service's numbers.
     pub state: i32,
     /// When its run is to be started; absent once it is known what became of it.
     pub wake: Option<Timestamp>,
@@ -90,9 +90,6 @@ pub struct DeliveryRow {
     /// What its run is made of; empty once that is known.
     pub event: Bytes,
 }
-
-/// The state of deliveries whose runs were started: the last one of a trigger can be asked for.
-pub const STARTED: i32 = 2;
 
 /// What became of a delivery that was to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +109,8 @@ pub struct DeliveryChange {
     pub state: i32,
     /// When to try again.
     pub wake: Option<Timestamp>,
+    /// When its run was started: the last one of a trigger can be asked for.
+    pub started: Option<Timestamp>,
     /// What is shown of it.
     pub head: Bytes,
 }
@@ -197,7 +196,7 @@ pub trait TriggerStore: Requests {
     /// One of a trigger.
     async fn get_delivery(&self, trigger: Uuid, id: Uuid) -> Result<DeliveryRow>;
 
-    /// The newest one of a trigger whose run was started.
+    /// The one of a trigger whose run was started last.
     async fn last_started_delivery(&self, trigger: Uuid) -> Result<Option<DeliveryRow>>;
 
     /// Forgets deliveries that have expired before an instant and wait for nothing, at most `limit`; says how many.

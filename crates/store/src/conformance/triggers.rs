@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{done, refused, remember, replayed, time, uid};
 use crate::{
     Accepted, DeliveryChange, DeliveryRow, NewTrigger, StoreError, Stores, Tick, TriggerRow, TriggerUpdate,
-    Versioned, trigger::STARTED,
+    Versioned,
 };
 
 /// A trigger to create, with a token and a first tick.
@@ -164,13 +164,19 @@ pub async fn a_delivery_is_kept_once(stores: Stores) {
     let wanted = vec![delivery(1, 1, 1), delivery(2, 1, 1), other.clone()];
     let accepted = stores.trigger.accept_deliveries(wanted).await.unwrap();
     assert_eq!(accepted, [Accepted::New, Accepted::Known(Box::new(delivery(1, 1, 1))), Accepted::New]);
-    let change = DeliveryChange { id: uid(1_001), state: STARTED, wake: None, head: "started".into() };
+    let change = DeliveryChange {
+        id: uid(1_001),
+        state: 2,
+        wake: None,
+        started: Some(time(3)),
+        head: "started".into(),
+    };
     stores.trigger.settle_deliveries(vec![change]).await.unwrap();
     let again = stores.trigger.accept_deliveries(vec![delivery(4, 1, 1), delivery(5, 2, 1)]).await.unwrap();
     let Accepted::Known(first) = &again[0] else { panic!("it is a repeat") };
     assert_eq!(
         (first.state, first.wake, &first.head[..], &first.event[..]),
-        (STARTED, None, &b"started"[..], &b""[..])
+        (2, None, &b"started"[..], &b""[..])
     );
     assert_eq!(again[1], Accepted::New);
     assert_eq!(stores.trigger.get_delivery(uid(1), uid(1_005)).await.unwrap(), delivery(5, 2, 1));
@@ -193,19 +199,21 @@ pub async fn waiting_deliveries_are_found(stores: Stores) {
     assert_eq!(ids(stores.trigger.waiting_deliveries(time(5), 9).await.unwrap()), [uid(1_002), uid(1_003)]);
     assert_eq!(ids(stores.trigger.waiting_deliveries(time(9), 1).await.unwrap()), [uid(1_002)]);
     assert_eq!(stores.trigger.last_started_delivery(uid(1)).await.unwrap(), None);
-    let change = |n: u128, state: i32, wake: Option<i64>| DeliveryChange {
+    let change = |n: u128, started: Option<i64>, wake: Option<i64>| DeliveryChange {
         id: uid(1_000 + n),
-        state,
+        state: 2,
         wake: wake.map(time),
+        started: started.map(time),
         head: "later".into(),
     };
-    let changes = vec![change(1, STARTED, None), change(2, STARTED, None), change(3, 1, Some(7))];
+    let changes = vec![change(1, Some(9), None), change(2, Some(8), None), change(3, None, Some(7))];
     stores.trigger.settle_deliveries(changes).await.unwrap();
     let waiting = stores.trigger.waiting_deliveries(time(9), 9).await.unwrap();
-    let later = DeliveryRow { head: "later".into(), ..delivery(3, 3, 7) };
+    let later = DeliveryRow { state: 2, head: "later".into(), ..delivery(3, 3, 7) };
     assert_eq!(waiting, [later]);
     let last = stores.trigger.last_started_delivery(uid(1)).await.unwrap().expect("two were");
-    assert_eq!((last.id, last.state), (uid(1_002), STARTED));
+    // Not the newest one, but the one that was started last.
+    assert_eq!(last.id, uid(1_001));
     assert_eq!(stores.trigger.last_started_delivery(uid(2)).await.unwrap(), None);
 }
 

@@ -21,7 +21,7 @@ use super::{
     Pending,
     start::{self, Outcome},
 };
-use crate::state::State;
+use crate::{domain::time, state::State};
 
 /// How often it is looked for what waits on disk.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -213,7 +213,13 @@ impl Desk {
                 return self.put_off(pending, at);
             }
         };
-        let change = DeliveryChange { id, state: head.state, wake, head: head.encode_to_vec().into() };
+        let change = DeliveryChange {
+            id,
+            state: head.state,
+            wake,
+            started: head.start_time.as_ref().map(|time| Timestamp::from_micros(time::micros(time))),
+            head: head.encode_to_vec().into(),
+        };
         self.ended.push(Ended { pending, change, head });
     }
 
