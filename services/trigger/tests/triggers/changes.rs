@@ -106,12 +106,9 @@ async fn a_repeat_is_answered_as_the_first_and_shows_the_address_again() {
     let again = client.rotate_trigger_token(rotate).await.unwrap().into_inner();
     assert_eq!((path(&again), &again.etag), (path(&rotated), &rotated.etag));
     // A viewer is not shown where it is; nothing that was remembered has it either.
-    let mut viewer = running.client_of(|mut request| {
-        request.extensions_mut().insert(somebody("projects/p/apiKeys/v", Role::Viewer));
-        Ok(request)
-    });
+    let mut viewer = running.client_of(somebody("projects/p/apiKeys/v", Role::Viewer));
     let seen = viewer.get_trigger(GetTriggerRequest { name: first.name.clone() }).await.unwrap().into_inner();
-    assert_eq!((path(&seen), seen.uid), ("", first.uid));
+    assert_eq!((path(&seen), &seen.uid), ("", &first.uid));
     let list = ListTriggersRequest { parent: "projects/p".into(), ..ListTriggersRequest::default() };
     let listed = viewer.list_triggers(list).await.unwrap().into_inner().triggers;
     assert_eq!(listed.iter().map(path).collect::<Vec<_>>(), [""]);

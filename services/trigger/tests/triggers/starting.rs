@@ -93,15 +93,10 @@ async fn deliveries_outlive_an_execution_service_that_is_away() {
 async fn runs_have_the_rights_of_whom_they_are_for() {
     let world = World::start().await;
     let running = world.open("one");
-    let admin = running.client_of(|mut request| {
-        request.extensions_mut().insert(somebody("projects/p/apiKeys/root", Role::Admin));
-        Ok(request)
-    });
-    let narrow = running.client_of(|mut request| {
-        let caller = somebody("projects/p/apiKeys/narrow", Role::Operator);
-        let scopes = ["trigger.write".to_owned()].into();
-        request.extensions_mut().insert(weft_kit::Caller { scopes, ..caller });
-        Ok(request)
+    let admin = running.client_of(somebody("projects/p/apiKeys/root", Role::Admin));
+    let narrow = running.client_of(weft_kit::Caller {
+        scopes: ["trigger.write".to_owned()].into(),
+        ..somebody("projects/p/apiKeys/narrow", Role::Operator)
     });
     let made = admin.clone().create_trigger(create("t", github())).await.unwrap().into_inner();
     assert_eq!(made.creator, "projects/p/apiKeys/root");

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tonic::{Code, Request, Status, service::interceptor::InterceptedService};
+use tonic::{Code, Status, body::Body};
 use tonic_types::StatusExt;
 use tower::ServiceExt;
 use weft_execution::ExecutionService;
@@ -37,7 +38,6 @@ pub(crate) const GRAPH: &str = "projects/p/graphs/g";
 /// 2027-01-15T08:00:00Z.
 pub(crate) const START: u64 = 1_800_000_000;
 
-type As = fn(Request<()>) -> Result<Request<()>, Status>;
 pub(crate) type Client = TriggerServiceClient<Peer>;
 
 pub(crate) struct World {
@@ -59,9 +59,20 @@ pub(crate) struct Running {
     life: Lifecycle,
 }
 
-fn with(caller: Caller, mut request: Request<()>) -> Request<()> {
-    request.extensions_mut().insert(caller);
-    request
+/// A server as somebody calls it.
+fn called_by<S>(caller: Caller, server: S) -> Peer
+where
+    S: tower::Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+{
+    Peer::new(server.map_request(move |mut request: http::Request<Body>| {
+        request.extensions_mut().insert(caller.clone());
+        request
+    }))
 }
 
 /// Somebody of the project `p`.
@@ -74,12 +85,8 @@ pub(crate) fn somebody(name: &str, role: Role) -> Caller {
     }
 }
 
-fn as_mesh(request: Request<()>) -> Result<Request<()>, Status> {
-    Ok(with(Caller::mesh("trigger"), request))
-}
-
-fn as_operator(request: Request<()>) -> Result<Request<()>, Status> {
-    Ok(with(somebody("projects/p/apiKeys/ada", Role::Operator), request))
+fn operator() -> Caller {
+    somebody("projects/p/apiKeys/ada", Role::Operator)
 }
 
 impl World {
@@ -116,7 +123,7 @@ impl World {
             },
         );
         let runs = executions;
-        let mesh = Peer::new(InterceptedService::new(runs.clone().into_server(), as_mesh as As));
+        let mesh = called_by(Caller::mesh("trigger"), runs.clone().into_server());
         let is_cut = Arc::new(AtomicBool::new(false));
         let cut = Arc::clone(&is_cut);
         let behind = mesh.clone();
@@ -160,10 +167,7 @@ impl World {
 
     /// How the execution service refuses somebody who says that a run is for somebody else.
     pub(crate) async fn create_as_operator(&self, behalf: OnBehalf) -> (Code, String, String) {
-        let mut client = ExecutionServiceClient::new(InterceptedService::new(
-            self.runs.clone().into_server(),
-            as_operator as As,
-        ));
+        let mut client = ExecutionServiceClient::new(called_by(operator(), self.runs.clone().into_server()));
         let execution = Execution { graph: GRAPH.into(), ..Execution::default() };
         let request = CreateExecutionRequest {
             parent: "projects/p".into(),
@@ -182,15 +186,15 @@ impl World {
 
 impl Running {
     pub(crate) fn client(&self) -> Client {
-        self.client_of(as_operator)
+        self.client_of(operator())
     }
 
-    pub(crate) fn client_of(&self, who: As) -> Client {
-        Client::new(Peer::new(InterceptedService::new(self.service.clone().into_server(), who)))
+    pub(crate) fn client_of(&self, who: Caller) -> Client {
+        Client::new(called_by(who, self.service.clone().into_server()))
     }
 
     pub(crate) fn mesh(&self) -> Client {
-        self.client_of(as_mesh)
+        self.client_of(Caller::mesh("gateway"))
     }
 
     pub(crate) async fn stop(self) {
