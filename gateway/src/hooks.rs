@@ -6,7 +6,6 @@
 
 use std::{collections::HashMap, convert::Infallible, fmt, time::Duration};
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -102,7 +101,7 @@ fn headers(headers: &HeaderMap) -> HashMap<String, String> {
 }
 
 fn respond(answer: ReceiveWebhookResponse) -> Response<Body> {
-    let mut response = Response::new(Body::new(Full::new(Bytes::from(answer.body))));
+    let mut response = Response::new(Body::new(Full::new(answer.body)));
     let status = u16::try_from(answer.http_status).ok().and_then(|code| StatusCode::from_u16(code).ok());
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -1,6 +1,6 @@
 //! What the service holds, and every RPC works on.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use tokio::sync::Notify;
 use tonic::Status;
@@ -83,7 +83,12 @@ impl State {
 
     /// What makes deliveries of this moment.
     pub(crate) fn maker(&self) -> Maker<'_> {
-        Maker { ids: &self.ids, now: self.now(), retention: self.options.delivery_retention }
+        Maker {
+            ids: &self.ids,
+            now: self.now(),
+            retention: self.options.delivery_retention,
+            made: Cell::new(0),
+        }
     }
 
     /// What looks at triggers of a project.

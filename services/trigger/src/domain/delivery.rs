@@ -1,5 +1,7 @@
 //! Deliveries: what makes two of them one, and how they are made.
 
+use std::cell::Cell;
+
 use prost::Message;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -52,13 +54,20 @@ pub(crate) struct Maker<'m> {
     pub(crate) now: Timestamp,
     /// For how long they are kept.
     pub(crate) retention: std::time::Duration,
+    /// How many it has made.
+    pub(crate) made: Cell<u16>,
 }
 
 impl Maker<'_> {
-    /// A new identity, later ones being larger.
+    /// A new identity, later ones being larger: by the millisecond, and by their number among the first 4,096 that
+    /// are made together.
     pub(crate) fn id(&self) -> Uuid {
         let millis = u64::try_from(self.now.as_micros() / 1_000).unwrap_or_default();
-        uuid::Builder::from_unix_timestamp_millis(millis, &self.ids.bytes::<10>()).into_uuid()
+        let mut random = self.ids.bytes::<10>();
+        let number = self.made.get().min(0x0fff);
+        self.made.set(number + 1);
+        random[..2].copy_from_slice(&number.to_be_bytes());
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 
     /// A delivery whose run is to be started at an instant.
@@ -126,10 +135,14 @@ mod tests {
             ids: &ids,
             now: Timestamp::from_micros(micros),
             retention: std::time::Duration::from_secs(1),
+            made: Cell::new(0),
         };
         let (first, second) = (at(1_800_000_000_000_000).id(), at(1_800_000_000_001_000).id());
         assert!(first < second);
         assert_ne!(at(1).id(), at(1).id());
+        let maker = at(1_800_000_000_000_000);
+        let together: Vec<Uuid> = (0..300).map(|_| maker.id()).collect();
+        assert!(together.is_sorted() && together.iter().all(|id| id.get_version_num() == 7));
     }
 
     #[test]

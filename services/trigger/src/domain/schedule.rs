@@ -156,9 +156,8 @@ fn cron(source: &ScheduleSource) -> Result<Times, (&'static str, String)> {
         name => name.parse().map_err(|_| ("time_zone", format!("there is no time zone {name:?}")))?,
     };
     let fields: Vec<&str> = source.cron.split_whitespace().collect();
-    let hour = match fields.as_slice() {
-        [_, hour, _, _, _] | [_, _, hour, _, _, _] => hour,
-        _ => return Err(("cron", "has five fields, or six with seconds before them".to_owned())),
+    let ([_, hour, _, _, _] | [_, _, hour, _, _, _]) = fields.as_slice() else {
+        return Err(("cron", "has five fields, or six with seconds before them".to_owned()));
     };
     let once_a_day = !hour.contains(['*', '/', '?']);
     let cron = CronParser::new().parse(&source.cron).map_err(|error| ("cron", error.to_string()))?;

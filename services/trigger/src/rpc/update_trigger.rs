@@ -26,7 +26,7 @@ pub(crate) async fn handle(state: &State, call: Call<UpdateTriggerRequest>) -> R
     may_start(&call.caller, &project)?;
     change(state, &call.caller, &full, &wanted.etag, |row, known| {
         let rights = Rights::of(&call.caller, &project);
-        let trigger = changed(known.trigger.clone().unwrap_or_default(), &wanted, &paths)?;
+        let trigger = changed(&known.trigger.clone().unwrap_or_default(), &wanted, &paths)?;
         state.keeper(&project, row.created).checked(trigger, known, rights)
     })
     .await
@@ -102,7 +102,7 @@ const FIELDS: &[Field] = &[
     ("schedule", |t| matches!(t.source, Some(Source::Schedule(_))), |t, w| t.source.clone_from(&w.source)),
 ];
 
-fn changed(before: Trigger, wanted: &Trigger, paths: &[String]) -> Result<Trigger, Error> {
+fn changed(before: &Trigger, wanted: &Trigger, paths: &[String]) -> Result<Trigger, Error> {
     if let Some(path) =
         paths.iter().find(|path| *path != "*" && FIELDS.iter().all(|field| field.0 != path.as_str()))
     {
@@ -124,7 +124,7 @@ fn changed(before: Trigger, wanted: &Trigger, paths: &[String]) -> Result<Trigge
         return Err(Error::field("trigger.graph", "say what is run"));
     }
     let kind = |trigger: &Trigger| trigger.source.as_ref().map(std::mem::discriminant);
-    if kind(&now) != kind(&before) {
+    if kind(&now) != kind(before) {
         return Err(Error::field("trigger.source", "stays a webhook, or a schedule"));
     }
     Ok(now)
@@ -151,7 +151,7 @@ mod tests {
         let wanted = Trigger { display_name: "new".into(), ..Trigger::default() };
         let of = |wanted: &Trigger, paths: &[&str]| {
             let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-            changed(before.clone(), wanted, &paths)
+            changed(&before, wanted, &paths)
         };
         let named = of(&wanted, &[]).unwrap();
         assert_eq!((&named.display_name[..], &named.condition[..]), ("new", "true"));

@@ -29,7 +29,8 @@ fn token(trigger: &Trigger) -> String {
 fn request(token: &str, id: &str, body: &str) -> ReceiveWebhookRequest {
     let mut code = <Hmac<sha2::Sha256> as Mac>::new_from_slice(b"a secret for tests").unwrap();
     code.update(body.as_bytes());
-    let hex: String = code.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let code = code.finalize().into_bytes();
+    let hex = code.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let headers = HashMap::from([
         ("x-hub-signature-256".to_owned(), format!("sha256={hex}")),
         ("x-github-delivery".to_owned(), id.to_owned()),
