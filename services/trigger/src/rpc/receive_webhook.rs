@@ -31,6 +31,8 @@ use crate::{
 
 /// Largest body where nothing is said.
 const LARGEST: usize = 256 << 10;
+/// How much of the time of a call is left for the answer.
+const SPARE: Duration = Duration::from_secs(2);
 /// Longest id and type of an event that are kept, in characters.
 const LONGEST: usize = 200;
 
@@ -38,7 +40,7 @@ pub(crate) async fn handle(
     state: &State,
     call: Call<ReceiveWebhookRequest>,
 ) -> Result<ReceiveWebhookResponse, Error> {
-    let request = call.message;
+    let Call { message: request, deadline, .. } = call;
     let arrived = Instant::now();
     let ready = state.readies.by_token(&*state.store, &state.seal, &request.token).await?;
     let webhook = ready.webhook().ok_or(Error::UnknownToken)?;
@@ -75,24 +77,26 @@ pub(crate) async fn handle(
     let row = state.maker().pending((ready.uid, &same), &head, &event, now.after(OURS));
     let wait =
         webhook.wait_duration.as_ref().map(|wait| Duration::from_micros(time::span(wait).unsigned_abs()));
+    // An answer in time says more than that the time is over.
+    let latest = deadline.and_then(|deadline| deadline.checked_sub(SPARE));
+    let until = wait.map(|wait| latest.map_or(arrived + wait, |latest| latest.min(arrived + wait)));
     match state.intake.keep(row.clone()).await? {
         Accepted::Known(known) => {
             let known_head = kept::head(&known)?;
-            answer(state, &ready, known.id, known_head, wait.map(|wait| arrived + wait)).await
+            answer(state, &ready, known.id, known_head, until).await
         }
         Accepted::New => {
             let mut pending = Pending::of(row)?;
             let (id, mut head) = (pending.row.id, pending.head.clone());
             pending.due = now.as_micros();
             pending.ready = Some(Arc::clone(&ready));
-            let Some(wait) = wait else {
+            let Some(until) = until else {
                 state.dispatcher.offer(pending);
                 return answer(state, &ready, id, head, None).await;
             };
             let (done, outcome) = oneshot::channel();
             pending.done = Some(done);
             state.dispatcher.offer(pending);
-            let until = arrived + wait;
             if let Ok(Ok(outcome)) = tokio::time::timeout_at(until, outcome).await {
                 head = outcome;
             }
