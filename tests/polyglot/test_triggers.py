@@ -117,6 +117,7 @@ def test_what_github_sends_is_taken_once(mesh, tmp_path):
     )
     path = made["webhook"]["path"]
     assert "secrets" not in made["webhook"] and path.startswith("/hooks/")
+    began = time.monotonic()
     script = ["node", HERE / "node/hooks.mjs", mesh.url + path, "It's a Secret to Everybody"]
     said = subprocess.run(script, capture_output=True, timeout=300, check=True).stdout
     heard = [json.loads(line) for line in said.splitlines()]
@@ -133,7 +134,7 @@ def test_what_github_sends_is_taken_once(mesh, tmp_path):
     assert started.keys() == rounds["first"].keys()
     assert all(started[name]["eventType"] == one["name"] for name, one in rounds["first"].items())
     refused = [one for one in kept if one["state"] == "DELIVERY_STATE_REFUSED"]
-    assert 0 < len(refused) <= 30 and all(one["reason"] == "SIGNATURE_INVALID" for one in refused)
+    assert 0 < len(refused) <= 10 * (2 + (time.monotonic() - began) // 60) and all(one["reason"] == "SIGNATURE_INVALID" for one in refused)
     assert len(kept) == count + len(refused)
     push = next(one for one in started.values() if one["eventType"] == "push")
     output = Rest(mesh, mesh.key)("GET", "/v1/" + push["execution"]).json["output"]

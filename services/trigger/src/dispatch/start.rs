@@ -165,6 +165,13 @@ fn refused(state: &State, pending: &Pending, status: &Status) -> Outcome {
     let reason = status
         .get_details_error_info()
         .map_or_else(|| format!("{:?}", status.code()).to_uppercase(), |info| info.reason);
+    if reason == "REQUEST_ID_REUSED" {
+        // It was asked for before the trigger was changed, and what came of it was not heard: there is a run.
+        let message = "its run was started before the trigger was changed".to_owned();
+        let start_time = Some(time::proto(state.now().as_micros()));
+        let state = DeliveryState::Started.into();
+        return Outcome::Ended(Box::new(Delivery { state, reason, message, start_time, ..head.clone() }));
+    }
     let may_pass = matches!(
         status.code(),
         Code::Unavailable

@@ -91,6 +91,49 @@ async fn deliveries_outlive_an_execution_service_that_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_lost_starts_no_second_run() {
+    let world = World::start().await;
+    let running = world.open("one");
+    let client = running.client();
+    let trigger = client.clone().create_trigger(create("t", github())).await.unwrap().into_inner();
+    world.is_unheard.store(true, Ordering::SeqCst);
+    running.mesh().receive_webhook(request(&token(&trigger), "d1", "{}")).await.unwrap();
+    running.mesh().receive_webhook(request(&token(&trigger), "d2", "{}")).await.unwrap();
+    while deliveries(&client, "t").await.iter().any(|delivery| delivery.failure_count < 2) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.is_unheard.store(false, Ordering::SeqCst);
+    world.clock.advance(Duration::from_mins(10));
+    let all = wait_for(&client, "t", DeliveryState::Started, 2).await;
+    assert_eq!(world.runs().await, 2);
+    assert_ne!(all[0].execution, all[1].execution);
+    // The same, and what is asked for is another run by then: there is one already.
+    world.is_unheard.store(true, Ordering::SeqCst);
+    running.mesh().receive_webhook(request(&token(&trigger), "d3", "{}")).await.unwrap();
+    while deliveries(&client, "t")
+        .await
+        .iter()
+        .all(|delivery| delivery.state() != DeliveryState::Pending || delivery.failure_count < 2)
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let change = Trigger { name: trigger.name, display_name: "other".into(), ..Trigger::default() };
+    let change =
+        weft_proto::weft::trigger::v1::UpdateTriggerRequest { trigger: Some(change), update_mask: None };
+    client.clone().update_trigger(change).await.unwrap();
+    // Until what was known of the trigger is read anew.
+    running.stop().await;
+    world.is_unheard.store(false, Ordering::SeqCst);
+    world.clock.advance(Duration::from_mins(10));
+    let running = world.open("two");
+    let all = wait_for(&running.client(), "t", DeliveryState::Started, 3).await;
+    assert_eq!((all[2].reason.as_str(), all[2].execution.as_str()), ("REQUEST_ID_REUSED", ""));
+    assert_eq!(world.runs().await, 3);
+    running.stop().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_have_the_rights_of_whom_they_are_for() {
     let world = World::start().await;
     let running = world.open("one");

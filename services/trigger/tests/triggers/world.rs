@@ -19,7 +19,7 @@ use weft_graph::GraphService;
 use weft_kit::{Caller, CallerKind, Clock, Ids, Lifecycle, Peer, Role, metrics::Metrics};
 use weft_proto::weft::{
     execution::v1::{
-        CreateExecutionRequest, Execution, GetExecutionRequest, OnBehalf,
+        CreateExecutionRequest, Execution, GetExecutionRequest, ListExecutionsRequest, OnBehalf,
         execution_service_client::ExecutionServiceClient,
     },
     graph::v1::{
@@ -47,6 +47,8 @@ pub(crate) struct World {
     /// The execution service as trigger services reach it, or do not.
     way: Peer,
     pub(crate) is_cut: Arc<AtomicBool>,
+    /// What it says does not come back.
+    pub(crate) is_unheard: Arc<AtomicBool>,
     pub(crate) clock: Clock,
     pub(crate) options: Options,
     life: Lifecycle,
@@ -125,15 +127,20 @@ impl World {
         let runs = executions;
         let mesh = called_by(Caller::mesh("trigger"), runs.clone().into_server());
         let is_cut = Arc::new(AtomicBool::new(false));
-        let cut = Arc::clone(&is_cut);
+        let is_unheard = Arc::new(AtomicBool::new(false));
+        let (cut, unheard) = (Arc::clone(&is_cut), Arc::clone(&is_unheard));
         let behind = mesh.clone();
         let way = Peer::new(tower::service_fn(move |request| {
-            let (cut, behind) = (Arc::clone(&cut), behind.clone());
+            let (cut, unheard, behind) = (Arc::clone(&cut), Arc::clone(&unheard), behind.clone());
             async move {
                 if cut.load(Ordering::SeqCst) {
-                    return Err(Status::unavailable("it cannot be reached").into());
+                    return Err(weft_kit::BoxError::from(Status::unavailable("it cannot be reached")));
                 }
-                behind.oneshot(request).await
+                let answer = behind.oneshot(request).await?;
+                if unheard.load(Ordering::SeqCst) {
+                    return Err(Status::unavailable("its answer was lost").into());
+                }
+                Ok(answer)
             }
         }));
         let start = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(START);
@@ -142,7 +149,7 @@ impl World {
         let executions = ExecutionServiceClient::new(mesh);
         make_graph(GraphServiceClient::new(graph)).await;
         let clock = Clock::manual(start);
-        Self { stores, executions, runs, way, is_cut, clock, options, life, _folder: folder }
+        Self { stores, executions, runs, way, is_cut, is_unheard, clock, options, life, _folder: folder }
     }
 
     /// Starts a trigger service.
@@ -163,6 +170,13 @@ impl World {
     pub(crate) async fn execution(&self, name: &str) -> Execution {
         let request = GetExecutionRequest { name: name.into() };
         self.executions.clone().get_execution(request).await.unwrap().into_inner()
+    }
+
+    /// How many runs there are.
+    pub(crate) async fn runs(&self) -> usize {
+        let request =
+            ListExecutionsRequest { parent: "projects/p".into(), ..ListExecutionsRequest::default() };
+        self.executions.clone().list_executions(request).await.unwrap().into_inner().executions.len()
     }
 
     /// How the execution service refuses somebody who says that a run is for somebody else.
