@@ -13,7 +13,7 @@
 //! - Secrets are sealed at rest, and are in no answer, no log and no delivery.
 //!
 //! Where things are: what can be said without a clock, a disk or a wire in `domain` (signatures in `domain::webhook`,
-//! times in `domain::schedule`), the group commit of deliveries in `intake`, what starts runs in `dispatch`, what ticks
+//! times in `domain::schedule`), the group commit of deliveries in `intake`, what starts runs in `dispatch` (by way of `pending`), what ticks
 //! in `scheduler`, one file for each RPC in `rpc`. `docs/adr/0020-triggers.md` says why it is shaped like this.
 
 mod config;
@@ -21,6 +21,7 @@ mod dispatch;
 mod domain;
 mod error;
 mod intake;
+mod pending;
 mod ready;
 mod rpc;
 mod scheduler;

@@ -13,12 +13,12 @@ use weft_store::{DeliveryRow, StoreError, Tick, Timestamp, TriggerRow};
 
 use crate::{
     Error,
-    dispatch::Pending,
     domain::{
         delivery::Same,
         kept::{KeptEvent, KeptTrigger},
         time, trigger,
     },
+    pending::Pending,
     state::State,
 };
 

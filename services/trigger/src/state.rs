@@ -10,9 +10,9 @@ use weft_store::{Timestamp, TriggerRow, TriggerStore};
 
 use crate::{
     Options,
-    dispatch::Dispatcher,
     domain::{delivery::Maker, trigger::Keeper},
     intake::Intake,
+    pending::Dispatcher,
     ready::Readies,
     seal::Seal,
 };

@@ -17,11 +17,8 @@ use weft_kit::Lifecycle;
 use weft_proto::weft::trigger::v1::{Delivery, DeliveryState};
 use weft_store::{DeliveryChange, StoreError, Timestamp};
 
-use super::{
-    Pending,
-    start::{self, Outcome},
-};
-use crate::{domain::time, state::State};
+use super::start::{self, Outcome};
+use crate::{domain::time, pending::Pending, state::State};
 
 /// How often it is looked for what waits on disk.
 const SWEEP: Duration = Duration::from_secs(5);

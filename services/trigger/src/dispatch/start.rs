@@ -12,7 +12,6 @@ use weft_proto::weft::{
 };
 use weft_store::Timestamp;
 
-use super::Pending;
 use crate::{
     Error,
     domain::{
@@ -20,6 +19,7 @@ use crate::{
         kept::{self, Rights},
         name, time,
     },
+    pending::Pending,
     ready::Ready,
     state::{State, may_start},
 };

@@ -8,12 +8,12 @@ use weft_proto::weft::trigger::v1::{
 use super::{fire_trigger::OURS, get_trigger, list_ticks};
 use crate::{
     Error,
-    dispatch::Pending,
     domain::{
         delivery::Same,
         kept::{KeptEvent, KeptTrigger, Rights},
         time,
     },
+    pending::Pending,
     state::{State, may_start},
 };
 

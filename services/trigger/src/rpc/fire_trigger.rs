@@ -11,11 +11,11 @@ use weft_store::Accepted;
 use super::{get_delivery, get_trigger};
 use crate::{
     Error,
-    dispatch::Pending,
     domain::{
         delivery::Same,
         kept::{self, KeptEvent, Rights},
     },
+    pending::Pending,
     state::{State, may_start},
 };
 

@@ -17,7 +17,6 @@ use weft_store::Accepted;
 use super::fire_trigger::OURS;
 use crate::{
     Error,
-    dispatch::Pending,
     domain::{
         delivery::Same,
         event::{Content, headers_kept},
@@ -25,6 +24,7 @@ use crate::{
         name, time,
         webhook::{self, Came},
     },
+    pending::Pending,
     ready::Ready,
     state::State,
 };
