@@ -14,6 +14,7 @@ use weft_proto::{
             identity_service_client::IdentityServiceClient,
         },
         options::v1::{Access, Exposure},
+        trigger::v1::{ReceiveWebhookRequest, trigger_service_client::TriggerServiceClient},
     },
 };
 use weft_tests::{
@@ -201,6 +202,11 @@ async fn what_is_for_the_mesh_alone_does_not_exist_at_the_edge() {
             "AttachWorkers" => {
                 let mut workers = WorkerServiceClient::new(mesh.node().peers.lazy("command"));
                 refused(workers.attach_workers(signed(futures::stream::empty(), &credential)).await)
+            }
+            "ReceiveWebhook" => {
+                let mut triggers = TriggerServiceClient::new(mesh.node().peers.lazy("trigger"));
+                let request = ReceiveWebhookRequest::default();
+                refused(triggers.receive_webhook(signed(request, &credential)).await)
             }
             newcomer => panic!("call {newcomer} here too"),
         };

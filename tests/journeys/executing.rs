@@ -49,11 +49,13 @@ async fn workflows_are_run_waited_for_retried_and_forgotten() {
     mesh.stop_unhurt().await;
 }
 
-/// A server that counts who asks at once, for `/0` and for `/1`; an answer takes a while.
+/// How often a server was asked, how many it answers now for `/0` and for `/1`, and how many these were at most.
+type Counts = Arc<Mutex<(u32, [u32; 2], [u32; 2])>>;
+
+/// A server that counts who asks at once; an answer takes a while.
 struct Asked {
     url: String,
-    /// How often it was asked, how many it answers now, and how many these were at most.
-    counts: Arc<Mutex<(u32, [u32; 2], [u32; 2])>>,
+    counts: Counts,
     _tasks: JoinSet<()>,
 }
 
@@ -67,7 +69,7 @@ impl Asked {
         Self { url, counts, _tasks: tasks }
     }
 
-    async fn serve(listener: TcpListener, counts: Arc<Mutex<(u32, [u32; 2], [u32; 2])>>) {
+    async fn serve(listener: TcpListener, counts: Counts) {
         let mut connections = JoinSet::new();
         while let Ok((socket, _)) = listener.accept().await {
             let counts = Arc::clone(&counts);

@@ -11,5 +11,6 @@ mod folders;
 mod one_process;
 mod processes;
 mod questions;
+mod triggering;
 mod two_meshes;
 mod ways_in;

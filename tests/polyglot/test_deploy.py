@@ -73,7 +73,7 @@ def test_a_key_that_is_not_there_is_an_error(tmp_path):
     assert done.returncode == 7 and "max_callz" in done.stderr
 
 
-@pytest.mark.parametrize("service", ["identity", "graph", "compute", "agent", "command", "execution", "telemetry", "gateway"])
+@pytest.mark.parametrize("service", ["identity", "graph", "compute", "agent", "command", "execution", "telemetry", "trigger", "gateway"])
 def test_the_compose_file_configures_what_there_is(service):
     compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
     assert compose[service]["command"] == ["serve", service]
@@ -83,5 +83,5 @@ def test_the_compose_file_configures_what_there_is(service):
     }
     shown = json.loads(weft("config", "show", "--output", "json", environment=environment))
     assert shown["listen"] == "0.0.0.0:8080"
-    assert set(shown["peers"]) == {"identity", "graph", "compute", "agent", "command", "execution", "telemetry"}
+    assert set(shown["peers"]) == {"identity", "graph", "compute", "agent", "command", "execution", "telemetry", "trigger"}
     assert "secret" not in json.dumps(shown)

@@ -1,5 +1,6 @@
 """Every service alone, over PostgreSQL and Redis, as deploy/compose.yaml runs them; one is killed on the way."""
 
+import base64
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import grpc
 import pytest
 from conftest import Client
 from mesh import BIN, ROOT, Mesh
+from rest import Rest
 from shapes import apply, edge, node
 from test_import import EDGES, bring_in
 from test_layouts import frames, watch as watch_layout
@@ -51,7 +53,7 @@ def processes(tmp_path, database):
     (tmp_path / "objects").mkdir()
     try:
         # Each needs those before it; identity makes the mesh's key.
-        for name in ["identity", "graph", "compute", "agent", "command", "gateway"]:
+        for name in ["identity", "graph", "compute", "agent", "command", "execution", "trigger", "gateway"]:
             listen = commands if name == "command" else "127.0.0.1:0"
             process = Mesh(tmp_path / name, listen=listen, services=[name], environment=dict(environment))
             running[name] = process.start()
@@ -122,6 +124,41 @@ def test_a_command_reaches_its_agent_though_the_processes_between_them_die(proce
                 assert "hello" in answer[1]
         finally:
             agent.kill()
+
+
+def test_a_webhook_is_answered_across_processes_and_taken_while_executions_are_away(processes):
+    rest = Rest(processes["gateway"], processes["identity"].key)
+    changes = [{"upsertNode": {"node": {"key": key, "type": key + "put"}}} for key in ["in", "out"]]
+    changes.append({"upsertEdge": {"edge": {"source": "in", "target": "out"}}})
+    basic = {"provider": "WEBHOOK_PROVIDER_BASIC", "username": "ada", "secrets": ["open sesame"], "waitDuration": "30s"}
+    trigger = {"graph": "projects/p/graphs/w", "webhook": basic, "input": {"n": "${event.body.n}"}}
+    for place, body in [
+        ("graphs?graphId=w", {"kind": "GRAPH_KIND_WORKFLOW"}),
+        ("graphs/w:applyChanges", {"changes": changes}),
+        ("triggers?triggerId=t", trigger),
+    ]:
+        made = rest("POST", f"/v1/projects/p/{place}", body)
+        assert made.status == 200, made.body
+    path = made.json["webhook"]["path"]
+    good = "Basic " + base64.b64encode(b"ada:open sesame").decode()
+    answer = rest("POST", path, {"n": 42}, authorization=good)
+    assert (answer.status, answer.json) == (200, {"n": 42})
+    assert rest("POST", path, {"n": 42}).status == 401
+    # What was taken while nobody runs anything is started when somebody does, also by a process that came after.
+    processes["execution"].kill()
+    update = {"webhook": {**basic, "waitDuration": None}, "input": trigger["input"]}
+    assert rest("PATCH", "/v1/projects/p/triggers/t?updateMask=webhook", update).status == 200
+    deadline = time.monotonic() + 60
+    while rest("POST", path, {"n": 43}, authorization=good).status != 202:
+        assert time.monotonic() < deadline
+    processes["trigger"].kill()
+    processes["execution"].start()
+    processes["trigger"].start()
+    states = lambda: [one["state"] for one in rest("GET", "/v1/projects/p/triggers/t/deliveries").json.get("deliveries", [])]
+    while not (found := states()) or set(found) - {"DELIVERY_STATE_STARTED", "DELIVERY_STATE_REFUSED"}:
+        assert time.monotonic() < deadline + 60, found
+        time.sleep(0.2)
+    assert found.count("DELIVERY_STATE_STARTED") >= 2
 
 
 def test_a_page_of_the_console_survives_a_process(processes, tmp_path):

@@ -55,6 +55,11 @@ REFUSED = {
     # These want a workflow, where all others want a graph to look at.
     "GET /v1/projects/{project}/graphs/{graph}:validateWorkflow",
     "POST /v1/projects/{project}/executions",
+    # These want a workflow and one of two sources, a schedule to be changed, a webhook, and a time that is over.
+    "POST /v1/projects/{project}/triggers",
+    "PATCH /v1/projects/{project}/triggers/{trigger}",
+    "POST /v1/projects/{project}/triggers/{trigger}:rotateToken",
+    "POST /v1/projects/{project}/triggers/{trigger}:backfill",
     # These want an execution, or a step of it, in a state that the first of them takes it out of.
     "POST /v1/projects/{project}/executions/{execution}/steps/{step}:decide",
     "POST /v1/projects/{project}/executions/{execution}:cancel",
@@ -129,9 +134,14 @@ def known(mesh):
     changes += [{"upsertEdge": {"edge": {"source": a, "target": b}}} for a, b in [("in", "wait"), ("wait", "out")]]
     bodies["graphs/w:applyChanges"] = {"changes": changes}
     bodies["executions?executionId=x"] = {"graph": "projects/default/graphs/w"}
+    # A trigger that nobody waits for, and one delivery of it.
+    yearly = {"graph": "projects/default/graphs/w", "schedule": {"cron": "0 0 1 1 *"}}
+    bodies["triggers?triggerId=s"] = yearly
+    bodies["triggers/s:fire"] = {"body": {"n": 1}}
     for place, body in bodies.items():
         made = rest("POST", f"/v1/projects/default/{place}", body)
         assert made.status == 200, made.body
+    delivery = made.json["name"].rsplit("/", 1)[1]
     return {
         "project": "default",
         "api_key": "k",
@@ -151,6 +161,8 @@ def known(mesh):
         "silence": "s",
         "execution": "x",
         "step": "1",
+        "trigger": "s",
+        "delivery": delivery,
     }
 
 

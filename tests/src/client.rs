@@ -16,6 +16,7 @@ use weft_proto::weft::{
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::{ApiKey, CreateApiKeyRequest, Role, identity_service_client::IdentityServiceClient},
     telemetry::v1::telemetry_service_client::TelemetryServiceClient,
+    trigger::v1::trigger_service_client::TriggerServiceClient,
 };
 
 use crate::{
@@ -94,6 +95,11 @@ impl Client {
     /// The analysis service.
     pub fn analyses(&self) -> AnalysisServiceClient<Signed> {
         AnalysisServiceClient::with_interceptor(self.channel.clone(), self.with_key())
+    }
+
+    /// The trigger service.
+    pub fn triggers(&self) -> TriggerServiceClient<Signed> {
+        TriggerServiceClient::with_interceptor(self.channel.clone(), self.with_key())
     }
 
     /// The execution service.

@@ -35,6 +35,7 @@ mod refresh;
 mod requests;
 mod source;
 mod telemetry;
+mod trigger;
 
 use async_trait::async_trait;
 use sqlx::{PgPool, PgTransaction};

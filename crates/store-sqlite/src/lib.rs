@@ -34,6 +34,7 @@ mod requests;
 mod rows;
 mod source;
 mod telemetry;
+mod trigger;
 mod writer;
 
 use async_trait::async_trait;

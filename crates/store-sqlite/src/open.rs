@@ -67,6 +67,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         identity: store.clone(),
         jobs: store.clone(),
         telemetry: store.clone(),
+        trigger: store.clone(),
         database: store,
     })
 }

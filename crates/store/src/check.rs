@@ -7,11 +7,11 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{
-    AgentUpdate, AlertSettingUpdate, CommandTypeUpdate, Commit, EnrollmentTokenRow, ExecutionFlush,
-    GraphUpdate, JobFlush, LayoutUpdate, LogEntry, MAX_PART_BYTES, NewAgent, NewAlertSetting, NewAnalysis,
-    NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph, NewLayout, NewRefresh, NewSigningKey, NewSource,
-    NewTicket, Once, Redemption, RefreshState, Remember, Result, SealedSegments, SourceUpdate, StoreError,
-    Timestamp,
+    AgentUpdate, AlertSettingUpdate, CommandTypeUpdate, Commit, DeliveryChange, DeliveryRow,
+    EnrollmentTokenRow, ExecutionFlush, GraphUpdate, JobFlush, LayoutUpdate, LogEntry, MAX_PART_BYTES,
+    NewAgent, NewAlertSetting, NewAnalysis, NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph,
+    NewLayout, NewRefresh, NewSigningKey, NewSource, NewTicket, NewTrigger, Once, Redemption, RefreshState,
+    Remember, Result, SealedSegments, SourceUpdate, StoreError, Tick, Timestamp, TriggerUpdate,
 };
 
 /// A write that can be checked by itself.
@@ -204,6 +204,45 @@ impl Check for ExecutionFlush {
         }
         self.changes.iter().try_for_each(|change| text("reason", &change.reason))?;
         self.events.iter().try_for_each(|events| bytes("bytes", &events.bytes))
+    }
+}
+
+impl Check for NewTrigger {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("id", &self.id)?;
+        bytes("settings", &self.settings)
+    }
+}
+
+impl Check for TriggerUpdate {
+    fn check(&self) -> Result<()> {
+        bytes("settings", &self.settings)
+    }
+}
+
+impl Check for DeliveryRow {
+    fn check(&self) -> Result<()> {
+        bytes("head", &self.head)?;
+        bytes("event", &self.event)
+    }
+}
+
+impl Check for DeliveryChange {
+    fn check(&self) -> Result<()> {
+        bytes("head", &self.head)
+    }
+}
+
+impl Check for Tick {
+    fn check(&self) -> Result<()> {
+        self.deliveries.check()
+    }
+}
+
+impl<T: Check> Check for Vec<T> {
+    fn check(&self) -> Result<()> {
+        self.iter().try_for_each(Check::check)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Services speak to small object-safe traits in their own words: [`GraphStore`], [`SourceStore`],
 //! [`LayoutStore`], [`AnalysisStore`], [`AgentStore`], [`AlertStore`], [`CommandStore`], [`ExecutionStore`], [`IdentityStore`], [`JobStore`],
-//! [`TelemetryStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
+//! [`TelemetryStore`], [`TriggerStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
 //! answers, it is on disk. There is no general transaction, because read-then-write over two calls is where
 //! databases differ and where updates get lost.
 //!
@@ -16,7 +16,7 @@
 //! - *Ordered*: lists are sorted by the bytes of their ids, whatever the database's collation.
 //!
 //! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`], [`analysis`],
-//! [`agent`], [`alert`], [`command`], [`execution`], [`identity`], [`jobs`], [`telemetry`]), the shared words
+//! [`agent`], [`alert`], [`command`], [`execution`], [`identity`], [`jobs`], [`telemetry`], [`trigger`]), the shared words
 //! ([`once`], [`error`], [`time`]), what both backends share ([`check`], [`codec`]), large objects
 //! ([`objects`]), and the suite that both must pass
 //! (`conformance`, behind a feature of that name). `docs/adr/0003-graph-journal.md` and
@@ -57,6 +57,7 @@ pub mod once;
 pub mod source;
 pub mod telemetry;
 pub mod time;
+pub mod trigger;
 
 use std::sync::Arc;
 
@@ -92,6 +93,9 @@ pub use crate::{
     source::{Begun, NewRefresh, NewSource, RefreshRow, RefreshState, SourceRow, SourceStore, SourceUpdate},
     telemetry::{LogEntry, OwnedLog, ReporterRow, SealedSegments, SegmentRow, TelemetryStore},
     time::Timestamp,
+    trigger::{
+        Accepted, DeliveryChange, DeliveryRow, NewTrigger, Tick, TriggerRow, TriggerStore, TriggerUpdate,
+    },
 };
 
 /// The database as a whole: what a process needs to know about it besides its content.
@@ -133,6 +137,8 @@ pub struct Stores {
     pub jobs: Arc<dyn JobStore>,
     /// Samples.
     pub telemetry: Arc<dyn TelemetryStore>,
+    /// Triggers, and what came to them.
+    pub trigger: Arc<dyn TriggerStore>,
     /// The database that they share.
     pub database: Arc<dyn Database>,
 }

@@ -42,6 +42,8 @@ pub struct Config {
     pub execution: weft_execution::Options,
     /// The telemetry service.
     pub telemetry: weft_telemetry::Options,
+    /// The trigger service.
+    pub trigger: weft_trigger::Options,
     /// The gateway.
     pub gateway: weft_gateway::GatewayOptions,
     /// The agent that `weft up` runs for its own host.
@@ -67,6 +69,7 @@ impl Default for Config {
             command: weft_command::Options::default(),
             execution: weft_execution::Options::default(),
             telemetry: weft_telemetry::Options::default(),
+            trigger: weft_trigger::Options::default(),
             gateway: weft_gateway::GatewayOptions::default(),
             host_agent: HostAgentOptions::default(),
         }

@@ -46,6 +46,9 @@ const VERBS: &[&str] = &[
     "Import",
     "Stream",
     "Watch", // streams
+    "Backfill",
+    "Fire",
+    "Receive", // triggers
 ];
 
 pub(crate) fn check(contracts: &Contracts, found: &mut Vec<Finding>) {

@@ -23,6 +23,7 @@ pub mod requests;
 pub mod signing;
 pub mod sources;
 pub mod telemetry;
+pub mod triggers;
 
 use std::collections::BTreeMap;
 
@@ -116,6 +117,9 @@ macro_rules! conformance {
                 a_missing_source_is_not_found;
             telemetry: the_log_has_one_owner, the_log_is_read_in_order_and_shortened, segments_replace_each_other,
                 reporters_go_on_where_they_were;
+            triggers: a_trigger_reads_back_as_written, triggers_list_in_byte_order,
+                a_stale_trigger_write_writes_nothing, a_tick_happens_once, a_delivery_is_kept_once,
+                waiting_deliveries_are_found, old_deliveries_are_forgotten;
         }
     };
     (@stamp $world:path; $($area:ident: $($case:ident),+;)+) => {

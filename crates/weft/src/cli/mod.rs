@@ -23,6 +23,7 @@ mod run;
 mod source;
 mod target;
 mod telemetry;
+mod triggers;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -90,6 +91,9 @@ enum Command {
     /// Alerts: what fires, rules, silences.
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
+    /// Triggers: webhooks and schedules that start workflow graphs, and what came to them.
+    #[command(subcommand)]
+    Triggers(triggers::TriggersCommand),
     /// The agent of this host.
     Agent(agent::AgentArguments),
     /// API keys.
@@ -160,6 +164,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Workflows(command) => command.run(&target.connect()?, output).await,
         Command::Telemetry(command) => command.run(&target.connect()?, output).await,
         Command::Alerts(command) => command.run(&target.connect()?, output).await,
+        Command::Triggers(command) => Box::pin(command.run(&target.connect()?, output)).await,
         Command::Agent(arguments) => arguments.run(&target, output).await,
         Command::Key(command) => command.run(&target.connect()?, output).await,
         Command::Whoami => identity::who_am_i(&target.connect()?, output).await,

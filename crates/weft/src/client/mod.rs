@@ -28,6 +28,7 @@ use weft_proto::weft::{
     telemetry::v1::{
         alert_service_client::AlertServiceClient, telemetry_service_client::TelemetryServiceClient,
     },
+    trigger::v1::trigger_service_client::TriggerServiceClient,
 };
 
 pub(crate) use connect::{AnyMethod, headers, refusal};
@@ -88,6 +89,9 @@ pub(crate) type TelemetryClient = TelemetryServiceClient<InterceptedService<Peer
 /// The client of the alert service.
 pub(crate) type AlertClient = AlertServiceClient<InterceptedService<Peer, WithKey>>;
 
+/// The client of the trigger service.
+pub(crate) type TriggerClient = TriggerServiceClient<InterceptedService<Peer, WithKey>>;
+
 /// The client of the identity service.
 pub(crate) type IdentityClient = IdentityServiceClient<InterceptedService<Peer, WithKey>>;
 
@@ -135,6 +139,10 @@ impl Connection {
 
     pub(crate) fn sources(&self) -> SourceClient {
         SourceServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn triggers(&self) -> TriggerClient {
+        TriggerServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn agents(&self) -> AgentClient {

@@ -12,7 +12,7 @@ use futures::future::{BoxFuture, FutureExt};
 use http::{Request, Response};
 use tonic::{Status, body::Body, codec::CompressionEncoding, service::Routes};
 use tower::Service;
-use weft_gateway::{Gateway, Keeper, Upstreams};
+use weft_gateway::{Gateway, HOOKS, Hooks, Keeper, Upstreams};
 use weft_kit::{
     Peer, Problem,
     server::{Guards, Health, HttpService, Pipeline, Reflection},
@@ -89,6 +89,8 @@ pub(crate) fn service(
         weft_proto::pool().clone(),
         node.lifecycle.clone(),
     )?;
+    let hooks = Hooks::new(node.peer("gateway", "trigger"), node.ids.clone());
+    let gateway = gateway.with_side(HOOKS, Peer::new(hooks));
     let keeper = gateway.keeper(guards.clone(), node.config.client.clone());
     let server = keeper.clone().into_server().accept_compressed(CompressionEncoding::Gzip);
     let pipeline = Pipeline::new(Routes::new(server), weft_proto::methods(), guards.clone());

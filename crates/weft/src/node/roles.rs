@@ -14,6 +14,7 @@ use weft_kit::{
     server::{Guards, Pipeline},
 };
 use weft_telemetry::TelemetryService;
+use weft_trigger::TriggerService;
 
 use super::{Assembly, port::Directory};
 
@@ -31,7 +32,7 @@ pub struct Role {
 type Start = for<'a> fn(&'a Assembly) -> BoxFuture<'a, Result<Routes>>;
 
 /// Everything that `weft serve` can run and `weft up` does run.
-pub const ROLES: [Role; 8] = [
+pub const ROLES: [Role; 9] = [
     Role { name: "identity", services: &["weft.identity.v1.IdentityService"], start: Some(identity) },
     Role {
         name: "graph",
@@ -55,6 +56,7 @@ pub const ROLES: [Role; 8] = [
         services: &["weft.telemetry.v1.TelemetryService", "weft.telemetry.v1.AlertService"],
         start: Some(telemetry),
     },
+    Role { name: "trigger", services: &["weft.trigger.v1.TriggerService"], start: Some(trigger) },
     // The edge is made last, because it hands everything on; it only tells what it serves.
     Role { name: "gateway", services: &["weft.gateway.v1.GatewayService"], start: None },
 ];
@@ -213,6 +215,23 @@ fn execution(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
             lifecycle: node.lifecycle.clone(),
         };
         let service = ExecutionService::open(node.config.execution.clone(), deps);
+        Ok(Routes::new(server!(node, service)))
+    }
+    .boxed()
+}
+
+fn trigger(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+    async {
+        let deps = weft_trigger::Deps {
+            store: node.storage.stores.trigger.clone(),
+            executions: node.peer("trigger", "execution"),
+            mesh_secret: node.mesh_secret,
+            owner: node.ids.uuid().to_string(),
+            clock: node.clock.clone(),
+            ids: node.ids.clone(),
+            lifecycle: node.lifecycle.clone(),
+        };
+        let service = TriggerService::open(node.config.trigger.clone(), deps);
         Ok(Routes::new(server!(node, service)))
     }
     .boxed()

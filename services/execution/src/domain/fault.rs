@@ -84,6 +84,12 @@ impl StepError {
     }
 }
 
+impl From<weft_expression::Failure> for StepError {
+    fn from(failure: weft_expression::Failure) -> Self {
+        Self::new(failure.reason, failure.message)
+    }
+}
+
 /// A message of bounded length.
 fn cut(mut message: String) -> String {
     const LONGEST: usize = 2_000;

@@ -54,7 +54,7 @@ impl Limit {
                 "name" => match value.as_str().filter(|name| (1..=LONGEST).contains(&name.len())) {
                     Some(name) => name.clone_into(&mut base),
                     None => {
-                        settings.wrong("limit.name", format!("must be a text of at most {LONGEST} bytes"))
+                        settings.wrong("limit.name", format!("must be a text of at most {LONGEST} bytes"));
                     }
                 },
                 _ => settings.wrong(&format!("limit.{name}"), "there is no such setting of a limit"),

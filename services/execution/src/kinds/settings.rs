@@ -2,7 +2,12 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::domain::{duration, expression::Expression, fault::Faults, template::Template};
+use crate::domain::{
+    duration,
+    expression::{Expression, VARIABLES},
+    fault::Faults,
+    template::Template,
+};
 
 /// The settings of one node, and what is wrong with them.
 pub(crate) struct Settings<'a> {
@@ -48,7 +53,7 @@ impl<'a> Settings<'a> {
             self.wrong(name, "must be an expression, as a text");
             return None;
         };
-        match Expression::compile(text) {
+        match Expression::compile(text, VARIABLES) {
             Ok(expression) => {
                 self.names(name, &expression);
                 Some(expression)
@@ -82,7 +87,7 @@ impl<'a> Settings<'a> {
 
     fn fill(&mut self, name: &str, value: &Json) -> Template {
         let (faults, node) = (&mut *self.faults, self.node);
-        let template = Template::compile(value, name, &mut |path, problem| {
+        let template = Template::compile(value, name, VARIABLES, &mut |path, problem| {
             faults.property((node, path), "BAD_EXPRESSION", problem);
         });
         let mut steps = Vec::new();

@@ -7,7 +7,7 @@ use prost::Message;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use tokio::{sync::oneshot, time::Instant};
-use weft_kit::{Call, json};
+use weft_kit::{Call, Caller, CallerKind, json};
 use weft_proto::weft::execution::v1::{CreateExecutionRequest, Execution};
 use weft_store::{ExecutionRow, NewExecution, Timestamp};
 
@@ -19,6 +19,7 @@ use crate::{
         name, time,
     },
     engine::Creation,
+    kinds,
     state::State,
 };
 
@@ -42,7 +43,8 @@ pub(crate) async fn handle(state: &State, call: Call<CreateExecutionRequest>) ->
     };
     let until = wait.map(|wait| Instant::now() + wait);
     let (ended, end) = oneshot::channel();
-    let planned = plan(state, &caller, request, once.clone()).await;
+    let starter = starter(&caller, &mut request)?;
+    let planned = plan(state, &starter, request, once.clone()).await;
     let row = match planned {
         Ok(creation) => {
             let creation = Creation { ended: wait.map(|_| ended), ..creation };
@@ -92,9 +94,19 @@ async fn wait_for(
     }
 }
 
+/// Whose rights a run has: the caller's, or of whom a process of the mesh says.
+fn starter(caller: &Caller, request: &mut CreateExecutionRequest) -> Result<Caller, Error> {
+    let Some(behalf) = request.on_behalf.take() else { return Ok(caller.clone()) };
+    if caller.kind != CallerKind::Mesh {
+        return Err(Error::field("on_behalf", "is for processes of the mesh"));
+    }
+    let project = name::project(&request.parent);
+    Ok(kinds::caller(&behalf.creator, project, behalf.role(), &behalf.scopes))
+}
+
 async fn plan(
     state: &State,
-    caller: &weft_kit::Caller,
+    caller: &Caller,
     request: CreateExecutionRequest,
     once: Option<(Bytes, [u8; 32])>,
 ) -> Result<Creation, Error> {

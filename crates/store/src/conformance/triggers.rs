@@ -1,0 +1,234 @@
+//! Triggers, their ticks, and what came to them.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::{done, refused, remember, replayed, time, uid};
+use crate::{
+    Accepted, DeliveryChange, DeliveryRow, NewTrigger, StoreError, Stores, Tick, TriggerRow, TriggerUpdate,
+    Versioned,
+};
+
+/// A trigger to create, with a token and a first tick.
+pub(crate) fn new(id: &str, n: u128) -> NewTrigger {
+    NewTrigger {
+        project: "p".into(),
+        id: id.into(),
+        uid: uid(n),
+        token: Some([n as u8; 32]),
+        settings: Bytes::from_static(b"settings \0\xff"),
+        next: Some(time(n as i64)),
+        at: time(0),
+    }
+}
+
+fn update(n: u128, expected_version: i64) -> TriggerUpdate {
+    let settings = Bytes::from_static(b"new");
+    TriggerUpdate { uid: uid(n), expected_version, token: Some([99; 32]), settings, next: None, at: time(9) }
+}
+
+/// A delivery of the trigger of number 1 that waits from an instant on.
+fn delivery(n: u128, dedup: u8, wake: i64) -> DeliveryRow {
+    DeliveryRow {
+        id: uid(1_000 + n),
+        trigger: uid(1),
+        dedup: [dedup; 32],
+        state: 1,
+        wake: Some(time(wake)),
+        expires: time(100),
+        head: Bytes::from_static(b"head \0\xff"),
+        event: Bytes::from_static(b"event \0\xff"),
+    }
+}
+
+/// Every field comes back, by name, identity and token, and a name is taken once in its project.
+pub async fn a_trigger_reads_back_as_written(stores: Stores) {
+    let created = done(stores.trigger.create_trigger(new("t", 1), None).await);
+    let expected = TriggerRow {
+        project: "p".into(),
+        id: "t".into(),
+        uid: uid(1),
+        token: Some([1; 32]),
+        settings: Bytes::from_static(b"settings \0\xff"),
+        next: Some(time(1)),
+        version: 1,
+        created: time(0),
+        updated: time(0),
+    };
+    assert_eq!(created, expected);
+    assert_eq!(stores.trigger.get_trigger("p", "t").await.unwrap(), expected);
+    assert_eq!(stores.trigger.find_trigger(uid(1)).await.unwrap(), expected);
+    assert_eq!(stores.trigger.trigger_by_token(&[1; 32]).await.unwrap(), expected);
+    refused!(stores.trigger.trigger_by_token(&[2; 32]).await, StoreError::NotFound { what: "trigger" });
+    refused!(stores.trigger.find_trigger(uid(2)).await, StoreError::NotFound { what: "trigger" });
+    let again = NewTrigger { token: None, ..new("t", 2) };
+    refused!(
+        stores.trigger.create_trigger(again.clone(), None).await,
+        StoreError::AlreadyExists { what: "trigger" }
+    );
+    let bare = NewTrigger { project: "q".into(), next: None, ..again };
+    let bare = done(stores.trigger.create_trigger(bare, Some(remember(7, 1, "made"))).await);
+    assert_eq!((bare.token, bare.next), (None, None));
+    let repeat = stores.trigger.create_trigger(new("u", 3), Some(remember(7, 1, "again"))).await;
+    assert_eq!(replayed(repeat), "made");
+    refused!(
+        stores.trigger.create_trigger(new("a\0", 4), None).await,
+        StoreError::Invalid { field: "id", .. }
+    );
+}
+
+/// By id, by bytes, page by page.
+pub async fn triggers_list_in_byte_order(stores: Stores) {
+    let sorted = ["a", "a-b", "a0", "b"];
+    for (n, id) in (1..).zip(sorted.iter().rev()) {
+        done(stores.trigger.create_trigger(new(id, n), None).await);
+    }
+    let first = stores.trigger.list_triggers("p", "", 3).await.unwrap();
+    let rest = stores.trigger.list_triggers("p", &first[2].id, 3).await.unwrap();
+    let all: Vec<&str> = first.iter().chain(&rest).map(|row| &row.id[..]).collect();
+    assert_eq!(all, sorted);
+    assert!(stores.trigger.list_triggers("q", "", 3).await.unwrap().is_empty());
+}
+
+/// Of two changes of one version the second is refused, as is its deletion; a deleted one's name is free.
+pub async fn a_stale_trigger_write_writes_nothing(stores: Stores) {
+    done(stores.trigger.create_trigger(new("t", 1), None).await);
+    let changed = done(stores.trigger.update_trigger(update(1, 1), Some(remember(8, 1, "changed"))).await);
+    assert_eq!((changed.version, changed.created, changed.updated), (2, time(0), time(9)));
+    assert_eq!((&changed.settings[..], changed.token, changed.next), (&b"new"[..], Some([99; 32]), None));
+    let repeat = stores.trigger.update_trigger(update(1, 2), Some(remember(8, 1, "again"))).await;
+    assert_eq!(replayed(repeat), "changed");
+    refused!(
+        stores.trigger.update_trigger(update(1, 1), None).await,
+        StoreError::Stale { of: Versioned::Version, current: 2 }
+    );
+    refused!(stores.trigger.update_trigger(update(2, 1), None).await, StoreError::NotFound { .. });
+    refused!(
+        stores.trigger.delete_trigger("p", "t", Some(1)).await,
+        StoreError::Stale { of: Versioned::Version, current: 2 }
+    );
+    stores.trigger.delete_trigger("p", "t", Some(2)).await.unwrap();
+    refused!(stores.trigger.delete_trigger("p", "t", None).await, StoreError::NotFound { what: "trigger" });
+    done(stores.trigger.create_trigger(new("t", 5), None).await);
+}
+
+/// The earliest first; a tick moves a trigger on and keeps what was due, once, and by who has the triggers.
+pub async fn a_tick_happens_once(stores: Stores) {
+    for n in [3, 1, 2] {
+        done(stores.trigger.create_trigger(new(&format!("t{n}"), n), None).await);
+    }
+    let due = stores.trigger.due_triggers(time(3), 9).await.unwrap();
+    assert_eq!(due.iter().map(|row| row.uid).collect::<Vec<_>>(), [uid(1), uid(2)]);
+    assert_eq!(stores.trigger.due_triggers(time(9), 1).await.unwrap()[0].uid, uid(1));
+    let first = stores.trigger.own_triggers("one", time(0), time(10)).await.unwrap();
+    let tick = |n: u128, due: i64, next: Option<i64>, deliveries: Vec<DeliveryRow>| Tick {
+        uid: uid(n),
+        due: time(due),
+        next: next.map(time),
+        deliveries,
+    };
+    let ticks = vec![
+        tick(1, 1, Some(5), vec![delivery(1, 1, 1), delivery(2, 2, 1)]),
+        // It was changed meanwhile.
+        tick(2, 7, Some(8), vec![delivery(3, 3, 1)]),
+        tick(3, 3, None, Vec::new()),
+    ];
+    let moved = stores.trigger.tick_triggers(first, time(12), ticks.clone()).await.unwrap();
+    assert_eq!(moved.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([uid(1), uid(3)]));
+    assert_eq!(stores.trigger.find_trigger(uid(1)).await.unwrap().next, Some(time(5)));
+    assert_eq!(stores.trigger.find_trigger(uid(1)).await.unwrap().version, 1);
+    assert_eq!(stores.trigger.find_trigger(uid(2)).await.unwrap().next, Some(time(2)));
+    assert_eq!(stores.trigger.find_trigger(uid(3)).await.unwrap().next, None);
+    let kept = stores.trigger.list_deliveries(uid(1), None, 9).await.unwrap();
+    assert_eq!(kept.iter().map(|row| row.id).collect::<Vec<_>>(), [uid(1_002), uid(1_001)]);
+    // The same again: the trigger has gone on.
+    assert!(stores.trigger.tick_triggers(first, time(12), ticks).await.unwrap().is_empty());
+    // A time that was kept already is not kept again.
+    let same = vec![tick(1, 5, Some(6), vec![delivery(9, 2, 1)])];
+    assert_eq!(stores.trigger.tick_triggers(first, time(12), same).await.unwrap(), [uid(1)]);
+    assert_eq!(stores.trigger.list_deliveries(uid(1), None, 9).await.unwrap(), kept);
+    let second = stores.trigger.own_triggers("two", time(13), time(20)).await.unwrap();
+    let late = stores.trigger.tick_triggers(first, time(30), vec![tick(1, 6, None, Vec::new())]).await;
+    refused!(late, StoreError::Stale { of: Versioned::Epoch, current } if current == second);
+    assert_eq!(stores.trigger.find_trigger(uid(1)).await.unwrap().next, Some(time(6)));
+    assert!(stores.trigger.tick_triggers(second, time(30), Vec::new()).await.unwrap().is_empty());
+    stores.trigger.leave_triggers(second).await.unwrap();
+    assert!(stores.trigger.own_triggers("three", time(14), time(20)).await.unwrap() > second);
+}
+
+/// What comes twice is kept once, also among those that come together, and the repeat is told what the first is.
+pub async fn a_delivery_is_kept_once(stores: Stores) {
+    let other = DeliveryRow { trigger: uid(2), ..delivery(3, 1, 1) };
+    let wanted = vec![delivery(1, 1, 1), delivery(2, 1, 1), other.clone()];
+    let accepted = stores.trigger.accept_deliveries(wanted).await.unwrap();
+    assert_eq!(accepted, [Accepted::New, Accepted::Known(Box::new(delivery(1, 1, 1))), Accepted::New]);
+    let change = DeliveryChange {
+        id: uid(1_001),
+        state: 2,
+        wake: None,
+        started: Some(time(3)),
+        head: "started".into(),
+    };
+    stores.trigger.settle_deliveries(vec![change]).await.unwrap();
+    let again = stores.trigger.accept_deliveries(vec![delivery(4, 1, 1), delivery(5, 2, 1)]).await.unwrap();
+    let Accepted::Known(first) = &again[0] else { panic!("it is a repeat") };
+    assert_eq!(
+        (first.state, first.wake, &first.head[..], &first.event[..]),
+        (2, None, &b"started"[..], &b""[..])
+    );
+    assert_eq!(again[1], Accepted::New);
+    assert_eq!(stores.trigger.get_delivery(uid(1), uid(1_005)).await.unwrap(), delivery(5, 2, 1));
+    refused!(
+        stores.trigger.get_delivery(uid(2), uid(1_005)).await,
+        StoreError::NotFound { what: "delivery" }
+    );
+    let page = stores.trigger.list_deliveries(uid(1), None, 1).await.unwrap();
+    assert_eq!(page, [DeliveryRow { event: Bytes::new(), ..delivery(5, 2, 1) }]);
+    let rest = stores.trigger.list_deliveries(uid(1), Some(page[0].id), 9).await.unwrap();
+    assert_eq!(rest.iter().map(|row| row.id).collect::<Vec<_>>(), [uid(1_001)]);
+    assert_eq!(stores.trigger.list_deliveries(uid(2), None, 9).await.unwrap().len(), 1);
+}
+
+/// What waits is found by its time, what is settled waits no more, and the last that was started is known.
+pub async fn waiting_deliveries_are_found(stores: Stores) {
+    let wanted = vec![delivery(1, 1, 5), delivery(2, 2, 3), delivery(3, 3, 4)];
+    stores.trigger.accept_deliveries(wanted).await.unwrap();
+    let ids = |rows: Vec<DeliveryRow>| rows.into_iter().map(|row| row.id).collect::<Vec<Uuid>>();
+    assert_eq!(ids(stores.trigger.waiting_deliveries(time(5), 9).await.unwrap()), [uid(1_002), uid(1_003)]);
+    assert_eq!(ids(stores.trigger.waiting_deliveries(time(9), 1).await.unwrap()), [uid(1_002)]);
+    assert_eq!(stores.trigger.last_started_delivery(uid(1)).await.unwrap(), None);
+    let change = |n: u128, started: Option<i64>, wake: Option<i64>| DeliveryChange {
+        id: uid(1_000 + n),
+        state: 2,
+        wake: wake.map(time),
+        started: started.map(time),
+        head: "later".into(),
+    };
+    let changes = vec![change(1, Some(9), None), change(2, Some(8), None), change(3, None, Some(7))];
+    stores.trigger.settle_deliveries(changes).await.unwrap();
+    let waiting = stores.trigger.waiting_deliveries(time(9), 9).await.unwrap();
+    let later = DeliveryRow { state: 2, head: "later".into(), ..delivery(3, 3, 7) };
+    assert_eq!(waiting, [later]);
+    let last = stores.trigger.last_started_delivery(uid(1)).await.unwrap().expect("two were");
+    // Not the newest one, but the one that was started last.
+    assert_eq!(last.id, uid(1_001));
+    assert_eq!(stores.trigger.last_started_delivery(uid(2)).await.unwrap(), None);
+}
+
+/// What has expired is forgotten, but for what still waits; it may then come again.
+pub async fn old_deliveries_are_forgotten(stores: Stores) {
+    let wanted = (1..=4).map(|n| DeliveryRow {
+        expires: time(n),
+        wake: (n == 1).then(|| time(9)),
+        ..delivery(n as u128, n as u8, 1)
+    });
+    stores.trigger.accept_deliveries(wanted.collect()).await.unwrap();
+    assert_eq!(stores.trigger.forget_deliveries(time(4), 1).await.unwrap(), 1);
+    assert_eq!(stores.trigger.forget_deliveries(time(4), 9).await.unwrap(), 1);
+    let left = stores.trigger.list_deliveries(uid(1), None, 9).await.unwrap();
+    assert_eq!(left.iter().map(|row| row.id).collect::<Vec<_>>(), [uid(1_004), uid(1_001)]);
+    let again = stores.trigger.accept_deliveries(vec![delivery(7, 2, 1)]).await.unwrap();
+    assert_eq!(again, [Accepted::New]);
+}

@@ -1,0 +1,81 @@
+//! Triggers, deliveries and ticks as people read them.
+
+use anyhow::Result;
+use weft_proto::weft::trigger::v1::{Delivery, ListTicksResponse, Trigger, trigger::Source};
+
+use crate::cli::output::{self, OutputFormat};
+
+pub(super) fn trigger(trigger: &Trigger, base: &str, format: OutputFormat) -> Result<()> {
+    if format == OutputFormat::Json {
+        return output::json(trigger, "weft.trigger.v1.Trigger");
+    }
+    triggers(std::slice::from_ref(trigger), base);
+    Ok(())
+}
+
+pub(super) fn triggers(triggers: &[Trigger], base: &str) {
+    let rows = triggers.iter().map(|trigger| {
+        let (kind, when) = match &trigger.source {
+            Some(Source::Webhook(webhook)) => {
+                let provider = webhook.provider().as_str_name().trim_start_matches("WEBHOOK_PROVIDER_");
+                let address =
+                    if webhook.path.is_empty() { String::new() } else { format!("{base}{}", webhook.path) };
+                (provider.to_lowercase(), address)
+            }
+            Some(Source::Schedule(schedule)) => {
+                let kind = match (&schedule.interval, schedule.cron.as_str()) {
+                    (Some(interval), _) => format!("every {}s", interval.seconds),
+                    (None, "") => "dates".to_owned(),
+                    (None, cron) => format!("{cron} {}", schedule.time_zone).trim().to_owned(),
+                };
+                let next = output::time(schedule.next_time.as_ref());
+                (kind, if next.is_empty() { "never".to_owned() } else { next })
+            }
+            None => (String::new(), String::new()),
+        };
+        let graph = trigger.graph.rsplit('/').next().unwrap_or_default();
+        let state = if trigger.paused { "paused" } else { "on" };
+        vec![trigger.name.clone(), graph.to_owned(), kind, when, state.to_owned()]
+    });
+    output::table(&["name", "graph", "by", "at", "state"], &[], rows);
+}
+
+pub(super) fn delivery(delivery: &Delivery, format: OutputFormat) -> Result<()> {
+    if format == OutputFormat::Json {
+        return output::json(delivery, "weft.trigger.v1.Delivery");
+    }
+    deliveries(std::slice::from_ref(delivery));
+    Ok(())
+}
+
+pub(super) fn deliveries(deliveries: &[Delivery]) {
+    let rows = deliveries.iter().map(|delivery| {
+        let word = |name: &str, prefix: &str| name.trim_start_matches(prefix).to_lowercase();
+        let about = if delivery.event_type.is_empty() {
+            output::time(delivery.schedule_time.as_ref())
+        } else {
+            delivery.event_type.clone()
+        };
+        vec![
+            output::time(delivery.create_time.as_ref()),
+            word(delivery.cause().as_str_name(), "DELIVERY_CAUSE_"),
+            about,
+            word(delivery.state().as_str_name(), "DELIVERY_STATE_"),
+            delivery.execution.clone(),
+            delivery.reason.clone(),
+        ]
+    });
+    output::table(&["came", "cause", "about", "state", "execution", "reason"], &[], rows);
+}
+
+pub(super) fn ticks(ticks: &ListTicksResponse, format: OutputFormat) -> Result<()> {
+    if format == OutputFormat::Json {
+        return output::json(ticks, "weft.trigger.v1.ListTicksResponse");
+    }
+    let rows = ticks
+        .ticks
+        .iter()
+        .map(|tick| vec![output::time(tick.schedule_time.as_ref()), output::time(tick.due_time.as_ref())]);
+    output::table(&["tick", "due"], &[], rows);
+    Ok(())
+}

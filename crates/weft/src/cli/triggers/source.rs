@@ -1,0 +1,199 @@
+//! Webhooks and schedules as people type them.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use weft_kit::Ids;
+use weft_proto::weft::trigger::v1::{
+    HmacAlgorithm, HmacEncoding, HmacSignature, OverlapPolicy, ScheduleSource, Tick, WebhookProvider,
+    WebhookSource, trigger::Source,
+};
+
+use crate::cli::telemetry::duration;
+
+/// A webhook or a schedule.
+#[derive(Debug, clap::Args)]
+pub(super) struct SourceArguments {
+    /// A webhook, called by this one.
+    #[arg(long, value_enum, conflicts_with_all = ["cron", "every", "at"])]
+    webhook: Option<Provider>,
+    /// File with what requests are signed with, or the password; one is made up and shown if not given.
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    secret_file: Option<PathBuf>,
+    /// The name that comes with a password (basic).
+    #[arg(long, requires = "webhook")]
+    username: Option<String>,
+    /// The header that has the signature (hmac).
+    #[arg(long, value_name = "NAME", requires = "webhook")]
+    header: Option<String>,
+    /// What stands before the signature (hmac), for example `sha256=`.
+    #[arg(long, default_value = "", requires = "header")]
+    prefix: String,
+    /// Signed with SHA-512 instead of SHA-256 (hmac).
+    #[arg(long, requires = "header")]
+    sha512: bool,
+    /// The signature is written as base64 instead of hexadecimal (hmac).
+    #[arg(long, requires = "header")]
+    base64: bool,
+    /// The header with the time of sending (hmac).
+    #[arg(long, default_value = "", value_name = "NAME", requires = "header")]
+    timestamp_header: String,
+    /// The header that names a delivery (hmac).
+    #[arg(long, default_value = "", value_name = "NAME", requires = "header")]
+    id_header: String,
+    /// How far the time of sending may be from now (5m if not given).
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "webhook")]
+    tolerance: Option<Duration>,
+    /// Answer with what the run gives, if it ends within so long.
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "webhook")]
+    wait: Option<Duration>,
+    /// A schedule: a cron expression of five fields, or six with seconds before them.
+    #[arg(long, value_name = "EXPRESSION", conflicts_with_all = ["every", "at"])]
+    cron: Option<String>,
+    /// The time zone of the cron expression, for example `Europe/Berlin`.
+    #[arg(long, default_value = "", requires = "cron")]
+    zone: String,
+    /// A schedule: so far apart.
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "at")]
+    every: Option<Duration>,
+    /// A schedule: at this time, `2026-12-24T18:00:00Z`; may be given several times.
+    #[arg(long, value_name = "TIME")]
+    at: Vec<String>,
+    /// What becomes of a tick while the run before it is still going on.
+    #[arg(long, value_enum, default_value_t = Overlap::Skip)]
+    overlap: Overlap,
+    /// Missed ticks are made up for if they are no older than this (1m if not given).
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    catchup: Option<Duration>,
+    /// Each tick is put off by some part of this.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    jitter: Option<Duration>,
+}
+
+/// Who calls a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Provider {
+    /// GitHub.
+    Github,
+    /// GitLab.
+    Gitlab,
+    /// Stripe.
+    Stripe,
+    /// Slack.
+    Slack,
+    /// Whoever keeps to Standard Webhooks.
+    Standard,
+    /// Whoever sends an HMAC, as --header and the like say.
+    Hmac,
+    /// Whoever has a name and a password.
+    Basic,
+    /// Anybody who knows the address.
+    None,
+}
+
+/// What becomes of a tick while the run before it is still going on.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Overlap {
+    /// It starts nothing.
+    Skip,
+    /// It waits for its turn.
+    Queue,
+    /// The run before it is cancelled.
+    Replace,
+    /// Both go on.
+    Allow,
+}
+
+impl SourceArguments {
+    /// The source, and a secret that was made up for it; nothing where none is given, unless there must be one.
+    pub(super) fn read(self, is_needed: bool) -> Result<(Option<Source>, Option<String>)> {
+        if let Some(provider) = self.webhook {
+            let (webhook, secret) = self.webhook(provider, is_needed)?;
+            return Ok((Some(Source::Webhook(webhook)), secret));
+        }
+        if self.cron.is_none() && self.every.is_none() && self.at.is_empty() {
+            if is_needed {
+                bail!("say what starts it: --webhook, --cron, --every or --at");
+            }
+            return Ok((None, None));
+        }
+        Ok((Some(Source::Schedule(self.schedule()?)), None))
+    }
+
+    fn webhook(self, provider: Provider, is_new: bool) -> Result<(WebhookSource, Option<String>)> {
+        let (mut secrets, mut made) = (Vec::new(), None);
+        if let Some(file) = &self.secret_file {
+            let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+            secrets.push(text.trim().to_owned());
+        } else if is_new && provider != Provider::None {
+            let bytes = STANDARD.encode(Ids::system().bytes::<32>());
+            let secret = if provider == Provider::Standard { format!("whsec_{bytes}") } else { bytes };
+            made = Some(secret.clone());
+            secrets.push(secret);
+        }
+        let hmac = self.header.map(|header| HmacSignature {
+            header,
+            algorithm: if self.sha512 { HmacAlgorithm::Sha512 } else { HmacAlgorithm::Sha256 }.into(),
+            encoding: if self.base64 { HmacEncoding::Base64 } else { HmacEncoding::Hex }.into(),
+            prefix: self.prefix,
+            timestamp_header: self.timestamp_header,
+            id_header: self.id_header,
+        });
+        let provider = match provider {
+            Provider::Github => WebhookProvider::Github,
+            Provider::Gitlab => WebhookProvider::Gitlab,
+            Provider::Stripe => WebhookProvider::Stripe,
+            Provider::Slack => WebhookProvider::Slack,
+            Provider::Standard => WebhookProvider::StandardWebhooks,
+            Provider::Hmac => WebhookProvider::Hmac,
+            Provider::Basic => WebhookProvider::Basic,
+            Provider::None => WebhookProvider::None,
+        };
+        let webhook = WebhookSource {
+            provider: provider.into(),
+            secrets,
+            hmac,
+            username: self.username.unwrap_or_default(),
+            tolerance: self.tolerance.map(span).transpose()?,
+            wait_duration: self.wait.map(span).transpose()?,
+            ..WebhookSource::default()
+        };
+        Ok((webhook, made))
+    }
+
+    fn schedule(self) -> Result<ScheduleSource> {
+        let overlap = match self.overlap {
+            Overlap::Skip => OverlapPolicy::Skip,
+            Overlap::Queue => OverlapPolicy::Queue,
+            Overlap::Replace => OverlapPolicy::Replace,
+            Overlap::Allow => OverlapPolicy::Allow,
+        };
+        let ticks = self.at.iter().map(|text| {
+            let time = text.parse().with_context(|| format!("--at {text}"))?;
+            Ok(Tick { schedule_time: Some(time), due_time: None })
+        });
+        Ok(ScheduleSource {
+            cron: self.cron.unwrap_or_default(),
+            time_zone: self.zone,
+            interval: self.every.map(span).transpose()?,
+            ticks: ticks.collect::<Result<_>>()?,
+            overlap_policy: overlap.into(),
+            catchup_window: self.catchup.map(span).transpose()?,
+            jitter: self.jitter.map(span).transpose()?,
+            ..ScheduleSource::default()
+        })
+    }
+}
+
+fn span(span: Duration) -> Result<prost_types::Duration> {
+    prost_types::Duration::try_from(span).context("a duration is too long")
+}
+
+/// The field that a source is.
+pub(super) fn field(source: &Source) -> &'static str {
+    match source {
+        Source::Webhook(_) => "webhook",
+        Source::Schedule(_) => "schedule",
+    }
+}

@@ -1,0 +1,40 @@
+//! Settings of the trigger service.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the trigger service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How long deliveries are kept, and one that comes again is told from a new one.
+    #[serde(with = "humantime_serde")]
+    pub delivery_retention: Duration,
+    /// How many runs may be about to be started at once; others wait for their turn.
+    pub max_starting: usize,
+    /// How many deliveries that wait to be started are held in memory; more wait on disk.
+    pub max_waiting: usize,
+    /// The pause before it is tried again to start a run; it doubles with each failure, up to five minutes.
+    #[serde(with = "humantime_serde")]
+    pub retry_pause: Duration,
+    /// After how long it is given up to start a run.
+    #[serde(with = "humantime_serde")]
+    pub give_up_after: Duration,
+    /// Where several processes share a database: how long one that died keeps others from its ticks.
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            delivery_retention: Duration::from_hours(24),
+            max_starting: 64,
+            max_waiting: 10_000,
+            retry_pause: Duration::from_secs(1),
+            give_up_after: Duration::from_hours(24),
+            lease: Duration::from_secs(15),
+        }
+    }
+}

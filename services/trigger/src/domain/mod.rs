@@ -1,0 +1,11 @@
+//! What is decided without a clock, a disk or a wire: who sent a request, when a schedule ticks, what a run is given.
+
+pub(crate) mod delivery;
+pub(crate) mod event;
+pub(crate) mod kept;
+pub(crate) mod name;
+pub(crate) mod schedule;
+pub(crate) mod time;
+pub(crate) mod trigger;
+pub(crate) mod webhook;
+pub(crate) mod zone;

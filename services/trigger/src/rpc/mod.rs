@@ -1,0 +1,16 @@
+//! One file for each RPC.
+
+pub(crate) mod backfill_trigger;
+pub(crate) mod create_trigger;
+pub(crate) mod delete_trigger;
+pub(crate) mod fire_trigger;
+pub(crate) mod get_delivery;
+pub(crate) mod get_trigger;
+pub(crate) mod list_deliveries;
+pub(crate) mod list_ticks;
+pub(crate) mod list_triggers;
+mod once;
+pub(crate) mod pause_trigger;
+pub(crate) mod receive_webhook;
+pub(crate) mod rotate_trigger_token;
+pub(crate) mod update_trigger;

@@ -1,0 +1,114 @@
+//! What the service holds, and every RPC works on.
+
+use std::{cell::Cell, sync::Arc};
+
+use tokio::sync::Notify;
+use tonic::Status;
+use weft_kit::{Caller, Clock, Ids, Lifecycle, Peer, server::authorise};
+use weft_proto::weft::execution::v1::execution_service_client::ExecutionServiceClient;
+use weft_store::{Timestamp, TriggerRow, TriggerStore};
+
+use crate::{
+    Options,
+    domain::{delivery::Maker, trigger::Keeper},
+    intake::Intake,
+    pending::Dispatcher,
+    ready::Readies,
+    seal::Seal,
+};
+
+/// The method that starts a run.
+const CREATE: &str = "/weft.execution.v1.ExecutionService/CreateExecution";
+
+/// What the service needs from its process.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where triggers are kept.
+    pub store: Arc<dyn TriggerStore>,
+    /// The execution service, called in the name of this one.
+    pub executions: Peer,
+    /// The mesh's secret: what seals secrets and makes tokens is derived from it.
+    pub mesh_secret: [u8; 32],
+    /// Who has the ticks, for the store: a name that no process has which may run at the same time.
+    pub owner: String,
+    /// The time.
+    pub clock: Clock,
+    /// New identities.
+    pub ids: Ids,
+    /// The process's life.
+    pub lifecycle: Lifecycle,
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Deps").finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct State {
+    pub(crate) options: Options,
+    pub(crate) store: Arc<dyn TriggerStore>,
+    pub(crate) executions: ExecutionServiceClient<Peer>,
+    pub(crate) seal: Seal,
+    pub(crate) owner: String,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) readies: Readies,
+    pub(crate) intake: Intake,
+    pub(crate) dispatcher: Dispatcher,
+    /// A trigger of this process has another next tick now.
+    pub(crate) rescheduled: Notify,
+}
+
+impl State {
+    pub(crate) fn open(options: Options, deps: Deps) -> Self {
+        Self {
+            dispatcher: Dispatcher::new(options.max_waiting),
+            options,
+            store: deps.store,
+            executions: ExecutionServiceClient::new(deps.executions),
+            seal: Seal::new(&deps.mesh_secret),
+            owner: deps.owner,
+            clock: deps.clock,
+            ids: deps.ids,
+            readies: Readies::new(),
+            intake: Intake::new(),
+            rescheduled: Notify::new(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now().into()
+    }
+
+    /// What makes deliveries of this moment.
+    pub(crate) fn maker(&self) -> Maker<'_> {
+        Maker {
+            ids: &self.ids,
+            now: self.now(),
+            retention: self.options.delivery_retention,
+            made: Cell::new(0),
+        }
+    }
+
+    /// What looks at triggers of a project.
+    pub(crate) fn keeper<'k>(&'k self, project: &'k str, created: Timestamp) -> Keeper<'k> {
+        Keeper { seal: &self.seal, ids: &self.ids, project, created: created.as_micros() }
+    }
+
+    /// Makes a change of a trigger count.
+    pub(crate) fn changed(&self, row: &TriggerRow) {
+        self.readies.forget(row);
+        self.rescheduled.notify_one();
+    }
+}
+
+/// Whether somebody may start runs in a project.
+///
+/// # Errors
+/// Why not, as the execution service would say it.
+pub(crate) fn may_start(caller: &Caller, project: &str) -> Result<(), Status> {
+    let method = weft_proto::methods().get(CREATE);
+    let method = method.ok_or_else(|| Status::internal("this mesh has no execution service"))?;
+    authorise(method, caller, Some(&format!("projects/{project}")))
+}

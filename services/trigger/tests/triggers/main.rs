@@ -1,0 +1,6 @@
+//! Triggers over SQLite, with the real graph and execution services, and a clock of their own.
+
+mod changes;
+mod schedules;
+mod starting;
+mod world;
