@@ -312,6 +312,7 @@ describe("expressions", () => {
   it("are completed where they are, and nowhere else", () => {
     expect(placeOf("input.pr", 8, true)).toEqual({ from: 0, typed: "input.pr" });
     expect(placeOf("a ${steps.ea", 12, false)).toEqual({ from: 4, typed: "steps.ea" });
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of a workflow
     expect(placeOf("a ${b} steps", 12, false)).toBeUndefined();
     expect(placeOf("steps", 5, false)).toBeUndefined();
     expect(placeOf("$${steps", 8, false)).toBeUndefined();
@@ -362,6 +363,7 @@ describe("settings", () => {
 
   it("are values as they are written, and are written as they were", () => {
     const any = { kind: "any" } as const;
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of a workflow
     for (const value of ["90s", "${input}", 42, true, ["a"], { a: 1 }, "42", "null"]) {
       expect(settingOf(any, textOf(any, value))).toEqual(value);
     }
