@@ -39,6 +39,11 @@ const ACTING: readonly SettingField[] = settingFields({
       type: "object",
       description: "`attempts`, `first`, `factor`, `longest`, `jitter` and `not_after`",
     },
+    limit: {
+      type: "object",
+      description:
+        "`at_once` steps act, for each value of the expression `key`; with a `name` shared in the project",
+    },
   },
 });
 
