@@ -25,13 +25,14 @@ pub(super) async fn post(
     codec: Codec,
     request: Request<Body>,
 ) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let extensions = std::mem::take(&mut parts.extensions);
     let answered = async {
         check_version(&parts.headers)?;
         let encoding = Encoding::of(&parts.headers, &header::CONTENT_ENCODING)?;
         let body = crate::body::read(&parts.headers, body, shared.options.max_body_bytes).await?;
         let message = Message { codec, encoding, bytes: body };
-        call(shared, entry, message, &parts.headers, parts.extensions.clone()).await
+        call(shared, entry, message, &parts.headers, extensions).await
     };
     answered.await.unwrap_or_else(|status| error::response(status, entry.pool()))
 }
