@@ -1,5 +1,6 @@
-//! Keeps of a descriptor set's source info what somebody reads: the comments of contracts. Where each word stood in its
-//! file would be most of the set, in the program and in its memory.
+//! Keeps of a descriptor set's source info what somebody reads: the comments of contracts, and where those stood, without
+//! which clients in Go refuse a descriptor. Where each word stood would be most of the set, in the program and in
+//! its memory.
 
 use prost_reflect::{DescriptorPool, DynamicMessage, Value, prost::Message};
 
@@ -8,7 +9,7 @@ use crate::Result;
 /// Contracts that are written by others, and explained elsewhere.
 const OTHERS: [&str; 3] = ["google/protobuf/", "google/api/", "buf/"];
 
-/// The set without places, and without comments of the contracts of others.
+/// The set without places that have no comment, and without comments of the contracts of others.
 pub(crate) fn only(descriptors: &[u8]) -> Result<Vec<u8>> {
     let kind = DescriptorPool::global()
         .get_message_by_name("google.protobuf.FileDescriptorSet")
@@ -27,7 +28,7 @@ pub(crate) fn only(descriptors: &[u8]) -> Result<Vec<u8>> {
                 place.as_message().is_some_and(|place| place.has_field_by_name("leading_comments"))
             });
             for place in places.iter_mut().filter_map(Value::as_message_mut) {
-                for unread in ["span", "trailing_comments", "leading_detached_comments"] {
+                for unread in ["trailing_comments", "leading_detached_comments"] {
                     place.clear_field_by_name(unread);
                 }
             }

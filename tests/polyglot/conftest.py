@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from mesh import ROOT, Mesh
+from rest import Rest
 
 HERE = pathlib.Path(__file__).parent
 
@@ -88,6 +89,12 @@ def connect(mesh):
 def admin(mesh, connect):
     """A client with the administrator's key."""
     return connect(mesh.key)
+
+
+@pytest.fixture(scope="session")
+def rest(mesh):
+    """HTTP and JSON with the administrator's key."""
+    return Rest(mesh, mesh.key)
 
 
 @pytest.fixture

@@ -1,13 +1,7 @@
 """Server-sent events that go on where they broke off, as a browser's EventSource does it."""
 
-import pytest
-from rest import Rest, query
+from rest import query
 from shapes import apply, node
-
-
-@pytest.fixture
-def rest(mesh):
-    return Rest(mesh, mesh.key)
 
 
 def read(stream):

@@ -11,11 +11,6 @@ GRAPHS = "/v1/projects/polyglot/graphs"
 
 
 @pytest.fixture
-def rest(mesh):
-    return Rest(mesh, mesh.key)
-
-
-@pytest.fixture
 def letters(admin, graph):
     nodes = [node(key, type="letter", properties={"rank": rank}) for rank, key in enumerate("abc")]
     apply(admin, graph, *nodes, edge("a", "b", type="next"), edge("b", "c", type="next"))

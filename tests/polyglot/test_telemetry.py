@@ -30,11 +30,6 @@ def mesh(tmp_path_factory):
     assert running.stop() == 0, running.log.read_text()[-4000:]
 
 
-@pytest.fixture(scope="module")
-def rest(mesh):
-    return Rest(mesh, mesh.key)
-
-
 def weft(mesh, *arguments):
     command = [BIN, "--data", mesh.data, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, env=clean(), timeout=60)
