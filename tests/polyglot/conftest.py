@@ -91,7 +91,7 @@ def admin(mesh, connect):
     return connect(mesh.key)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def rest(mesh):
     """HTTP and JSON with the administrator's key."""
     return Rest(mesh, mesh.key)
