@@ -92,6 +92,12 @@ fn list_checks(rules: &mut Rules, field: &FieldDescriptor, name: &str, code: &mu
                 )?;
             }
         }
+        if list.take_bool("unique") {
+            writeln!(
+                code,
+                "if self.{name}.iter().collect::<std::collections::BTreeSet<_>>().len() < self.{name}.len() {{ violations.add(\"repeated.unique\", \"must not have an item twice\"); }}"
+            )?;
+        }
     }
     let mut items = list.as_mut().and_then(|list| list.take_message("items")).unwrap_or_default();
     let checks = value_checks(&mut items, &lazy::kind(field), "value")?;
@@ -197,6 +203,18 @@ fn value_checks(rules: &mut Rules, kind: &Kind, value: &str) -> Result<String> {
                     writeln!(
                         code,
                         "if {path}::try_from(*{value}).is_err() {{ violations.add(\"enum.defined_only\", \"is not one of the values that exist\"); }}"
+                    )?;
+                }
+                let among = rule.take_list("in");
+                if !among.is_empty() {
+                    let numbers: Option<Vec<i32>> = among.iter().map(Value::as_i32).collect();
+                    let numbers = numbers.ok_or("in must hold numbers")?;
+                    let names = numbers.iter().filter_map(|number| kind.get_value(*number));
+                    let names: Vec<_> = names.map(|value| value.name().to_owned()).collect();
+                    writeln!(
+                        code,
+                        "if !{numbers:?}.contains({value}) {{ violations.add(\"enum.in\", \"must be one of {}\"); }}",
+                        names.join(", ")
                     )?;
                 }
                 for number in rule.take_list("not_in") {

@@ -108,7 +108,9 @@ mod tests {
     use super::{Validate, Violations};
     use crate::weft::{
         compute::v1::LayoutParameters,
+        execution::v1::ExecutionState,
         graph::v1::{ApplyChangesRequest, Change, CreateGraphRequest, Graph, Node, NodeUpsert, change},
+        trigger::v1::ExecutionEndSource,
     };
 
     fn upsert(key: &str) -> Change {
@@ -129,6 +131,18 @@ mod tests {
         assert_eq!(violations.len(), 1, "{violations:?}");
         assert_eq!(violations[0].field, "changes[1].upsert_node.node.key");
         assert_eq!(violations[0].rule, "string.min_bytes");
+    }
+
+    #[test]
+    fn a_list_may_be_of_some_values_and_of_each_once() {
+        let rules = |states: &[ExecutionState]| {
+            let states = states.iter().map(|state| *state as i32).collect();
+            let source = ExecutionEndSource { states, ..ExecutionEndSource::default() };
+            source.violations().into_iter().map(|violation| violation.rule).collect::<Vec<_>>()
+        };
+        assert!(rules(&[ExecutionState::Succeeded, ExecutionState::Failed]).is_empty());
+        assert_eq!(rules(&[ExecutionState::Failed, ExecutionState::Failed]), ["repeated.unique"]);
+        assert_eq!(rules(&[ExecutionState::Running]), ["enum.in"]);
     }
 
     #[test]

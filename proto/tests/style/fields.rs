@@ -35,8 +35,10 @@ pub(crate) fn check(contracts: &Contracts, found: &mut Vec<Finding>) {
                 if !is_bounded(contracts, &field) {
                     report("bound", "a client can send any amount; add a buf.validate rule".to_owned());
                 }
-                if matches!(field.kind(), Kind::Enum(_)) && !says(contracts, &field, "defined_only") {
-                    report("enum-defined", "add `enum.defined_only`: unknown values are refused".to_owned());
+                let is_known = says(contracts, &field, "defined_only") || says(contracts, &field, "in");
+                if matches!(field.kind(), Kind::Enum(_)) && !is_known {
+                    let text = "add `enum.defined_only` or `enum.in`: unknown values are refused";
+                    report("enum-defined", text.to_owned());
                 }
             }
         }

@@ -25,10 +25,13 @@ const VERBS: &[&str] = &[
     "Stop",
     "Unpin", // layouts
     "Introspect",
+    "Open",
     "Issue",
     "Revoke",
     "Rotate",
     "WhoAmI", // identity
+    "Approve",
+    "Reject", // commands
     "Decide",
     "Pause",
     "Resume",
@@ -38,7 +41,8 @@ const VERBS: &[&str] = &[
     "Validate", // executions
     "Clear",
     "End",
-    "Enroll", // agents
+    "Enroll",
+    "Restart", // agents
     "Query",
     "Write", // telemetry
     "Attach",
@@ -48,6 +52,7 @@ const VERBS: &[&str] = &[
     "Watch", // streams
     "Backfill",
     "Fire",
+    "Preview",
     "Receive", // triggers
 ];
 
@@ -84,7 +89,7 @@ fn has_verb(name: &str, verb: &str) -> bool {
 fn check_repeats(method: &MethodDescriptor, report: &mut impl FnMut(&'static str, &str)) {
     let name = method.name();
     let declared = idempotency(method);
-    let natural = if ["Get", "List", "Search", "Find", "Validate", "Watch", "Stream", "Export"]
+    let natural = if ["Get", "List", "Search", "Find", "Preview", "Validate", "Watch", "Stream", "Export"]
         .iter()
         .any(|verb| has_verb(name, verb))
     {
