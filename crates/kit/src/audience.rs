@@ -22,7 +22,7 @@ struct Groups<T> {
     groups: Vec<watch::Sender<T>>,
 }
 
-impl<T: Clone> Audience<T> {
+impl<T: Clone + PartialEq> Audience<T> {
     /// Nobody watches yet.
     pub fn new(value: T) -> Self {
         Self(Mutex::new(Groups { value, groups: Vec::new() }))
@@ -41,13 +41,20 @@ impl<T: Clone> Audience<T> {
         receiver
     }
 
-    /// Tells all who watch. To be called again only when it is done: later values must not come before earlier ones.
-    pub async fn tell(&self, value: T) {
-        self.groups().value = value.clone();
+    /// Tells all who watch how things are, which is asked anew for each group: who comes late in a round hears what the
+    /// first will hear in the next one, and is not woken then. To be called again only when it is done: later values must
+    /// not come before earlier ones.
+    pub async fn tell(&self, now: impl Fn() -> T) {
+        self.groups().value = now();
         let mut index = 0;
         while let Some(group) = self.group(index) {
-            group.send_replace(value.clone());
-            if group.receiver_count() > 0 {
+            let value = now();
+            let is_news = group.send_if_modified(|told| {
+                let is_news = *told != value;
+                *told = value;
+                is_news
+            });
+            if is_news && group.receiver_count() > 0 {
                 tokio::task::yield_now().await;
             }
             index += 1;
@@ -93,7 +100,7 @@ mod tests {
         // They have begun to wait.
         yield_now().await;
         let telling = Arc::clone(&audience);
-        watchers.spawn(async move { telling.tell(1).await });
+        watchers.spawn(async move { telling.tell(|| 1).await });
         let mut seen = Vec::new();
         while heard.load(Ordering::SeqCst) < ALL {
             yield_now().await;
@@ -107,11 +114,25 @@ mod tests {
     #[tokio::test]
     async fn who_joins_late_hears_what_was_told() {
         let audience = Audience::new(0);
-        audience.tell(1).await;
+        audience.tell(|| 1).await;
         assert_eq!(*audience.join().borrow(), 1, "nobody was there to be told");
         let first = audience.join();
-        audience.tell(2).await;
+        audience.tell(|| 2).await;
         assert_eq!((*first.borrow(), *audience.join().borrow()), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn who_has_heard_is_not_told_again() {
+        let (audience, asked) = (Audience::new(0), AtomicUsize::new(0));
+        let all: Vec<_> = (0..2 * GROUP).map(|_| audience.join()).collect();
+        // It goes on while the first group is told: the second one hears of that at once.
+        audience.tell(|| if asked.fetch_add(1, Ordering::SeqCst) < 2 { 1 } else { 2 }).await;
+        assert_eq!((*all[0].borrow(), *all[GROUP].borrow()), (1, 2));
+        let mut second = all[GROUP].clone();
+        second.mark_unchanged();
+        audience.tell(|| 2).await;
+        assert_eq!(*all[0].borrow(), 2);
+        assert!(!second.has_changed().expect("it lives"), "it was told already");
     }
 
     #[tokio::test]
@@ -121,7 +142,7 @@ mod tests {
         assert_eq!(audience.groups().groups.len(), ALL / GROUP);
         drop(many);
         let mut last = audience.join();
-        audience.tell(1).await;
+        audience.tell(|| 1).await;
         assert_eq!(audience.groups().groups.len(), 1);
         last.mark_unchanged();
         drop(audience);

@@ -31,9 +31,12 @@ pub mod order;
 pub mod paging;
 mod peer;
 mod problem;
+pub mod seal;
 pub mod server;
+pub mod span;
 pub mod timeout;
 mod together;
+pub mod words;
 
 pub use audience::Audience;
 pub use call::{Call, Messages};
