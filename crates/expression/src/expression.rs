@@ -55,6 +55,10 @@ pub trait Variables {
     fn variable(&self, name: &str) -> Option<Arc<Json>>;
     /// What the node of that key gave; nothing where it did not run.
     fn step(&self, key: &str) -> Option<Arc<Json>>;
+    /// What stands for the secret of that name in what is filled ([`crate::Template::compile_with_secrets`]).
+    fn secret(&self, _name: &str) -> String {
+        String::new()
+    }
 }
 
 impl Expression {

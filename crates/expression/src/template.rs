@@ -18,6 +18,8 @@ pub enum Template {
     List(Vec<Template>),
     /// An object, some members of which have expressions.
     Object(Vec<(String, Template)>),
+    /// What stands for a secret.
+    Secret(String),
 }
 
 /// A part of a text.
@@ -27,6 +29,15 @@ pub enum Part {
     Literal(String),
     /// The value of an expression, as text.
     Value(Expression),
+    /// What stands for a secret.
+    Secret(String),
+}
+
+/// What a template can name.
+#[derive(Clone, Copy)]
+struct Scope {
+    names: &'static [&'static str],
+    secrets: bool,
 }
 
 impl Template {
@@ -37,8 +48,23 @@ impl Template {
         names: &'static [&'static str],
         wrong: &mut dyn FnMut(&str, String),
     ) -> Self {
+        Self::within(value, path, Scope { names, secrets: false }, wrong)
+    }
+
+    /// The same of a value that may name secrets besides: `${secrets.name}`, `${secrets["a-name"]}`. A secret stands
+    /// alone between its braces: it is no value that an expression could be about, so that none can look into it.
+    pub fn compile_with_secrets(
+        value: &Json,
+        path: &str,
+        names: &'static [&'static str],
+        wrong: &mut dyn FnMut(&str, String),
+    ) -> Self {
+        Self::within(value, path, Scope { names, secrets: true }, wrong)
+    }
+
+    fn within(value: &Json, path: &str, scope: Scope, wrong: &mut dyn FnMut(&str, String)) -> Self {
         match value {
-            Json::String(text) => match text_of(text, names) {
+            Json::String(text) => match text_of(text, scope) {
                 Ok(template) => template,
                 Err(problem) => {
                     wrong(path, problem);
@@ -46,9 +72,8 @@ impl Template {
                 }
             },
             Json::Array(values) => {
-                let compile = |(at, value): (usize, &Json)| {
-                    Self::compile(value, &format!("{path}[{at}]"), names, wrong)
-                };
+                let compile =
+                    |(at, value): (usize, &Json)| Self::within(value, &format!("{path}[{at}]"), scope, wrong);
                 let parts: Vec<Self> = values.iter().enumerate().map(compile).collect();
                 if parts.iter().all(Self::is_literal) {
                     return Self::Literal(Json::Array(parts.into_iter().map(Self::into_literal).collect()));
@@ -58,7 +83,7 @@ impl Template {
             Json::Object(members) => {
                 let compile = |(name, value): (&String, &Json)| {
                     let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                    (name.clone(), Self::compile(value, &path, names, wrong))
+                    (name.clone(), Self::within(value, &path, scope, wrong))
                 };
                 let parts: Vec<(String, Self)> = members.iter().map(compile).collect();
                 if parts.iter().all(|(_, part)| part.is_literal()) {
@@ -93,6 +118,7 @@ impl Template {
                 for part in parts {
                     match part {
                         Part::Literal(literal) => text.push_str(literal),
+                        Part::Secret(name) => text.push_str(&variables.secret(name)),
                         Part::Value(expression) => match expression.evaluate(variables)? {
                             Json::String(value) => text.push_str(&value),
                             Json::Null => {}
@@ -102,6 +128,7 @@ impl Template {
                 }
                 Json::String(text)
             }
+            Self::Secret(name) => Json::String(variables.secret(name)),
             Self::List(parts) => {
                 Json::Array(parts.iter().map(|part| part.fill(variables)).collect::<Result<_, _>>()?)
             }
@@ -115,7 +142,7 @@ impl Template {
     /// Every expression in it.
     pub fn expressions(&self, each: &mut dyn FnMut(&Expression)) {
         match self {
-            Self::Literal(_) => {}
+            Self::Literal(_) | Self::Secret(_) => {}
             Self::Value(expression) => each(expression),
             Self::Text(parts) => parts.iter().for_each(|part| {
                 if let Part::Value(expression) = part {
@@ -128,7 +155,7 @@ impl Template {
     }
 }
 
-fn text_of(text: &str, names: &'static [&'static str]) -> Result<Template, String> {
+fn text_of(text: &str, scope: Scope) -> Result<Template, String> {
     let mut parts = Vec::new();
     let (mut literal, mut rest) = (String::new(), text);
     while let Some(at) = rest.find("${") {
@@ -144,7 +171,7 @@ fn text_of(text: &str, names: &'static [&'static str]) -> Result<Template, Strin
         if !literal.is_empty() {
             parts.push(Part::Literal(std::mem::take(&mut literal)));
         }
-        parts.push(Part::Value(Expression::compile(&body[..end], names)?));
+        parts.push(part_of(&body[..end], scope)?);
         rest = &body[end + 1..];
     }
     literal.push_str(rest);
@@ -156,9 +183,32 @@ fn text_of(text: &str, names: &'static [&'static str]) -> Result<Template, Strin
         1 => match parts.remove(0) {
             Part::Literal(literal) => Template::Literal(Json::String(literal)),
             Part::Value(expression) => Template::Value(expression),
+            Part::Secret(name) => Template::Secret(name),
         },
         _ => Template::Text(parts),
     })
+}
+
+fn part_of(body: &str, scope: Scope) -> Result<Part, String> {
+    let body = body.trim();
+    let Some(rest) = body.strip_prefix("secrets").filter(|_| scope.secrets) else {
+        return Expression::compile(body, scope.names).map(Part::Value).map_err(|problem| {
+            let hint = "; a secret stands alone: ${secrets.name}";
+            let about = if scope.secrets && body.contains("secrets") { hint } else { "" };
+            format!("{problem}{about}")
+        });
+    };
+    let quoted = |quote: char| {
+        rest.strip_prefix('[')?.strip_suffix(']')?.trim().strip_prefix(quote)?.strip_suffix(quote)
+    };
+    let name = rest.strip_prefix('.').or_else(|| quoted('"')).or_else(|| quoted('\''));
+    let name = name.ok_or("a secret stands alone: ${secrets.name}, or ${secrets[\"a-name\"]}")?;
+    let is_name = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
+    let is_good = (1..=63).contains(&name.len()) && name.bytes().all(is_name);
+    if !is_good || name.starts_with('-') || name.ends_with('-') {
+        return Err(format!("no secret is called {name:?}: lower-case letters, digits and hyphens"));
+    }
+    Ok(Part::Secret(name.to_owned()))
 }
 
 /// Where an expression ends: at the first brace that closes none of its own and is in no text.
@@ -199,6 +249,43 @@ mod tests {
         fn step(&self, _key: &str) -> Option<Arc<Json>> {
             None
         }
+        fn secret(&self, name: &str) -> String {
+            format!("<{name}>")
+        }
+    }
+
+    #[test]
+    fn a_secret_stands_alone() {
+        let compiled = |value: Json| {
+            let mut wrong = Vec::new();
+            let template =
+                Template::compile_with_secrets(&value, "", &["input"], &mut |_, problem| wrong.push(problem));
+            if wrong.is_empty() { template.fill(&World(json!({"input": {"a": 1}}))).ok() } else { None }
+        };
+        let named = json!({"a": "Bearer ${ secrets.github }!", "b": ["${secrets[\"a-b\"]}${secrets['c']}"], "c": "${input.a}"});
+        let filled = json!({"a": "Bearer <github>!", "b": ["<a-b><c>"], "c": 1});
+        assert_eq!(compiled(named), Some(filled));
+        // Nothing can look into one: an error would show what stands for it.
+        for text in [
+            "${input[secrets.a]}",
+            "${bytes(secrets.a)}",
+            "${ {secrets.a: 1} }",
+            "${secrets.a.size()}",
+            "${secrets.a == 'x'}",
+            "${secrets.a + 'x'}",
+            "${[secrets.a]}",
+            "${secrets}",
+            "${secrets[input.a]}",
+            "${secrets.A}",
+            "${secrets['-a']}",
+            "${secrets.a.b}",
+        ] {
+            assert_eq!(compiled(json!(text)), None, "{text}");
+        }
+        // Where they may not be named they are not there.
+        let mut wrong = Vec::new();
+        Template::compile(&json!("${secrets.a}"), "", &["input"], &mut |_, problem| wrong.push(problem));
+        assert_eq!(wrong.len(), 1);
     }
 
     #[test]

@@ -213,10 +213,14 @@ impl<'a> Engine<'a> {
                 self.shard.cancel(now, batch, number, Stop::Cancelled);
                 self.answer(answer, if there { Ok(()) } else { Err(JobsError::NotFound) });
             }
-            Message::Release { batch, note, answer } => {
+            Message::Decide { batch, goes, note, answer } => {
                 let held = self.shard.batch(batch).is_some_and(|batch| batch.terms.held);
                 if held {
+                    // What is cancelled is not held any more either: nobody decides twice.
                     self.shard.release(now, batch);
+                    if !goes {
+                        self.shard.cancel(now, batch, None, Stop::Cancelled);
+                    }
                     self.notes.insert(batch, note);
                 }
                 self.answer(answer, if held { Ok(()) } else { Err(JobsError::NotFound) });

@@ -129,8 +129,17 @@ impl Jobs {
 
     /// Lets a held batch go, and changes its note. [`JobsError::NotFound`] if it is not held (any more).
     pub async fn release(&self, batch: i64, note: Bytes) -> Result<(), JobsError> {
+        self.decide(batch, true, note).await
+    }
+
+    /// Cancels a held batch, and changes its note. [`JobsError::NotFound`] if it is not held (any more).
+    pub async fn decline(&self, batch: i64, note: Bytes) -> Result<(), JobsError> {
+        self.decide(batch, false, note).await
+    }
+
+    async fn decide(&self, batch: i64, goes: bool, note: Bytes) -> Result<(), JobsError> {
         check::bytes("note", &note)?;
-        self.call(|answer| Message::Release { batch, note, answer }).await
+        self.call(|answer| Message::Decide { batch, goes, note, answer }).await
     }
 
     /// A worker comes. Also gives those of the jobs it believes to have that are not its any more.

@@ -127,7 +127,7 @@ impl Message {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Submit(new, _) => new.weight(),
-            Self::Release { note, .. } => note.len(),
+            Self::Decide { note, .. } => note.len(),
             Self::Worker(_, message) => message.weight(),
             Self::Cancel { .. } | Self::Progress(..) | Self::Attach(..) | Self::Detach(_) => 0,
         }
@@ -227,9 +227,19 @@ pub(crate) type Answer<T> = oneshot::Sender<Result<T, JobsError>>;
 /// What is said to the engine.
 pub(crate) enum Message {
     Submit(Box<Submission>, Answer<BatchView>),
-    Cancel { batch: i64, number: Option<u32>, answer: Answer<()> },
+    Cancel {
+        batch: i64,
+        number: Option<u32>,
+        answer: Answer<()>,
+    },
     Progress(Vec<i64>, Answer<HashMap<i64, Progress>>),
-    Release { batch: i64, note: Bytes, answer: Answer<()> },
+    /// Of a held batch: it goes, or is cancelled.
+    Decide {
+        batch: i64,
+        goes: bool,
+        note: Bytes,
+        answer: Answer<()>,
+    },
     Attach(Attach, Answer<Attached>),
     Worker(WorkerId, WorkerMessage),
     Detach(WorkerId),

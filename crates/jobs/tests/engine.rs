@@ -239,3 +239,35 @@ async fn how_far_a_batch_is_and_which_attempt_is_made_are_told() {
     assert!(world.jobs.progress(vec![batch.id]).await.unwrap().is_empty(), "it has ended");
     world.close().await;
 }
+
+#[tokio::test]
+async fn a_held_batch_is_decided_once_and_keeps_what_was_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path()).await;
+    let held = || Submission { terms: Terms { held: true, ..Terms::default() }, ..submission(None, 2) };
+    let [goes, declined] =
+        [world.jobs.submit(held()).await.unwrap(), world.jobs.submit(held()).await.unwrap()];
+    let free = world.jobs.submit(submission(None, 1)).await.unwrap();
+    let (mut connection, _) = world.attach(5, vec![]).await;
+    let started = receive(&mut connection, 1).await;
+    assert_eq!(started[0].key.batch, free.id, "what is held does not start");
+    assert_eq!(complete(&mut connection, &started).await, [true]);
+    world.close().await;
+
+    // It is still held after the engine was opened again.
+    let world = World::open(folder.path()).await;
+    world.jobs.decline(declined.id, Bytes::from_static(b"no")).await.unwrap();
+    world.jobs.release(goes.id, Bytes::from_static(b"yes")).await.unwrap();
+    for batch in [goes.id, declined.id, free.id] {
+        let [again, too_late] =
+            [world.jobs.release(batch, Bytes::new()).await, world.jobs.decline(batch, Bytes::new()).await];
+        assert!(matches!((again, too_late), (Err(JobsError::NotFound), Err(JobsError::NotFound))), "{batch}");
+    }
+    let (mut connection, _) = world.attach(5, vec![]).await;
+    let started = receive(&mut connection, 2).await;
+    assert!(started.iter().all(|job| job.key.batch == goes.id), "{started:?}");
+    let kept = world.jobs.get("p", &declined.name).await.unwrap();
+    assert_eq!((kept.state, kept.cancelled, &kept.note[..]), (State::Cancelled, 2, &b"no"[..]));
+    assert_eq!(&world.jobs.get("p", &goes.name).await.unwrap().note[..], b"yes");
+    world.close().await;
+}
