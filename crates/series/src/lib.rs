@@ -11,6 +11,7 @@
 //!   stated bounds.
 //! - [`group`]: the newest samples of a group, in memory.
 //! - [`promql`]: the language of Prometheus, over anything that is a [`promql::Source`].
+//! - [`forecast`]: what a series is likely to be, and when it was not what it usually is.
 //!
 //! ```
 //! use weft_series::{Batch, BatchLimits};
@@ -28,6 +29,7 @@
 
 pub mod batch;
 pub mod column;
+pub mod forecast;
 pub mod group;
 pub mod index;
 pub mod labels;
