@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use weft_store::{
-    ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, ExecutionStore, NewExecution,
-    OwnedExecutions, Result, SHARD_BITS, StoreError, Timestamp, Versioned,
+    ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionRow,
+    ExecutionStore, NewExecution, OwnedExecutions, Result, SHARD_BITS, StoreError, Timestamp, Versioned,
     check::{self, Check},
     codec,
 };
@@ -169,6 +169,37 @@ async fn change(connection: &mut PgConnection, changes: &[ExecutionChange]) -> R
     Ok(())
 }
 
+/// Numbers the executions of a shard that have ended, after those that did before.
+async fn end(
+    connection: &mut PgConnection,
+    (shard, before): (i32, i64),
+    ended: &[&ExecutionChange],
+) -> Result<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<i64> = ended.iter().zip(before + 1..).map(|(_, number)| number).collect();
+    let ids: Vec<i64> = ended.iter().map(|change| change.id).collect();
+    let states: Vec<i32> = ended.iter().map(|change| change.state).collect();
+    let times: Vec<OffsetDateTime> =
+        ended.iter().filter_map(|change| change.ended.map(instant::to_sql)).collect();
+    sqlx::query!(
+        "INSERT INTO execution_ends (shard, number, execution, project, graph, state, ended) \
+         SELECT $1::INTEGER, c.number, e.id, e.project, e.graph, c.state, c.at \
+         FROM UNNEST($2::BIGINT[], $3::BIGINT[], $4::INTEGER[], $5::TIMESTAMPTZ[]) AS c (number, id, state, at) \
+         JOIN executions e ON e.id = c.id",
+        shard,
+        &numbers,
+        &ids,
+        &states,
+        &times,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
 async fn append(connection: &mut PgConnection, events: &[ExecutionEvents]) -> Result<()> {
     if events.is_empty() {
         return Ok(());
@@ -195,21 +226,26 @@ async fn epoch_of(connection: &mut PgConnection, shard: i32) -> Result<i64> {
 }
 
 async fn write_flush(connection: &mut PgConnection, flush: &ExecutionFlush) -> Result<()> {
+    let ends: Vec<&ExecutionChange> = flush.changes.iter().filter(|change| change.ended.is_some()).collect();
+    let count = i64::try_from(ends.len()).unwrap_or(i64::MAX);
     let owned = sqlx::query!(
-        "UPDATE execution_shards SET lease_until = $1 WHERE shard = $2 AND epoch = $3",
+        "UPDATE execution_shards SET lease_until = $1, ends = ends + $4 WHERE shard = $2 AND epoch = $3 \
+         RETURNING ends",
         instant::to_sql(flush.lease_until),
         flush.shard,
         flush.epoch,
+        count,
     )
-    .execute(&mut *connection)
+    .fetch_optional(&mut *connection)
     .await
     .or_fault()?;
-    if owned.rows_affected() == 0 {
+    let Some(owned) = owned else {
         let current = epoch_of(connection, flush.shard).await?;
         return Err(StoreError::Stale { of: Versioned::Epoch, current });
-    }
+    };
     insert(connection, &flush.executions).await?;
     change(connection, &flush.changes).await?;
+    end(connection, (flush.shard, owned.ends - count), &ends).await?;
     append(connection, &flush.events).await
 }
 
@@ -429,6 +465,41 @@ impl ExecutionStore for Postgres {
         );
         let records = records.fetch_all(&self.pool).await.or_fault()?;
         Ok(records.into_iter().map(|record| (record.id, record.uid)).collect())
+    }
+
+    async fn execution_ends(&self, shard: i32, after: i64, limit: u32) -> Result<ExecutionEnds> {
+        // Before the rows: what comes between is only read later.
+        let newest = sqlx::query!("SELECT ends FROM execution_shards WHERE shard = $1", shard);
+        let newest = newest.fetch_optional(&self.pool).await.or_fault()?.map_or(0, |row| row.ends);
+        let records = sqlx::query!(
+            "SELECT number, execution, project, graph, state, ended FROM execution_ends \
+             WHERE shard = $1 AND number > $2 ORDER BY number LIMIT $3",
+            shard,
+            after,
+            i64::from(limit),
+        );
+        let records = records.fetch_all(&self.pool).await.or_fault()?;
+        let ends = records.into_iter().map(|record| ExecutionEnd {
+            number: record.number,
+            execution: record.execution,
+            project: record.project,
+            graph: record.graph,
+            state: record.state,
+            ended: instant::from_sql(record.ended),
+        });
+        Ok(ExecutionEnds { newest, ends: ends.collect() })
+    }
+
+    async fn forget_execution_ends(&self, shard: i32, before: Timestamp, limit: u32) -> Result<u64> {
+        let gone = sqlx::query!(
+            "DELETE FROM execution_ends WHERE shard = $1 AND number IN (SELECT number FROM \
+             (SELECT number, ended FROM execution_ends WHERE shard = $1 ORDER BY number LIMIT $3) AS oldest \
+             WHERE ended < $2)",
+            shard,
+            instant::to_sql(before),
+            i64::from(limit),
+        );
+        Ok(gone.execute(&self.pool).await.or_fault()?.rows_affected())
     }
 
     async fn delete_executions(&self, executions: &[i64]) -> Result<()> {

@@ -27,6 +27,8 @@ struct Record {
     desired_state: i32,
     pins: Vec<u8>,
     version: i64,
+    constraints: Vec<u8>,
+    constraints_version: i64,
     created: OffsetDateTime,
     updated: OffsetDateTime,
 }
@@ -47,6 +49,8 @@ impl TryFrom<Record> for LayoutRow {
             seed: record.seed.cast_unsigned(),
             pins: record.pins.into(),
             version: record.version,
+            constraints: record.constraints.into(),
+            constraints_version: record.constraints_version,
             created: instant::from_sql(record.created),
             updated: instant::from_sql(record.updated),
         })
@@ -61,7 +65,8 @@ async fn by_name(executor: impl PgExecutor<'_>, project: &str, graph: &str, id: 
     sqlx::query_as!(
         Record,
         "SELECT uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, version, \
-         created, updated FROM layouts WHERE project = $1 AND graph = $2 AND id = $3",
+         constraints, constraints_version, created, updated \
+         FROM layouts WHERE project = $1 AND graph = $2 AND id = $3",
         project,
         graph,
         id,
@@ -83,7 +88,8 @@ async fn create(connection: &mut PgConnection, layout: &NewLayout) -> Result<Lay
         "INSERT INTO layouts (uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, \
          version, created, updated) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, ''::BYTEA, 1, $10, $10) \
          ON CONFLICT (project, graph, id) DO NOTHING RETURNING uid, project, graph, graph_uid, id, dimensions, \
-         parameters, seed, desired_state, pins, version, created, updated",
+         parameters, seed, desired_state, pins, version, constraints, \
+         constraints_version, created, updated",
         layout.uid,
         layout.project,
         layout.graph,
@@ -105,6 +111,7 @@ async fn create(connection: &mut PgConnection, layout: &NewLayout) -> Result<Lay
 async fn update(connection: &mut PgConnection, update: &LayoutUpdate) -> Result<LayoutRow> {
     let parameters = update.parameters.as_deref();
     let pins = update.pins.as_deref();
+    let constraints = update.constraints.as_deref();
     let desired_state = update.desired_state.map(codec::desired_to_number);
     let at = instant::to_sql(update.at);
     let record = sqlx::query_as!(
@@ -112,15 +119,21 @@ async fn update(connection: &mut PgConnection, update: &LayoutUpdate) -> Result<
         "UPDATE layouts SET parameters = COALESCE($1, parameters), pins = COALESCE($2, pins), \
          desired_state = COALESCE($3, desired_state), \
          version = CASE WHEN $1::BYTEA IS NULL THEN version ELSE version + 1 END, \
-         updated = CASE WHEN $1::BYTEA IS NULL THEN updated ELSE $4 END \
-         WHERE uid = $5 AND version = COALESCE($6, version) RETURNING uid, project, graph, graph_uid, id, \
-         dimensions, parameters, seed, desired_state, pins, version, created, updated",
+         updated = CASE WHEN $1::BYTEA IS NULL THEN updated ELSE $4 END, \
+         constraints = COALESCE($7, constraints), \
+         constraints_version = constraints_version + CASE WHEN $7::BYTEA IS NULL THEN 0 ELSE 1 END \
+         WHERE uid = $5 AND version = COALESCE($6, version) \
+         AND constraints_version = COALESCE($8, constraints_version) RETURNING uid, project, graph, graph_uid, id, \
+         dimensions, parameters, seed, desired_state, pins, version, constraints, \
+         constraints_version, created, updated",
         parameters,
         pins,
         desired_state,
         at,
         update.uid,
         update.expected_version,
+        constraints,
+        update.expected_constraints_version,
     )
     .fetch_optional(&mut *connection)
     .await
@@ -128,12 +141,13 @@ async fn update(connection: &mut PgConnection, update: &LayoutUpdate) -> Result<
     if let Some(record) = record {
         return record.try_into();
     }
-    let current = sqlx::query!("SELECT version FROM layouts WHERE uid = $1", update.uid)
+    let found = sqlx::query!("SELECT version, constraints_version FROM layouts WHERE uid = $1", update.uid)
         .fetch_optional(connection)
         .await
         .or_fault()?
-        .ok_or(NOT_FOUND)?
-        .version;
+        .ok_or(NOT_FOUND)?;
+    let parameters_differ = update.expected_version.is_some_and(|expected| expected != found.version);
+    let current = if parameters_differ { found.version } else { found.constraints_version };
     Err(StoreError::Stale { of: Versioned::Version, current })
 }
 
@@ -184,7 +198,8 @@ impl LayoutStore for Postgres {
                 sqlx::query_as!(
                     Record,
                     "SELECT uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, \
-                     version, created, updated FROM layouts WHERE project = $1 AND graph = $2 AND id > $3 \
+                     version, constraints, constraints_version, created, updated \
+                     FROM layouts WHERE project = $1 AND graph = $2 AND id > $3 \
                      ORDER BY id LIMIT $4",
                     project,
                     graph,
@@ -198,7 +213,8 @@ impl LayoutStore for Postgres {
                 sqlx::query_as!(
                     Record,
                     "SELECT uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, \
-                     version, created, updated FROM layouts WHERE project = $1 AND (graph, id) > ($2, $3) \
+                     version, constraints, constraints_version, created, updated \
+                     FROM layouts WHERE project = $1 AND (graph, id) > ($2, $3) \
                      ORDER BY graph, id LIMIT $4",
                     project,
                     after.0,
@@ -216,7 +232,8 @@ impl LayoutStore for Postgres {
         let records = sqlx::query_as!(
             Record,
             "SELECT uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, version, \
-             created, updated FROM layouts WHERE desired_state = 1 AND uid > $1 ORDER BY uid LIMIT $2",
+             constraints, constraints_version, created, updated \
+             FROM layouts WHERE desired_state = 1 AND uid > $1 ORDER BY uid LIMIT $2",
             after,
             i64::from(limit),
         )
@@ -226,10 +243,20 @@ impl LayoutStore for Postgres {
         rows(records)
     }
 
-    async fn update_layout(&self, change: LayoutUpdate) -> Result<LayoutRow> {
+    async fn update_layout(
+        &self,
+        change: LayoutUpdate,
+        remember: Option<Remember>,
+    ) -> Result<Written<LayoutRow>> {
         change.check()?;
-        let mut connection = self.pool.acquire().await.or_fault()?;
-        update(&mut connection, &change).await
+        remember.check()?;
+        let mut transaction = self.begin().await?;
+        if let Some(replayed) = requests::claim(&mut transaction, remember.as_ref(), change.at).await? {
+            return Ok(replayed);
+        }
+        let row = update(&mut transaction, &change).await?;
+        transaction.commit().await.or_fault()?;
+        Ok(Written::Done(row))
     }
 
     async fn delete_layout(
@@ -246,7 +273,7 @@ impl LayoutStore for Postgres {
             Record,
             "DELETE FROM layouts WHERE project = $1 AND graph = $2 AND id = $3 AND version = COALESCE($4, version) \
              RETURNING uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, \
-             version, created, updated",
+             version, constraints, constraints_version, created, updated",
             project,
             graph,
             id,

@@ -33,6 +33,7 @@ mod layout;
 mod open;
 mod refresh;
 mod requests;
+mod secret;
 mod source;
 mod telemetry;
 mod trigger;

@@ -51,6 +51,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         alert: store.clone(),
         identity: store.clone(),
         jobs: store.clone(),
+        secret: store.clone(),
         telemetry: store.clone(),
         trigger: store.clone(),
         database: store,

@@ -5,8 +5,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use weft_store::{
-    LogEntry, OwnedLog, ReporterRow, Result, SealedSegments, SegmentRow, StoreError, TelemetryStore,
-    Timestamp, Versioned,
+    LogEntry, OwnedLog, ReporterRow, Result, SealedSegments, SegmentRow, StoreError, TelemetryKind,
+    TelemetryStore, Timestamp, Versioned,
     check::{self, Check},
 };
 
@@ -25,13 +25,31 @@ pub(crate) async fn owned(connection: &mut PgConnection, epoch: i64) -> Result<(
     }
 }
 
+async fn append(connection: &mut PgConnection, entry: &LogEntry) -> Result<()> {
+    let content = &entry.content[..];
+    sqlx::query!(
+        "INSERT INTO telemetry_log (number, content, kind) VALUES ($1, $2, $3)",
+        entry.number,
+        content,
+        entry.kind.number(),
+    )
+    .execute(&mut *connection)
+    .await
+    .or_fault()?;
+    sqlx::query!("UPDATE telemetry_owner SET last_entry = $1 WHERE id = 0", entry.number)
+        .execute(connection)
+        .await
+        .or_fault()?;
+    Ok(())
+}
+
 async fn insert_segments(connection: &mut PgConnection, segments: &[SegmentRow]) -> Result<()> {
     for segment in segments {
         let directory = &segment.directory[..];
         sqlx::query!(
             "INSERT INTO telemetry_segments \
-             (uid, project, resolution, first, last, sample_count, object_bytes, directory, created) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             (uid, project, resolution, first, last, sample_count, object_bytes, directory, created, kind) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             segment.uid,
             segment.project,
             segment.resolution,
@@ -41,6 +59,7 @@ async fn insert_segments(connection: &mut PgConnection, segments: &[SegmentRow])
             segment.object_bytes,
             directory,
             instant::to_sql(segment.created),
+            segment.kind.number(),
         )
         .execute(&mut *connection)
         .await
@@ -119,32 +138,30 @@ impl TelemetryStore for Postgres {
         Ok(())
     }
 
-    async fn append_telemetry(&self, epoch: i64, entry: LogEntry) -> Result<()> {
-        entry.check()?;
+    async fn append_telemetry(&self, epoch: i64, entries: Vec<LogEntry>) -> Result<()> {
+        entries.iter().try_for_each(Check::check)?;
         let mut transaction = self.begin().await?;
         owned(&mut transaction, epoch).await?;
-        let content = &entry.content[..];
-        sqlx::query!("INSERT INTO telemetry_log (number, content) VALUES ($1, $2)", entry.number, content)
-            .execute(&mut *transaction)
-            .await
-            .or_fault()?;
-        sqlx::query!("UPDATE telemetry_owner SET last_entry = $1 WHERE id = 0", entry.number)
-            .execute(&mut *transaction)
-            .await
-            .or_fault()?;
+        for entry in &entries {
+            append(&mut transaction, entry).await?;
+        }
         transaction.commit().await.or_fault()
     }
 
     async fn telemetry_log(&self, after: i64, limit: u32) -> Result<Vec<LogEntry>> {
         let rows = sqlx::query!(
-            "SELECT number, content FROM telemetry_log WHERE number > $1 ORDER BY number LIMIT $2",
+            "SELECT number, content, kind FROM telemetry_log WHERE number > $1 ORDER BY number LIMIT $2",
             after,
             i64::from(limit),
         )
         .fetch_all(&self.pool)
         .await
         .or_fault()?;
-        Ok(rows.into_iter().map(|row| LogEntry { number: row.number, content: row.content.into() }).collect())
+        let entries = rows.into_iter().map(|row| {
+            let kind = TelemetryKind::from_number("telemetry_log", &row.number, row.kind)?;
+            Ok(LogEntry { number: row.number, kind, content: row.content.into() })
+        });
+        entries.collect()
     }
 
     async fn seal_telemetry(&self, sealed: SealedSegments) -> Result<()> {
@@ -157,16 +174,20 @@ impl TelemetryStore for Postgres {
             .or_fault()?;
         insert_segments(&mut transaction, &sealed.added).await?;
         keep_reporters(&mut transaction, &sealed.reporters).await?;
-        sqlx::query!("DELETE FROM telemetry_log WHERE number <= $1", sealed.log_until)
-            .execute(&mut *transaction)
-            .await
-            .or_fault()?;
+        sqlx::query!(
+            "DELETE FROM telemetry_log WHERE number <= $1 AND kind = $2",
+            sealed.log_until,
+            sealed.kind.number(),
+        )
+        .execute(&mut *transaction)
+        .await
+        .or_fault()?;
         transaction.commit().await.or_fault()
     }
 
     async fn list_telemetry_segments(&self, after: Uuid, limit: u32) -> Result<Vec<SegmentRow>> {
         let rows = sqlx::query!(
-            "SELECT uid, project, resolution, first, last, sample_count, object_bytes, directory, created \
+            "SELECT uid, project, resolution, first, last, sample_count, object_bytes, directory, created, kind \
              FROM telemetry_segments WHERE uid > $1 ORDER BY uid LIMIT $2",
             after,
             i64::from(limit),
@@ -174,18 +195,21 @@ impl TelemetryStore for Postgres {
         .fetch_all(&self.pool)
         .await
         .or_fault()?;
-        let segments = rows.into_iter().map(|row| SegmentRow {
-            uid: row.uid,
-            project: row.project,
-            resolution: row.resolution,
-            first: instant::from_sql(row.first),
-            last: instant::from_sql(row.last),
-            sample_count: row.sample_count,
-            object_bytes: row.object_bytes,
-            directory: row.directory.into(),
-            created: instant::from_sql(row.created),
+        let segments = rows.into_iter().map(|row| {
+            Ok(SegmentRow {
+                uid: row.uid,
+                project: row.project,
+                kind: TelemetryKind::from_number("telemetry_segments", &row.uid, row.kind)?,
+                resolution: row.resolution,
+                first: instant::from_sql(row.first),
+                last: instant::from_sql(row.last),
+                sample_count: row.sample_count,
+                object_bytes: row.object_bytes,
+                directory: row.directory.into(),
+                created: instant::from_sql(row.created),
+            })
         });
-        Ok(segments.collect())
+        segments.collect()
     }
 
     async fn list_telemetry_reporters(&self, since: Timestamp) -> Result<Vec<ReporterRow>> {

@@ -7,8 +7,8 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 use weft_store::{
-    Accepted, DeliveryChange, DeliveryRow, NewTrigger, Remember, Result, StoreError, Tick, Timestamp,
-    TriggerRow, TriggerStore, TriggerUpdate, Versioned, Written,
+    Accepted, Advance, DeliveryChange, DeliveryRow, NewTrigger, Remember, Result, StoreError, Tick,
+    Timestamp, TriggerRow, TriggerStore, TriggerUpdate, Versioned, Written,
     check::{self, Check},
     codec,
 };
@@ -25,6 +25,7 @@ struct Record {
     token: Option<Vec<u8>>,
     settings: Vec<u8>,
     next_at: Option<OffsetDateTime>,
+    place: Option<Vec<u8>>,
     version: i64,
     created: OffsetDateTime,
     updated: OffsetDateTime,
@@ -42,6 +43,7 @@ impl TryFrom<Record> for TriggerRow {
             token,
             settings: record.settings.into(),
             next: record.next_at.map(instant::from_sql),
+            place: record.place.map(Into::into),
             version: record.version,
             created: instant::from_sql(record.created),
             updated: instant::from_sql(record.updated),
@@ -89,7 +91,7 @@ fn deliveries(records: Vec<DeliveryRecord>) -> Result<Vec<DeliveryRow>> {
 async fn by_name(executor: impl PgExecutor<'_>, project: &str, id: &str) -> Result<TriggerRow> {
     let record = sqlx::query_as!(
         Record,
-        "SELECT uid, project, id, token, settings, next_at, version, created, updated FROM triggers \
+        "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
          WHERE project = $1 AND id = $2",
         project,
         id,
@@ -100,11 +102,12 @@ async fn by_name(executor: impl PgExecutor<'_>, project: &str, id: &str) -> Resu
 async fn create(connection: &mut PgConnection, new: &NewTrigger) -> Result<TriggerRow> {
     let (token, settings) = (new.token.as_ref().map(|token| &token[..]), &new.settings[..]);
     let (next, at) = (new.next.map(instant::to_sql), instant::to_sql(new.at));
+    let place = new.place.as_ref().map(|place| &place[..]);
     let record = sqlx::query_as!(
         Record,
-        "INSERT INTO triggers (uid, project, id, token, settings, next_at, version, created, updated) \
-         VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7) ON CONFLICT (project, id) DO NOTHING \
-         RETURNING uid, project, id, token, settings, next_at, version, created, updated",
+        "INSERT INTO triggers (uid, project, id, token, settings, next_at, place, version, created, updated) \
+         VALUES ($1, $2, $3, $4, $5, $6, $8, 1, $7, $7) ON CONFLICT (project, id) DO NOTHING \
+         RETURNING uid, project, id, token, settings, next_at, place, version, created, updated",
         new.uid,
         new.project,
         new.id,
@@ -112,6 +115,7 @@ async fn create(connection: &mut PgConnection, new: &NewTrigger) -> Result<Trigg
         settings,
         next,
         at,
+        place,
     );
     let record = record.fetch_optional(connection).await.or_fault()?;
     record.ok_or(StoreError::AlreadyExists { what: "trigger" })?.try_into()
@@ -120,17 +124,19 @@ async fn create(connection: &mut PgConnection, new: &NewTrigger) -> Result<Trigg
 async fn update(connection: &mut PgConnection, update: &TriggerUpdate) -> Result<TriggerRow> {
     let (token, settings) = (update.token.as_ref().map(|token| &token[..]), &update.settings[..]);
     let (next, at) = (update.next.map(instant::to_sql), instant::to_sql(update.at));
+    let place = update.place.as_ref().map(|place| &place[..]);
     let record = sqlx::query_as!(
         Record,
-        "UPDATE triggers SET token = $1, settings = $2, next_at = $3, version = version + 1, updated = $4 \
-         WHERE uid = $5 AND version = $6 \
-         RETURNING uid, project, id, token, settings, next_at, version, created, updated",
+        "UPDATE triggers SET token = $1, settings = $2, next_at = $3, version = version + 1, updated = $4, \
+         place = COALESCE($7, place) WHERE uid = $5 AND version = $6 \
+         RETURNING uid, project, id, token, settings, next_at, place, version, created, updated",
         token,
         settings,
         next,
         at,
         update.uid,
         update.expected_version,
+        place,
     );
     if let Some(record) = record.fetch_optional(&mut *connection).await.or_fault()? {
         return record.try_into();
@@ -215,12 +221,8 @@ async fn accept(connection: &mut PgConnection, wanted: &[DeliveryRow]) -> Result
     Ok(accepted)
 }
 
-async fn tick(
-    connection: &mut PgConnection,
-    epoch: i64,
-    until: Timestamp,
-    ticks: &[Tick],
-) -> Result<Vec<Uuid>> {
+/// Has the triggers until an instant, if the epoch is the newest.
+async fn hold(connection: &mut PgConnection, epoch: i64, until: Timestamp) -> Result<()> {
     let until = instant::to_sql(until);
     let owned = sqlx::query!(
         "UPDATE trigger_owners SET lease_until = $1 WHERE shard = 0 AND epoch = $2",
@@ -232,6 +234,16 @@ async fn tick(
         let current = current.fetch_optional(connection).await.or_fault()?.map_or(0, |row| row.epoch);
         return Err(StoreError::Stale { of: Versioned::Epoch, current });
     }
+    Ok(())
+}
+
+async fn tick(
+    connection: &mut PgConnection,
+    epoch: i64,
+    until: Timestamp,
+    ticks: &[Tick],
+) -> Result<Vec<Uuid>> {
+    hold(connection, epoch, until).await?;
     if ticks.is_empty() {
         return Ok(Vec::new());
     }
@@ -252,6 +264,38 @@ async fn tick(
     let due: Vec<&DeliveryRow> =
         ticks.iter().filter(|tick| did.contains(&tick.uid)).flat_map(|tick| &tick.deliveries).collect();
     insert(connection, &due).await?;
+    Ok(moved)
+}
+
+async fn advance(
+    connection: &mut PgConnection,
+    epoch: i64,
+    until: Timestamp,
+    advances: &[Advance],
+) -> Result<Vec<Uuid>> {
+    hold(connection, epoch, until).await?;
+    if advances.is_empty() {
+        return Ok(Vec::new());
+    }
+    let uids: Vec<Uuid> = advances.iter().map(|advance| advance.uid).collect();
+    let froms: Vec<&[u8]> = advances.iter().map(|advance| &advance.from[..]).collect();
+    let tos: Vec<&[u8]> = advances.iter().map(|advance| &advance.to[..]).collect();
+    let moved = sqlx::query!(
+        "UPDATE triggers SET place = t.after FROM UNNEST($1::UUID[], $2::BYTEA[], $3::BYTEA[]) \
+         AS t (uid, before, after) WHERE triggers.uid = t.uid AND triggers.place = t.before RETURNING triggers.uid",
+        &uids,
+        &froms as _,
+        &tos as _,
+    );
+    let moved: Vec<Uuid> =
+        moved.fetch_all(&mut *connection).await.or_fault()?.into_iter().map(|row| row.uid).collect();
+    let did: HashSet<Uuid> = moved.iter().copied().collect();
+    let found: Vec<&DeliveryRow> = advances
+        .iter()
+        .filter(|advance| did.contains(&advance.uid))
+        .flat_map(|advance| &advance.deliveries)
+        .collect();
+    insert(connection, &found).await?;
     Ok(moved)
 }
 
@@ -282,7 +326,7 @@ impl TriggerStore for Postgres {
     async fn find_trigger(&self, uid: Uuid) -> Result<TriggerRow> {
         let record = sqlx::query_as!(
             Record,
-            "SELECT uid, project, id, token, settings, next_at, version, created, updated FROM triggers \
+            "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
              WHERE uid = $1",
             uid,
         );
@@ -293,7 +337,7 @@ impl TriggerStore for Postgres {
         let token = &token[..];
         let record = sqlx::query_as!(
             Record,
-            "SELECT uid, project, id, token, settings, next_at, version, created, updated FROM triggers \
+            "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
              WHERE token = $1",
             token,
         );
@@ -305,7 +349,7 @@ impl TriggerStore for Postgres {
         check::text("after", after)?;
         let records = sqlx::query_as!(
             Record,
-            "SELECT uid, project, id, token, settings, next_at, version, created, updated FROM triggers \
+            "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
              WHERE project = $1 AND id > $2 ORDER BY id LIMIT $3",
             project,
             after,
@@ -364,7 +408,7 @@ impl TriggerStore for Postgres {
         let before = instant::to_sql(before);
         let records = sqlx::query_as!(
             Record,
-            "SELECT uid, project, id, token, settings, next_at, version, created, updated FROM triggers \
+            "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
              WHERE next_at < $1 ORDER BY next_at, uid LIMIT $2",
             before,
             i64::from(limit),
@@ -377,6 +421,30 @@ impl TriggerStore for Postgres {
         let mut transaction = self.begin().await?;
         // Holds the owner's row until the commit: another owner waits for it, and is then the newer one.
         let moved = tick(&mut transaction, epoch, until, &ticks).await?;
+        transaction.commit().await.or_fault()?;
+        Ok(moved)
+    }
+
+    async fn watching_triggers(&self, after: Uuid, limit: u32) -> Result<Vec<TriggerRow>> {
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
+             WHERE place IS NOT NULL AND uid > $1 ORDER BY uid LIMIT $2",
+            after,
+            i64::from(limit),
+        );
+        triggers(records.fetch_all(&self.pool).await.or_fault()?)
+    }
+
+    async fn advance_triggers(
+        &self,
+        epoch: i64,
+        until: Timestamp,
+        advances: Vec<Advance>,
+    ) -> Result<Vec<Uuid>> {
+        advances.check()?;
+        let mut transaction = self.begin().await?;
+        let moved = advance(&mut transaction, epoch, until, &advances).await?;
         transaction.commit().await.or_fault()?;
         Ok(moved)
     }

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 use weft_store::{
-    ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, ExecutionStore, NewExecution,
-    OwnedExecutions, Result, SHARD_BITS, StoreError, Timestamp, Versioned,
+    ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionRow,
+    ExecutionStore, NewExecution, OwnedExecutions, Result, SHARD_BITS, StoreError, Timestamp, Versioned,
     check::{self, Check},
     codec,
 };
@@ -153,6 +153,38 @@ async fn change(connection: &mut SqliteConnection, changes: &[ExecutionChange]) 
     Ok(())
 }
 
+/// Numbers the executions of a shard that have ended, after those that did before.
+async fn end(
+    connection: &mut SqliteConnection,
+    (shard, before): (i32, i64),
+    ended: &[&ExecutionChange],
+) -> Result<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new(ended.len());
+    for (change, number) in ended.iter().zip(before + 1..) {
+        rows.begin();
+        rows.number(number);
+        rows.number(change.id);
+        rows.number(change.state.into());
+        rows.optional_number(change.ended.map(Timestamp::as_micros));
+        rows.end();
+    }
+    let rows = rows.finish();
+    sqlx::query!(
+        "INSERT INTO execution_ends (shard, number, execution, project, graph, state, ended) \
+         SELECT $1, c.value ->> 1, e.id, e.project, e.graph, c.value ->> 3, c.value ->> 4 \
+         FROM json_each($2) AS c CROSS JOIN executions AS e WHERE e.id = c.value ->> 2",
+        shard,
+        rows,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
 async fn append(connection: &mut SqliteConnection, events: &[ExecutionEvents]) -> Result<()> {
     if events.is_empty() {
         return Ok(());
@@ -184,21 +216,26 @@ async fn epoch_of(connection: &mut SqliteConnection, shard: i32) -> Result<i64> 
 
 async fn write_flush(connection: &mut SqliteConnection, flush: &ExecutionFlush) -> Result<()> {
     let until = flush.lease_until.as_micros();
+    let ends: Vec<&ExecutionChange> = flush.changes.iter().filter(|change| change.ended.is_some()).collect();
+    let count = i64::try_from(ends.len()).unwrap_or(i64::MAX);
     let owned = sqlx::query!(
-        "UPDATE execution_shards SET lease_until = $1 WHERE shard = $2 AND epoch = $3",
+        "UPDATE execution_shards SET lease_until = $1, ends = ends + $4 WHERE shard = $2 AND epoch = $3 \
+         RETURNING ends",
         until,
         flush.shard,
         flush.epoch,
+        count,
     )
-    .execute(&mut *connection)
+    .fetch_optional(&mut *connection)
     .await
     .or_fault()?;
-    if owned.rows_affected() == 0 {
+    let Some(owned) = owned else {
         let current = epoch_of(connection, flush.shard).await?;
         return Err(StoreError::Stale { of: Versioned::Epoch, current });
-    }
+    };
     insert(connection, &flush.executions).await?;
     change(connection, &flush.changes).await?;
+    end(connection, (flush.shard, owned.ends - count), &ends).await?;
     append(connection, &flush.events).await
 }
 
@@ -441,6 +478,47 @@ impl ExecutionStore for Sqlite {
         );
         let records = records.fetch_all(&self.readers).await.or_fault()?;
         Ok(records.into_iter().map(|record| (record.id, record.uid)).collect())
+    }
+
+    async fn execution_ends(&self, shard: i32, after: i64, limit: u32) -> Result<ExecutionEnds> {
+        // Before the rows: what comes between is only read later.
+        let newest = sqlx::query!("SELECT ends FROM execution_shards WHERE shard = $1", shard);
+        let newest = newest.fetch_optional(&self.readers).await.or_fault()?.map_or(0, |row| row.ends);
+        let records = sqlx::query!(
+            "SELECT number, execution, project, graph, state, ended FROM execution_ends \
+             WHERE shard = $1 AND number > $2 ORDER BY number LIMIT $3",
+            shard,
+            after,
+            limit,
+        );
+        let records = records.fetch_all(&self.readers).await.or_fault()?;
+        let ends = records.into_iter().map(|record| ExecutionEnd {
+            number: record.number,
+            execution: record.execution,
+            project: record.project,
+            graph: record.graph,
+            state: record.state,
+            ended: Timestamp::from_micros(record.ended),
+        });
+        Ok(ExecutionEnds { newest, ends: ends.collect() })
+    }
+
+    async fn forget_execution_ends(&self, shard: i32, before: Timestamp, limit: u32) -> Result<u64> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                let before = before.as_micros();
+                let gone = sqlx::query!(
+                    "DELETE FROM execution_ends WHERE shard = $1 AND number IN (SELECT number FROM \
+                     (SELECT number, ended FROM execution_ends WHERE shard = $1 ORDER BY number LIMIT $3) AS oldest \
+                     WHERE ended < $2)",
+                    shard,
+                    before,
+                    limit,
+                );
+                Ok(gone.execute(connection).await.or_fault()?.rows_affected())
+            })
+        })
+        .await
     }
 
     async fn delete_executions(&self, executions: &[i64]) -> Result<()> {

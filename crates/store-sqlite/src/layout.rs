@@ -27,6 +27,8 @@ struct Record {
     desired_state: i32,
     pins: Vec<u8>,
     version: i64,
+    constraints: Vec<u8>,
+    constraints_version: i64,
     created: i64,
     updated: i64,
 }
@@ -47,6 +49,8 @@ impl TryFrom<Record> for LayoutRow {
             seed: record.seed.cast_unsigned(),
             pins: record.pins.into(),
             version: record.version,
+            constraints: record.constraints.into(),
+            constraints_version: record.constraints_version,
             created: Timestamp::from_micros(record.created),
             updated: Timestamp::from_micros(record.updated),
         })
@@ -66,7 +70,8 @@ async fn by_name(
     sqlx::query_as!(
         Record,
         "SELECT uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, version, \
-         created, updated FROM layouts WHERE project = $1 AND graph = $2 AND id = $3",
+         constraints, constraints_version, created, updated \
+         FROM layouts WHERE project = $1 AND graph = $2 AND id = $3",
         project,
         graph,
         id,
@@ -88,7 +93,8 @@ async fn create(connection: &mut SqliteConnection, layout: &NewLayout) -> Result
         "INSERT INTO layouts (uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, \
          version, created, updated) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, x'', 1, $10, $10) \
          ON CONFLICT (project, graph, id) DO NOTHING RETURNING uid, project, graph, graph_uid, id, dimensions, \
-         parameters, seed, desired_state, pins, version, created, updated",
+         parameters, seed, desired_state, pins, version, constraints, \
+         constraints_version, created, updated",
         layout.uid,
         layout.project,
         layout.graph,
@@ -110,6 +116,7 @@ async fn create(connection: &mut SqliteConnection, layout: &NewLayout) -> Result
 async fn update(connection: &mut SqliteConnection, update: &LayoutUpdate) -> Result<LayoutRow> {
     let parameters = update.parameters.as_deref();
     let pins = update.pins.as_deref();
+    let constraints = update.constraints.as_deref();
     let desired_state = update.desired_state.map(codec::desired_to_number);
     let at = update.at.as_micros();
     let record = sqlx::query_as!(
@@ -117,15 +124,21 @@ async fn update(connection: &mut SqliteConnection, update: &LayoutUpdate) -> Res
         "UPDATE layouts SET parameters = COALESCE($1, parameters), pins = COALESCE($2, pins), \
          desired_state = COALESCE($3, desired_state), \
          version = CASE WHEN $1 IS NULL THEN version ELSE version + 1 END, \
-         updated = CASE WHEN $1 IS NULL THEN updated ELSE $4 END \
-         WHERE uid = $5 AND version = COALESCE($6, version) RETURNING uid, project, graph, graph_uid, id, \
-         dimensions, parameters, seed, desired_state, pins, version, created, updated",
+         updated = CASE WHEN $1 IS NULL THEN updated ELSE $4 END, \
+         constraints = COALESCE($7, constraints), \
+         constraints_version = constraints_version + CASE WHEN $7 IS NULL THEN 0 ELSE 1 END \
+         WHERE uid = $5 AND version = COALESCE($6, version) \
+         AND constraints_version = COALESCE($8, constraints_version) RETURNING uid, project, graph, graph_uid, id, \
+         dimensions, parameters, seed, desired_state, pins, version, constraints, \
+         constraints_version, created, updated",
         parameters,
         pins,
         desired_state,
         at,
         update.uid,
         update.expected_version,
+        constraints,
+        update.expected_constraints_version,
     )
     .fetch_optional(&mut *connection)
     .await
@@ -133,12 +146,13 @@ async fn update(connection: &mut SqliteConnection, update: &LayoutUpdate) -> Res
     if let Some(record) = record {
         return record.try_into();
     }
-    let current = sqlx::query!("SELECT version FROM layouts WHERE uid = $1", update.uid)
+    let found = sqlx::query!("SELECT version, constraints_version FROM layouts WHERE uid = $1", update.uid)
         .fetch_optional(connection)
         .await
         .or_fault()?
-        .ok_or(NOT_FOUND)?
-        .version;
+        .ok_or(NOT_FOUND)?;
+    let parameters_differ = update.expected_version.is_some_and(|expected| expected != found.version);
+    let current = if parameters_differ { found.version } else { found.constraints_version };
     Err(StoreError::Stale { of: Versioned::Version, current })
 }
 
@@ -193,7 +207,8 @@ impl LayoutStore for Sqlite {
                 sqlx::query_as!(
                     Record,
                     "SELECT uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, \
-                     version, created, updated FROM layouts WHERE project = $1 AND graph = $2 AND id > $3 \
+                     version, constraints, constraints_version, created, updated \
+                     FROM layouts WHERE project = $1 AND graph = $2 AND id > $3 \
                      ORDER BY id LIMIT $4",
                     project,
                     graph,
@@ -207,7 +222,8 @@ impl LayoutStore for Sqlite {
                 sqlx::query_as!(
                     Record,
                     "SELECT uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, \
-                     version, created, updated FROM layouts WHERE project = $1 AND (graph, id) > ($2, $3) \
+                     version, constraints, constraints_version, created, updated \
+                     FROM layouts WHERE project = $1 AND (graph, id) > ($2, $3) \
                      ORDER BY graph, id LIMIT $4",
                     project,
                     after.0,
@@ -225,7 +241,8 @@ impl LayoutStore for Sqlite {
         let records = sqlx::query_as!(
             Record,
             "SELECT uid, project, graph, graph_uid, id, dimensions, parameters, seed, desired_state, pins, version, \
-             created, updated FROM layouts WHERE desired_state = 1 AND uid > $1 ORDER BY uid LIMIT $2",
+             constraints, constraints_version, created, updated \
+             FROM layouts WHERE desired_state = 1 AND uid > $1 ORDER BY uid LIMIT $2",
             after,
             limit,
         )
@@ -235,9 +252,24 @@ impl LayoutStore for Sqlite {
         rows(records)
     }
 
-    async fn update_layout(&self, change: LayoutUpdate) -> Result<LayoutRow> {
+    async fn update_layout(
+        &self,
+        change: LayoutUpdate,
+        remember: Option<Remember>,
+    ) -> Result<Written<LayoutRow>> {
         change.check()?;
-        self.write(move |connection| Box::pin(async move { update(connection, &change).await })).await
+        remember.check()?;
+        self.write(move |connection| {
+            Box::pin(async move {
+                if let Some(replayed) = requests::replay(connection, remember.as_ref()).await? {
+                    return Ok(replayed);
+                }
+                let row = update(connection, &change).await?;
+                requests::keep(connection, remember.as_ref(), change.at).await?;
+                Ok(Written::Done(row))
+            })
+        })
+        .await
     }
 
     async fn delete_layout(

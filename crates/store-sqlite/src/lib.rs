@@ -32,6 +32,7 @@ mod open;
 mod refresh;
 mod requests;
 mod rows;
+mod secret;
 mod source;
 mod telemetry;
 mod trigger;

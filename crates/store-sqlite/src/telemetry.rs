@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 use weft_store::{
-    LogEntry, OwnedLog, ReporterRow, Result, SealedSegments, SegmentRow, StoreError, TelemetryStore,
-    Timestamp, Versioned,
+    LogEntry, OwnedLog, ReporterRow, Result, SealedSegments, SegmentRow, StoreError, TelemetryKind,
+    TelemetryStore, Timestamp, Versioned,
     check::{self, Check},
 };
 
@@ -26,11 +26,12 @@ pub(crate) async fn owned(connection: &mut SqliteConnection, epoch: i64) -> Resu
 async fn insert_segment(connection: &mut SqliteConnection, segment: &SegmentRow) -> Result<()> {
     let (first, last) = (segment.first.as_micros(), segment.last.as_micros());
     let created = segment.created.as_micros();
+    let kind = segment.kind.number();
     let directory = &segment.directory[..];
     sqlx::query!(
         "INSERT INTO telemetry_segments \
-         (uid, project, resolution, first, last, sample_count, object_bytes, directory, created) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         (uid, project, resolution, first, last, sample_count, object_bytes, directory, created, kind) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         segment.uid,
         segment.project,
         segment.resolution,
@@ -40,10 +41,29 @@ async fn insert_segment(connection: &mut SqliteConnection, segment: &SegmentRow)
         segment.object_bytes,
         directory,
         created,
+        kind,
     )
     .execute(connection)
     .await
     .or_fault()?;
+    Ok(())
+}
+
+async fn append(connection: &mut SqliteConnection, entry: &LogEntry) -> Result<()> {
+    let (content, kind) = (&entry.content[..], entry.kind.number());
+    sqlx::query!(
+        "INSERT INTO telemetry_log (number, content, kind) VALUES ($1, $2, $3)",
+        entry.number,
+        content,
+        kind,
+    )
+    .execute(&mut *connection)
+    .await
+    .or_fault()?;
+    sqlx::query!("UPDATE telemetry_owner SET last_entry = $1 WHERE id = 0", entry.number)
+        .execute(connection)
+        .await
+        .or_fault()?;
     Ok(())
 }
 
@@ -79,7 +99,8 @@ async fn seal(connection: &mut SqliteConnection, sealed: &SealedSegments) -> Res
     for reporter in &sealed.reporters {
         keep_reporter(connection, reporter).await?;
     }
-    sqlx::query!("DELETE FROM telemetry_log WHERE number <= $1", sealed.log_until)
+    let kind = sealed.kind.number();
+    sqlx::query!("DELETE FROM telemetry_log WHERE number <= $1 AND kind = $2", sealed.log_until, kind)
         .execute(connection)
         .await
         .or_fault()?;
@@ -141,24 +162,14 @@ impl TelemetryStore for Sqlite {
         .await
     }
 
-    async fn append_telemetry(&self, epoch: i64, entry: LogEntry) -> Result<()> {
-        entry.check()?;
+    async fn append_telemetry(&self, epoch: i64, entries: Vec<LogEntry>) -> Result<()> {
+        entries.iter().try_for_each(Check::check)?;
         self.write(move |connection| {
             Box::pin(async move {
                 owned(connection, epoch).await?;
-                let content = &entry.content[..];
-                sqlx::query!(
-                    "INSERT INTO telemetry_log (number, content) VALUES ($1, $2)",
-                    entry.number,
-                    content
-                )
-                .execute(&mut *connection)
-                .await
-                .or_fault()?;
-                sqlx::query!("UPDATE telemetry_owner SET last_entry = $1 WHERE id = 0", entry.number)
-                    .execute(connection)
-                    .await
-                    .or_fault()?;
+                for entry in &entries {
+                    append(connection, entry).await?;
+                }
                 Ok(())
             })
         })
@@ -167,14 +178,18 @@ impl TelemetryStore for Sqlite {
 
     async fn telemetry_log(&self, after: i64, limit: u32) -> Result<Vec<LogEntry>> {
         let rows = sqlx::query!(
-            "SELECT number, content FROM telemetry_log WHERE number > $1 ORDER BY number LIMIT $2",
+            "SELECT number, content, kind FROM telemetry_log WHERE number > $1 ORDER BY number LIMIT $2",
             after,
             limit,
         )
         .fetch_all(&self.readers)
         .await
         .or_fault()?;
-        Ok(rows.into_iter().map(|row| LogEntry { number: row.number, content: row.content.into() }).collect())
+        let entries = rows.into_iter().map(|row| {
+            let kind = TelemetryKind::from_number("telemetry_log", &row.number, row.kind)?;
+            Ok(LogEntry { number: row.number, kind, content: row.content.into() })
+        });
+        entries.collect()
     }
 
     async fn seal_telemetry(&self, sealed: SealedSegments) -> Result<()> {
@@ -184,7 +199,7 @@ impl TelemetryStore for Sqlite {
 
     async fn list_telemetry_segments(&self, after: Uuid, limit: u32) -> Result<Vec<SegmentRow>> {
         let rows = sqlx::query!(
-            "SELECT uid, project, resolution, first, last, sample_count, object_bytes, directory, created \
+            "SELECT uid, project, resolution, first, last, sample_count, object_bytes, directory, created, kind \
              FROM telemetry_segments WHERE uid > $1 ORDER BY uid LIMIT $2",
             after,
             limit,
@@ -192,18 +207,21 @@ impl TelemetryStore for Sqlite {
         .fetch_all(&self.readers)
         .await
         .or_fault()?;
-        let segments = rows.into_iter().map(|row| SegmentRow {
-            uid: row.uid,
-            project: row.project,
-            resolution: row.resolution,
-            first: Timestamp::from_micros(row.first),
-            last: Timestamp::from_micros(row.last),
-            sample_count: row.sample_count,
-            object_bytes: row.object_bytes,
-            directory: row.directory.into(),
-            created: Timestamp::from_micros(row.created),
+        let segments = rows.into_iter().map(|row| {
+            Ok(SegmentRow {
+                uid: row.uid,
+                project: row.project,
+                kind: TelemetryKind::from_number("telemetry_segments", &row.uid, row.kind)?,
+                resolution: row.resolution,
+                first: Timestamp::from_micros(row.first),
+                last: Timestamp::from_micros(row.last),
+                sample_count: row.sample_count,
+                object_bytes: row.object_bytes,
+                directory: row.directory.into(),
+                created: Timestamp::from_micros(row.created),
+            })
         });
-        Ok(segments.collect())
+        segments.collect()
     }
 
     async fn list_telemetry_reporters(&self, since: Timestamp) -> Result<Vec<ReporterRow>> {

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqliteExecutor};
 use uuid::Uuid;
 use weft_store::{
-    Accepted, DeliveryChange, DeliveryRow, NewTrigger, Remember, Result, StoreError, Tick, Timestamp,
-    TriggerRow, TriggerStore, TriggerUpdate, Versioned, Written,
+    Accepted, Advance, DeliveryChange, DeliveryRow, NewTrigger, Remember, Result, StoreError, Tick,
+    Timestamp, TriggerRow, TriggerStore, TriggerUpdate, Versioned, Written,
     check::{self, Check},
     codec,
 };
@@ -24,6 +24,7 @@ struct Record {
     token: Option<Vec<u8>>,
     settings: Vec<u8>,
     next_at: Option<i64>,
+    place: Option<Vec<u8>>,
     version: i64,
     created: i64,
     updated: i64,
@@ -41,6 +42,7 @@ impl TryFrom<Record> for TriggerRow {
             token,
             settings: record.settings.into(),
             next: record.next_at.map(Timestamp::from_micros),
+            place: record.place.map(Into::into),
             version: record.version,
             created: Timestamp::from_micros(record.created),
             updated: Timestamp::from_micros(record.updated),
@@ -88,7 +90,7 @@ fn deliveries(records: Vec<DeliveryRecord>) -> Result<Vec<DeliveryRow>> {
 async fn by_name(executor: impl SqliteExecutor<'_>, project: &str, id: &str) -> Result<TriggerRow> {
     let record = sqlx::query_as!(
         Record,
-        "SELECT uid, project, id, token, settings, next_at, version, created, updated FROM triggers \
+        "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
          WHERE project = $1 AND id = $2",
         project,
         id,
@@ -99,12 +101,13 @@ async fn by_name(executor: impl SqliteExecutor<'_>, project: &str, id: &str) -> 
 async fn create(connection: &mut SqliteConnection, new: &NewTrigger) -> Result<TriggerRow> {
     let (token, settings) = (new.token.as_ref().map(|token| &token[..]), &new.settings[..]);
     let (next, at) = (new.next.map(Timestamp::as_micros), new.at.as_micros());
+    let place = new.place.as_ref().map(|place| &place[..]);
     let record = sqlx::query_as!(
         Record,
-        "INSERT INTO triggers (uid, project, id, token, settings, next_at, version, created, updated) \
-         VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7) ON CONFLICT (project, id) DO NOTHING \
-         RETURNING uid, project, id, token AS \"token?\", settings, next_at AS \"next_at?\", version, created, \
-         updated",
+        "INSERT INTO triggers (uid, project, id, token, settings, next_at, place, version, created, updated) \
+         VALUES ($1, $2, $3, $4, $5, $6, $8, 1, $7, $7) ON CONFLICT (project, id) DO NOTHING \
+         RETURNING uid, project, id, token AS \"token?\", settings, next_at AS \"next_at?\", place AS \"place?\", \
+         version, created, updated",
         new.uid,
         new.project,
         new.id,
@@ -112,6 +115,7 @@ async fn create(connection: &mut SqliteConnection, new: &NewTrigger) -> Result<T
         settings,
         next,
         at,
+        place,
     );
     let record = record.fetch_optional(connection).await.or_fault()?;
     record.ok_or(StoreError::AlreadyExists { what: "trigger" })?.try_into()
@@ -120,18 +124,20 @@ async fn create(connection: &mut SqliteConnection, new: &NewTrigger) -> Result<T
 async fn update(connection: &mut SqliteConnection, update: &TriggerUpdate) -> Result<TriggerRow> {
     let (token, settings) = (update.token.as_ref().map(|token| &token[..]), &update.settings[..]);
     let (next, at) = (update.next.map(Timestamp::as_micros), update.at.as_micros());
+    let place = update.place.as_ref().map(|place| &place[..]);
     let record = sqlx::query_as!(
         Record,
-        "UPDATE triggers SET token = $1, settings = $2, next_at = $3, version = version + 1, updated = $4 \
-         WHERE uid = $5 AND version = $6 \
-         RETURNING uid, project, id, token AS \"token?\", settings, next_at AS \"next_at?\", version, created, \
-         updated",
+        "UPDATE triggers SET token = $1, settings = $2, next_at = $3, version = version + 1, updated = $4, \
+         place = COALESCE($7, place) WHERE uid = $5 AND version = $6 \
+         RETURNING uid, project, id, token AS \"token?\", settings, next_at AS \"next_at?\", place AS \"place?\", \
+         version, created, updated",
         token,
         settings,
         next,
         at,
         update.uid,
         update.expected_version,
+        place,
     );
     if let Some(record) = record.fetch_optional(&mut *connection).await.or_fault()? {
         return record.try_into();
@@ -219,12 +225,8 @@ async fn accept(connection: &mut SqliteConnection, wanted: &[DeliveryRow]) -> Re
     Ok(accepted)
 }
 
-async fn tick(
-    connection: &mut SqliteConnection,
-    epoch: i64,
-    until: Timestamp,
-    ticks: &[Tick],
-) -> Result<Vec<Uuid>> {
+/// Has the triggers until an instant, if the epoch is the newest.
+async fn hold(connection: &mut SqliteConnection, epoch: i64, until: Timestamp) -> Result<()> {
     let until = until.as_micros();
     let owned = sqlx::query!(
         "UPDATE trigger_owners SET lease_until = $1 WHERE shard = 0 AND epoch = $2",
@@ -236,6 +238,16 @@ async fn tick(
         let current = current.fetch_optional(connection).await.or_fault()?.map_or(0, |row| row.epoch);
         return Err(StoreError::Stale { of: Versioned::Epoch, current });
     }
+    Ok(())
+}
+
+async fn tick(
+    connection: &mut SqliteConnection,
+    epoch: i64,
+    until: Timestamp,
+    ticks: &[Tick],
+) -> Result<Vec<Uuid>> {
+    hold(connection, epoch, until).await?;
     if ticks.is_empty() {
         return Ok(Vec::new());
     }
@@ -259,6 +271,42 @@ async fn tick(
     let due: Vec<&DeliveryRow> =
         ticks.iter().filter(|tick| did.contains(&tick.uid)).flat_map(|tick| &tick.deliveries).collect();
     insert(connection, due.into_iter()).await?;
+    Ok(moved)
+}
+
+async fn advance(
+    connection: &mut SqliteConnection,
+    epoch: i64,
+    until: Timestamp,
+    advances: &[Advance],
+) -> Result<Vec<Uuid>> {
+    hold(connection, epoch, until).await?;
+    if advances.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rows = Rows::new(advances.len());
+    for advance in advances {
+        rows.begin();
+        rows.bytes(advance.uid.as_bytes());
+        rows.bytes(&advance.from);
+        rows.bytes(&advance.to);
+        rows.end();
+    }
+    let rows = rows.finish();
+    let moved = sqlx::query!(
+        "UPDATE triggers SET place = unhex(t.value ->> 3) FROM json_each($1) AS t \
+         WHERE uid = unhex(t.value ->> 1) AND place = unhex(t.value ->> 2) RETURNING uid",
+        rows,
+    );
+    let moved: Vec<Uuid> =
+        moved.fetch_all(&mut *connection).await.or_fault()?.into_iter().map(|row| row.uid).collect();
+    let did: HashSet<Uuid> = moved.iter().copied().collect();
+    let found: Vec<&DeliveryRow> = advances
+        .iter()
+        .filter(|advance| did.contains(&advance.uid))
+        .flat_map(|advance| &advance.deliveries)
+        .collect();
+    insert(connection, found.into_iter()).await?;
     Ok(moved)
 }
 
@@ -293,7 +341,7 @@ impl TriggerStore for Sqlite {
     async fn find_trigger(&self, uid: Uuid) -> Result<TriggerRow> {
         let record = sqlx::query_as!(
             Record,
-            "SELECT uid, project, id, token, settings, next_at, version, created, updated FROM triggers \
+            "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
              WHERE uid = $1",
             uid,
         );
@@ -304,7 +352,7 @@ impl TriggerStore for Sqlite {
         let token = &token[..];
         let record = sqlx::query_as!(
             Record,
-            "SELECT uid, project, id, token, settings, next_at, version, created, updated FROM triggers \
+            "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
              WHERE token = $1",
             token,
         );
@@ -316,7 +364,7 @@ impl TriggerStore for Sqlite {
         check::text("after", after)?;
         let records = sqlx::query_as!(
             Record,
-            "SELECT uid, project, id, token, settings, next_at, version, created, updated FROM triggers \
+            "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
              WHERE project = $1 AND id > $2 ORDER BY id LIMIT $3",
             project,
             after,
@@ -392,7 +440,7 @@ impl TriggerStore for Sqlite {
         let before = before.as_micros();
         let records = sqlx::query_as!(
             Record,
-            "SELECT uid, project, id, token, settings, next_at, version, created, updated FROM triggers \
+            "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
              WHERE next_at < $1 ORDER BY next_at, uid LIMIT $2",
             before,
             limit,
@@ -404,6 +452,30 @@ impl TriggerStore for Sqlite {
         ticks.check()?;
         self.write(move |connection| Box::pin(async move { tick(connection, epoch, until, &ticks).await }))
             .await
+    }
+
+    async fn watching_triggers(&self, after: Uuid, limit: u32) -> Result<Vec<TriggerRow>> {
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT uid, project, id, token, settings, next_at, place, version, created, updated FROM triggers \
+             WHERE place IS NOT NULL AND uid > $1 ORDER BY uid LIMIT $2",
+            after,
+            limit,
+        );
+        triggers(records.fetch_all(&self.readers).await.or_fault()?)
+    }
+
+    async fn advance_triggers(
+        &self,
+        epoch: i64,
+        until: Timestamp,
+        advances: Vec<Advance>,
+    ) -> Result<Vec<Uuid>> {
+        advances.check()?;
+        self.write(move |connection| {
+            Box::pin(async move { advance(connection, epoch, until, &advances).await })
+        })
+        .await
     }
 
     async fn accept_deliveries(&self, wanted: Vec<DeliveryRow>) -> Result<Vec<Accepted>> {

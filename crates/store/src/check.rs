@@ -7,11 +7,12 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{
-    AgentUpdate, AlertSettingUpdate, CommandTypeUpdate, Commit, DeliveryChange, DeliveryRow,
+    Advance, AgentUpdate, AlertSettingUpdate, CommandTypeUpdate, Commit, DeliveryChange, DeliveryRow,
     EnrollmentTokenRow, ExecutionFlush, GraphUpdate, JobFlush, LayoutUpdate, LogEntry, MAX_PART_BYTES,
     NewAgent, NewAlertSetting, NewAnalysis, NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph,
-    NewLayout, NewRefresh, NewSigningKey, NewSource, NewTicket, NewTrigger, Once, Redemption, RefreshState,
-    Remember, Result, SealedSegments, SourceUpdate, StoreError, Tick, Timestamp, TriggerUpdate,
+    NewLayout, NewRefresh, NewSecret, NewSigningKey, NewSource, NewTicket, NewTrigger, Once, Redemption,
+    RefreshState, Remember, Result, SealedSegments, SecretUpdate, SourceUpdate, StoreError, Tick, Timestamp,
+    TriggerUpdate,
 };
 
 /// A write that can be checked by itself.
@@ -129,6 +130,9 @@ impl Check for LayoutUpdate {
         if let Some(pins) = &self.pins {
             bytes("pins", pins)?;
         }
+        if let Some(constraints) = &self.constraints {
+            bytes("constraints", constraints)?;
+        }
         Ok(())
     }
 }
@@ -140,6 +144,22 @@ impl Check for NewAnalysis {
         text("id", &self.id)?;
         text("creator", &self.creator)?;
         bytes("settings", &self.settings)
+    }
+}
+
+impl Check for NewSecret {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("id", &self.id)?;
+        bytes("settings", &self.settings)?;
+        bytes("sealed", &self.sealed)
+    }
+}
+
+impl Check for SecretUpdate {
+    fn check(&self) -> Result<()> {
+        bytes("settings", &self.settings)?;
+        self.sealed.as_ref().map_or(Ok(()), |sealed| bytes("sealed", sealed))
     }
 }
 
@@ -236,6 +256,13 @@ impl Check for DeliveryChange {
 
 impl Check for Tick {
     fn check(&self) -> Result<()> {
+        self.deliveries.check()
+    }
+}
+
+impl Check for Advance {
+    fn check(&self) -> Result<()> {
+        bytes("to", &self.to)?;
         self.deliveries.check()
     }
 }

@@ -108,6 +108,32 @@ pub struct ExecutionRow {
     pub change: ExecutionChange,
 }
 
+/// An end of an execution. One that goes on afterwards may end again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionEnd {
+    /// Counts the ends of its shard, from 1, without a gap, in the order in which they were written.
+    pub number: i64,
+    /// Which execution.
+    pub execution: i64,
+    /// Id of its project.
+    pub project: String,
+    /// Id of its graph.
+    pub graph: String,
+    /// Its state then, in its service's numbers.
+    pub state: i32,
+    /// When it ended.
+    pub ended: Timestamp,
+}
+
+/// Ends of executions, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecutionEnds {
+    /// The number of the newest end that there was when this was asked, kept or not; 0 where there was none.
+    pub newest: i64,
+    /// Those that were asked for.
+    pub ends: Vec<ExecutionEnd>,
+}
+
 /// Keeps executions. See the promises in the crate's documentation.
 #[async_trait]
 pub trait ExecutionStore: Send + Sync {
@@ -125,7 +151,8 @@ pub trait ExecutionStore: Send + Sync {
     /// Gives a shard back, if that epoch still has it, so that the next owner need not wait.
     async fn leave_executions(&self, shard: i32, epoch: i64) -> Result<()>;
 
-    /// Writes a flush. [`crate::StoreError::Stale`] if its epoch is not the shard's: nothing was written.
+    /// Writes a flush, and an end for each change that has ended. [`crate::StoreError::Stale`] if its epoch is not the
+    /// shard's: nothing was written.
     async fn flush_executions(&self, flush: ExecutionFlush) -> Result<()>;
 
     /// Executions of a shard of which something is at work, by number: those after `after`, at most `limit`.
@@ -169,6 +196,13 @@ pub trait ExecutionStore: Send + Sync {
 
     /// Executions of all shards that ended before an instant, the earliest first, at most `limit`: number and identity.
     async fn ended_executions(&self, before: Timestamp, limit: u32) -> Result<Vec<(i64, Uuid)>>;
+
+    /// Ends of a shard's executions by number: those after `after`, at most `limit`. Where the first is not the one after
+    /// it, those between are forgotten.
+    async fn execution_ends(&self, shard: i32, after: i64, limit: u32) -> Result<ExecutionEnds>;
+
+    /// Forgets the ends of a shard that are older than an instant, of its `limit` oldest ones; says how many.
+    async fn forget_execution_ends(&self, shard: i32, before: Timestamp, limit: u32) -> Result<u64>;
 
     /// Removes executions with their journals; those that have not ended stay.
     async fn delete_executions(&self, executions: &[i64]) -> Result<()>;

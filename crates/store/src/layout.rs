@@ -40,13 +40,17 @@ pub struct LayoutRow {
     pub pins: Bytes,
     /// Counts changes of the parameters, from 1: the number behind its etag.
     pub version: i64,
+    /// The compute service's encoding of the constraints.
+    pub constraints: Bytes,
+    /// Counts changes of the constraints, from 0.
+    pub constraints_version: i64,
     /// When it was created.
     pub created: Timestamp,
     /// When its parameters were changed last.
     pub updated: Timestamp,
 }
 
-/// A layout to be created, without pins.
+/// A layout to be created, without pins and constraints.
 #[derive(Clone, Debug)]
 pub struct NewLayout {
     /// Id of its project.
@@ -84,6 +88,11 @@ pub struct LayoutUpdate {
     pub desired_state: Option<DesiredState>,
     /// All pins as they are now. At most [`crate::MAX_PART_BYTES`].
     pub pins: Option<Bytes>,
+    /// All constraints as they are from now on: makes a new version of theirs. At most
+    /// [`crate::MAX_PART_BYTES`].
+    pub constraints: Option<Bytes>,
+    /// The version of the constraints that the change is based on; any when absent.
+    pub expected_constraints_version: Option<i64>,
     /// When.
     pub at: Timestamp,
 }
@@ -115,8 +124,12 @@ pub trait LayoutStore: Requests {
     /// `limit`. How a process finds its work when it starts.
     async fn running_layouts(&self, after: Uuid, limit: u32) -> Result<Vec<LayoutRow>>;
 
-    /// Changes a layout. `Stale` if `expected_version` is given and not the layout's.
-    async fn update_layout(&self, update: LayoutUpdate) -> Result<LayoutRow>;
+    /// Changes a layout. `Stale` if an expected version is given and not the layout's.
+    async fn update_layout(
+        &self,
+        update: LayoutUpdate,
+        remember: Option<Remember>,
+    ) -> Result<Written<LayoutRow>>;
 
     /// Deletes a layout, and gives it as it was. `Stale` if `expected_version` is given and not the layout's.
     async fn delete_layout(

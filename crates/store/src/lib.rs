@@ -2,7 +2,7 @@
 //!
 //! Services speak to small object-safe traits in their own words: [`GraphStore`], [`SourceStore`],
 //! [`LayoutStore`], [`AnalysisStore`], [`AgentStore`], [`AlertStore`], [`CommandStore`], [`ExecutionStore`], [`IdentityStore`], [`JobStore`],
-//! [`TelemetryStore`], [`TriggerStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
+//! [`SecretStore`], [`TelemetryStore`], [`TriggerStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
 //! answers, it is on disk. There is no general transaction, because read-then-write over two calls is where
 //! databases differ and where updates get lost.
 //!
@@ -16,7 +16,7 @@
 //! - *Ordered*: lists are sorted by the bytes of their ids, whatever the database's collation.
 //!
 //! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`], [`analysis`],
-//! [`agent`], [`alert`], [`command`], [`execution`], [`identity`], [`jobs`], [`telemetry`], [`trigger`]), the shared words
+//! [`agent`], [`alert`], [`command`], [`execution`], [`identity`], [`jobs`], [`secret`], [`telemetry`], [`trigger`]), the shared words
 //! ([`once`], [`error`], [`time`]), what both backends share ([`check`], [`codec`]), large objects
 //! ([`objects`]), and the suite that both must pass
 //! (`conformance`, behind a feature of that name). `docs/adr/0003-graph-journal.md` and
@@ -54,6 +54,7 @@ pub mod jobs;
 pub mod layout;
 pub mod objects;
 pub mod once;
+pub mod secret;
 pub mod source;
 pub mod telemetry;
 pub mod time;
@@ -74,8 +75,8 @@ pub use crate::{
     command::{CommandStore, CommandTypeRow, CommandTypeUpdate, NewCommandType},
     error::{OpenError, Result, StoreError, Versioned},
     execution::{
-        ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, ExecutionStore, NewExecution,
-        OwnedExecutions,
+        ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionRow,
+        ExecutionStore, NewExecution, OwnedExecutions,
     },
     graph::{
         Checkpoint, Commit, GraphRow, GraphStore, GraphUpdate, JournalEntry, JournalLimit, MAX_PART_BYTES,
@@ -90,11 +91,13 @@ pub use crate::{
     },
     layout::{DesiredState, LayoutRow, LayoutStore, LayoutUpdate, NewLayout},
     once::{Once, Remember, Requests, Written},
+    secret::{NewSecret, SealedSecret, SecretRow, SecretStore, SecretUpdate},
     source::{Begun, NewRefresh, NewSource, RefreshRow, RefreshState, SourceRow, SourceStore, SourceUpdate},
-    telemetry::{LogEntry, OwnedLog, ReporterRow, SealedSegments, SegmentRow, TelemetryStore},
+    telemetry::{LogEntry, OwnedLog, ReporterRow, SealedSegments, SegmentRow, TelemetryKind, TelemetryStore},
     time::Timestamp,
     trigger::{
-        Accepted, DeliveryChange, DeliveryRow, NewTrigger, Tick, TriggerRow, TriggerStore, TriggerUpdate,
+        Accepted, Advance, DeliveryChange, DeliveryRow, NewTrigger, Tick, TriggerRow, TriggerStore,
+        TriggerUpdate,
     },
 };
 
@@ -135,6 +138,8 @@ pub struct Stores {
     pub identity: Arc<dyn IdentityStore>,
     /// Durable jobs.
     pub jobs: Arc<dyn JobStore>,
+    /// Secrets of workflows.
+    pub secret: Arc<dyn SecretStore>,
     /// Samples.
     pub telemetry: Arc<dyn TelemetryStore>,
     /// Triggers, and what came to them.

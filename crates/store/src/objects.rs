@@ -3,7 +3,7 @@
 //! An object is written whole or not at all, and is never changed in place. `Ok` means that it is durable: in a
 //! folder after `fsync` of the file and its folder, in S3 when the service has answered.
 
-use std::{collections::BinaryHeap, fmt, path::Path as FilePath, sync::Arc};
+use std::{collections::BinaryHeap, fmt, ops::Range, path::Path as FilePath, sync::Arc};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -153,6 +153,11 @@ impl Objects {
             return Err(StoreError::Invalid { field: "object", reason: "is larger than the reader allows" });
         }
         found.bytes().await.map_err(fault)
+    }
+
+    /// Reads a part of an object, all of which must be there.
+    pub async fn get_range(&self, key: &str, bytes: Range<u64>) -> Result<Bytes> {
+        self.store.get_range(&self.path(key)?, bytes).await.map_err(fault)
     }
 
     /// Removes an object. One that is not there is no error.

@@ -5,9 +5,11 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use prost::Message;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Result, Timestamp};
+use crate::{Result, StoreError, Timestamp};
 
 /// Which request this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,4 +57,34 @@ pub trait Requests: Send + Sync {
     /// Forgets requests that were answered before an instant, at most `limit` of them, and says how many.
     /// Called in the background with an instant at least 24 hours ago.
     async fn forget_requests(&self, before: Timestamp, limit: u32) -> Result<u64>;
+}
+
+/// Which request of a caller to a method this is; `None` without a request id. `request` is the message without its id.
+pub fn request(caller: &str, method: &str, request_id: &str, request: &impl Message) -> Option<Once> {
+    with_fingerprint(caller, method, request_id, || Sha256::digest(request.encode_to_vec()).into())
+}
+
+/// The same, for a request with secrets in it, which a plain digest would let be guessed.
+pub fn with_fingerprint(
+    caller: &str,
+    method: &str,
+    request_id: &str,
+    fingerprint: impl FnOnce() -> [u8; 32],
+) -> Option<Once> {
+    let request_id = Uuid::parse_str(request_id).ok()?;
+    Some(Once { scope: format!("{caller}/{method}"), request_id, fingerprint: fingerprint() })
+}
+
+/// The answer to remember with a write.
+pub fn remember(once: Option<Once>, response: &impl Message) -> Option<Remember> {
+    Some(Remember { once: once?, response: Bytes::from(response.encode_to_vec()) })
+}
+
+/// A remembered answer.
+///
+/// # Errors
+/// It is of another kind: a fault of the program.
+pub fn replay<T: Message + Default, E: From<StoreError>>(answer: &[u8]) -> std::result::Result<T, E> {
+    T::decode(answer)
+        .map_err(|error| StoreError::Bug(format!("a remembered answer cannot be read: {error}")).into())
 }

@@ -1,6 +1,6 @@
-//! Where samples are kept: a log of what came in, and segments of what was sealed.
+//! Where samples, logs and spans are kept: a log of what came in, and segments of what was sealed.
 //!
-//! The telemetry service keeps the newest samples in memory. What it acknowledges is in the *log*, in entries whose
+//! The telemetry service keeps the newest of them in memory. What it acknowledges is in the *log*, in entries whose
 //! content is its own affair; now and then it *seals* what it has: large objects with the samples, rows that say what
 //! is in them, and an end of the log. One process at a time has the log, by a lease; a write of an older owner is
 //! refused.
@@ -9,7 +9,48 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::{Result, Timestamp};
+use crate::{Result, StoreError, Timestamp};
+
+/// What an entry of the log, or a segment, holds. Each kind is sealed by itself, and shortens its own part of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TelemetryKind {
+    /// Samples of series.
+    #[default]
+    Samples,
+    /// Log records.
+    Logs,
+    /// Spans of traces.
+    Spans,
+}
+
+impl TelemetryKind {
+    /// As databases keep it.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Samples => 0,
+            Self::Logs => 1,
+            Self::Spans => 2,
+        }
+    }
+
+    /// From what a database has in the column `kind` of a row.
+    ///
+    /// # Errors
+    /// It is no kind.
+    pub fn from_number(table: &'static str, row: &dyn std::fmt::Display, number: i32) -> Result<Self> {
+        match number {
+            0 => Ok(Self::Samples),
+            1 => Ok(Self::Logs),
+            2 => Ok(Self::Spans),
+            _ => Err(StoreError::Corrupt {
+                table,
+                column: "kind",
+                row: row.to_string(),
+                reason: format!("{number} is no kind"),
+            }),
+        }
+    }
+}
 
 /// The log in somebody's hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,24 +66,28 @@ pub struct OwnedLog {
 pub struct LogEntry {
     /// Its number, larger than all before it.
     pub number: i64,
+    /// What it holds.
+    pub kind: TelemetryKind,
     /// The service's encoding of what came in. At most [`crate::MAX_PART_BYTES`].
     pub content: Bytes,
 }
 
-/// A segment: samples of one project that lie in one object.
+/// A segment: samples, logs or spans of one project that lie in one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentRow {
     /// Its identity, and the end of its object's key.
     pub uid: Uuid,
     /// Id of its project.
     pub project: String,
+    /// What it holds.
+    pub kind: TelemetryKind,
     /// Time between samples after down-sampling, in milliseconds; 0 where nothing was left out.
     pub resolution: i64,
-    /// Time of its oldest sample.
+    /// Time of the oldest that it holds.
     pub first: Timestamp,
-    /// Time of its newest sample.
+    /// Time of the newest.
     pub last: Timestamp,
-    /// How many samples it has.
+    /// How many samples, logs or spans it has.
     pub sample_count: i64,
     /// Bytes of its object.
     pub object_bytes: i64,
@@ -76,13 +121,15 @@ pub struct SealedSegments {
     pub added: Vec<SegmentRow>,
     /// Segments that are none any more; their objects are the caller's to remove, afterwards.
     pub removed: Vec<Uuid>,
-    /// Entries of the log up to this one are not needed any more.
+    /// Of which kind entries of the log are not needed any more.
+    pub kind: TelemetryKind,
+    /// Up to which one.
     pub log_until: i64,
     /// How far sources have come.
     pub reporters: Vec<ReporterRow>,
 }
 
-/// Where samples are kept.
+/// Where samples, logs and spans are kept.
 #[async_trait]
 pub trait TelemetryStore: Send + Sync {
     /// Takes the log, if nobody has it: `AlreadyExists` while the lease of another owner holds. An owner that takes
@@ -95,8 +142,8 @@ pub trait TelemetryStore: Send + Sync {
     /// Gives the log back, so that the next owner need not wait. Nothing happens if it is somebody else's.
     async fn leave_telemetry_log(&self, epoch: i64) -> Result<()>;
 
-    /// Appends an entry. `Stale` if somebody else has taken the log.
-    async fn append_telemetry(&self, epoch: i64, entry: LogEntry) -> Result<()>;
+    /// Appends entries, all of them or none. `Stale` if somebody else has taken the log.
+    async fn append_telemetry(&self, epoch: i64, entries: Vec<LogEntry>) -> Result<()>;
 
     /// Entries after a number, in order: `limit` of them, or fewer where they are large.
     async fn telemetry_log(&self, after: i64, limit: u32) -> Result<Vec<LogEntry>>;

@@ -55,6 +55,19 @@ impl Timestamp {
     }
 }
 
+impl From<Timestamp> for prost_types::Timestamp {
+    fn from(time: Timestamp) -> Self {
+        let (seconds, nanos) = time.to_parts();
+        Self { seconds, nanos }
+    }
+}
+
+impl From<&prost_types::Timestamp> for Timestamp {
+    fn from(time: &prost_types::Timestamp) -> Self {
+        Self::from_parts(time.seconds, time.nanos)
+    }
+}
+
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         match time.duration_since(SystemTime::UNIX_EPOCH) {

@@ -1,5 +1,5 @@
 //! Where triggers are kept, and what came to them: a row for each trigger, with the time of its next tick if it has
-//! one, and a row for each delivery.
+//! one, or its place in what it watches, and a row for each delivery.
 //!
 //! A delivery is written before anybody is told that it was taken. While it has a `wake` its run is still to be
 //! started, from then on at the latest by whoever has the triggers; its `dedup` is remembered for as long as its row is
@@ -26,6 +26,8 @@ pub struct TriggerRow {
     pub settings: Bytes,
     /// When its next tick is, if there is one.
     pub next: Option<Timestamp>,
+    /// How far it has looked at what it watches, in its service's encoding, if it watches something.
+    pub place: Option<Bytes>,
     /// Counts its changes, from 1: the number behind its etag. A tick is none.
     pub version: i64,
     /// When it was created.
@@ -49,6 +51,8 @@ pub struct NewTrigger {
     pub settings: Bytes,
     /// When its first tick is.
     pub next: Option<Timestamp>,
+    /// From where on it watches something.
+    pub place: Option<Bytes>,
     /// When.
     pub at: Timestamp,
 }
@@ -66,6 +70,8 @@ pub struct TriggerUpdate {
     pub settings: Bytes,
     /// When its next tick is.
     pub next: Option<Timestamp>,
+    /// From where on it watches; as it is when absent.
+    pub place: Option<Bytes>,
     /// When.
     pub at: Timestamp,
 }
@@ -128,6 +134,20 @@ pub struct Tick {
     pub deliveries: Vec<DeliveryRow>,
 }
 
+/// A step of a trigger that watches something: it goes from one place to the next, and what was there is kept, both or
+/// neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// Identity of the trigger.
+    pub uid: Uuid,
+    /// The place that it is at. Where the trigger is at another one by now, nothing is done.
+    pub from: Bytes,
+    /// The place after it.
+    pub to: Bytes,
+    /// What was there.
+    pub deliveries: Vec<DeliveryRow>,
+}
+
 /// Keeps triggers. See the promises in the crate's documentation.
 #[async_trait]
 pub trait TriggerStore: Requests {
@@ -175,6 +195,18 @@ pub trait TriggerStore: Requests {
     /// Ticks, and has the triggers until an instant. Gives those that did; `Stale` if the epoch is not the newest. No
     /// trigger is twice among them. A delivery that is there already is not written again.
     async fn tick_triggers(&self, epoch: i64, until: Timestamp, ticks: Vec<Tick>) -> Result<Vec<Uuid>>;
+
+    /// Triggers that watch something, by uid: after `after` (all when nil), at most `limit`.
+    async fn watching_triggers(&self, after: Uuid, limit: u32) -> Result<Vec<TriggerRow>>;
+
+    /// Steps, and has the triggers until an instant. Gives those that did; `Stale` if the epoch is not the newest. No
+    /// trigger is twice among them. A delivery that is there already is not written again.
+    async fn advance_triggers(
+        &self,
+        epoch: i64,
+        until: Timestamp,
+        advances: Vec<Advance>,
+    ) -> Result<Vec<Uuid>>;
 
     /// Keeps deliveries, and says of each, in their order, whether it is new.
     async fn accept_deliveries(&self, deliveries: Vec<DeliveryRow>) -> Result<Vec<Accepted>>;

@@ -21,6 +21,8 @@ async fn objects_are_kept(objects: &Objects) {
         objects.put("a/b", bytes.clone()).await.unwrap();
         assert_eq!(objects.get("a/b", 100).await.unwrap(), bytes);
     }
+    assert_eq!(objects.get_range("a/b", 2..5).await.unwrap().len(), 3);
+    assert!(matches!(objects.get_range("a/c", 2..5).await, Err(StoreError::NotFound { .. })));
     assert!(matches!(objects.get("a/b", 8).await, Err(StoreError::Invalid { field: "object", .. })));
     assert_eq!(objects.get("a/b", 9).await.unwrap().len(), 9);
 

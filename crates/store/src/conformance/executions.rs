@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::{refused, time, uid};
 use crate::{
-    ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, NewExecution, OwnedExecutions,
-    SHARD_BITS, StoreError, Stores, Timestamp, Versioned,
+    ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionRow,
+    NewExecution, OwnedExecutions, SHARD_BITS, StoreError, Stores, Timestamp, Versioned,
 };
 
 async fn own(stores: &Stores, shard: i32) -> OwnedExecutions {
@@ -224,4 +224,56 @@ pub async fn ended_executions_are_forgotten(stores: Stores) {
     assert!(stores.execution.execution_events(2, 0, 10).await.unwrap().is_empty());
     assert_eq!(stores.execution.execution_events(3, 0, 10).await.unwrap(), [events(3, 1)]);
     assert_eq!(stores.execution.get_execution(3).await.unwrap().change, change(3));
+}
+
+/// Ends are numbered in the order in which they were written, whatever the clock says, and one that ends twice has two.
+pub async fn ends_of_executions_are_numbered(stores: Stores) {
+    assert_eq!(stores.execution.execution_ends(0, 0, 9).await.unwrap(), ExecutionEnds::default());
+    let owned = own(&stores, 0).await;
+    let ended = |id: i64, state: i32, at: i64| ExecutionChange { state, ended: Some(time(at)), ..change(id) };
+    let all = ExecutionFlush {
+        executions: vec![new(1, "g"), new(2, "h"), new(3, "g")],
+        changes: vec![ended(2, 4, 50), change(3), ended(1, 3, 60)],
+        ..flush(&owned)
+    };
+    write(&stores, all).await;
+    let other = own(&stores, 1).await;
+    let elsewhere = (1 << SHARD_BITS) + 1;
+    let all = ExecutionFlush {
+        executions: vec![new(elsewhere, "g")],
+        changes: vec![ended(elsewhere, 3, 1)],
+        ..flush(&other)
+    };
+    write(&stores, all).await;
+    // It is retried, and ends again; the clock was put back.
+    write(&stores, ExecutionFlush { changes: vec![change(2)], ..flush(&owned) }).await;
+    write(&stores, ExecutionFlush { changes: vec![ended(2, 3, 10)], ..flush(&owned) }).await;
+    let end = |number: i64, execution: i64, graph: &str, state: i32, at: i64| ExecutionEnd {
+        number,
+        execution,
+        project: "p".into(),
+        graph: graph.into(),
+        state,
+        ended: time(at),
+    };
+    let expected = [end(1, 2, "h", 4, 50), end(2, 1, "g", 3, 60), end(3, 2, "h", 3, 10)];
+    let found = stores.execution.execution_ends(0, 0, 9).await.unwrap();
+    assert_eq!(found, ExecutionEnds { newest: 3, ends: expected.to_vec() });
+    let page = stores.execution.execution_ends(0, 1, 1).await.unwrap();
+    assert_eq!(page, ExecutionEnds { newest: 3, ends: expected[1..2].to_vec() });
+    let found = stores.execution.execution_ends(1, 0, 9).await.unwrap();
+    assert_eq!(found.ends, [end(1, elsewhere, "g", 3, 1)]);
+    // Executions may be gone before their ends are; numbers are not given again.
+    stores.execution.delete_executions(&[1, 2]).await.unwrap();
+    assert_eq!(stores.execution.execution_ends(0, 0, 9).await.unwrap().ends, expected);
+    assert_eq!(stores.execution.forget_execution_ends(0, time(55), 1).await.unwrap(), 1);
+    assert_eq!(stores.execution.forget_execution_ends(0, time(99), 9).await.unwrap(), 2);
+    assert_eq!(
+        stores.execution.execution_ends(0, 0, 9).await.unwrap(),
+        ExecutionEnds { newest: 3, ends: Vec::new() }
+    );
+    assert_eq!(stores.execution.execution_ends(1, 0, 9).await.unwrap().ends.len(), 1);
+    let again = own(&stores, 0).await;
+    write(&stores, ExecutionFlush { changes: vec![ended(3, 6, 99)], ..flush(&again) }).await;
+    assert_eq!(stores.execution.execution_ends(0, 3, 9).await.unwrap().ends, [end(4, 3, "g", 6, 99)]);
 }

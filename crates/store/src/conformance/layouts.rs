@@ -22,13 +22,15 @@ pub(crate) fn new(graph: &str, id: &str, n: u128) -> NewLayout {
     }
 }
 
-fn no_change(n: u128) -> LayoutUpdate {
+pub(crate) fn no_change(n: u128) -> LayoutUpdate {
     LayoutUpdate {
         uid: uid(n),
         expected_version: None,
         parameters: None,
         desired_state: None,
         pins: None,
+        constraints: None,
+        expected_constraints_version: None,
         at: time(9),
     }
 }
@@ -50,6 +52,8 @@ pub async fn a_layout_reads_back_as_written(stores: Stores) {
             desired_state: DesiredState::Running,
             pins: Bytes::new(),
             version: 1,
+            constraints: Bytes::new(),
+            constraints_version: 0,
             created: time(0),
             updated: time(0),
         }
@@ -97,19 +101,19 @@ pub async fn layouts_list_in_byte_order(stores: Stores) {
 /// What an update does not name stays; only new parameters make a new version.
 pub async fn an_update_writes_only_what_it_names(stores: Stores) {
     let row = done(stores.layout.create_layout(new("g", "l", 1), None).await);
-    assert_eq!(stores.layout.update_layout(no_change(1)).await.unwrap(), row);
+    assert_eq!(done(stores.layout.update_layout(no_change(1), None).await), row);
 
     let pinned = LayoutUpdate { pins: Some(Bytes::from_static(b"pins")), ..no_change(1) };
     let pinned_row = LayoutRow { pins: Bytes::from_static(b"pins"), ..row };
-    assert_eq!(stores.layout.update_layout(pinned).await.unwrap(), pinned_row);
+    assert_eq!(done(stores.layout.update_layout(pinned, None).await), pinned_row);
 
     let stopped = LayoutUpdate { desired_state: Some(DesiredState::Stopped), ..no_change(1) };
     let stopped_row = LayoutRow { desired_state: DesiredState::Stopped, ..pinned_row };
-    assert_eq!(stores.layout.update_layout(stopped).await.unwrap(), stopped_row);
+    assert_eq!(done(stores.layout.update_layout(stopped, None).await), stopped_row);
 
     let tuned = LayoutUpdate { parameters: Some(Bytes::new()), expected_version: Some(1), ..no_change(1) };
     let tuned_row = LayoutRow { parameters: Bytes::new(), version: 2, updated: time(9), ..stopped_row };
-    assert_eq!(stores.layout.update_layout(tuned).await.unwrap(), tuned_row);
+    assert_eq!(done(stores.layout.update_layout(tuned, None).await), tuned_row);
     assert_eq!(stores.layout.get_layout("p", "g", "l").await.unwrap(), tuned_row);
 }
 
@@ -122,7 +126,7 @@ pub async fn a_stale_layout_write_writes_nothing(stores: Stores) {
         ..no_change(1)
     };
     refused!(
-        stores.layout.update_layout(stale).await,
+        stores.layout.update_layout(stale, None).await,
         StoreError::Stale { of: Versioned::Version, current: 1 }
     );
     refused!(
@@ -130,9 +134,30 @@ pub async fn a_stale_layout_write_writes_nothing(stores: Stores) {
         StoreError::Stale { of: Versioned::Version, current: 1 }
     );
     assert_eq!(stores.layout.get_layout("p", "g", "l").await.unwrap(), row);
-    refused!(stores.layout.update_layout(no_change(2)).await, StoreError::NotFound { what: "layout" });
+    refused!(stores.layout.update_layout(no_change(2), None).await, StoreError::NotFound { what: "layout" });
     assert_eq!(stores.layout.delete_layout("p", "g", "l", Some(1)).await.unwrap(), row);
     refused!(stores.layout.delete_layout("p", "g", "l", None).await, StoreError::NotFound { what: "layout" });
+}
+
+/// Constraints count their own versions, and a stale write of them writes nothing.
+pub async fn constraints_have_versions_of_their_own(stores: Stores) {
+    let row = done(stores.layout.create_layout(new("g", "l", 1), None).await);
+    let first = LayoutUpdate {
+        constraints: Some(Bytes::from_static(b"first")),
+        expected_constraints_version: Some(0),
+        ..no_change(1)
+    };
+    let first_row = LayoutRow { constraints: Bytes::from_static(b"first"), constraints_version: 1, ..row };
+    assert_eq!(done(stores.layout.update_layout(first.clone(), None).await), first_row);
+    refused!(
+        stores.layout.update_layout(first, None).await,
+        StoreError::Stale { of: Versioned::Version, current: 1 }
+    );
+    assert_eq!(stores.layout.get_layout("p", "g", "l").await.unwrap(), first_row);
+    let none = LayoutUpdate { constraints: Some(Bytes::new()), ..no_change(1) };
+    let none_row = LayoutRow { constraints: Bytes::new(), constraints_version: 2, ..first_row };
+    assert_eq!(done(stores.layout.update_layout(none, None).await), none_row);
+    assert_eq!(stores.layout.delete_layout("p", "g", "l", Some(1)).await.unwrap(), none_row);
 }
 
 /// A process that starts finds what it should run, in all projects, page by page.

@@ -20,6 +20,7 @@ pub mod layouts;
 pub mod load;
 pub mod refreshes;
 pub mod requests;
+pub mod secrets;
 pub mod signing;
 pub mod sources;
 pub mod telemetry;
@@ -82,7 +83,7 @@ macro_rules! conformance {
             executions: an_execution_reads_back_as_written, an_execution_flush_of_an_old_owner_writes_nothing,
                 active_and_due_executions_are_found, names_and_requests_of_executions_are_found,
                 executions_list_newest_first, asking_executions_are_found, a_definition_is_kept_once,
-                ended_executions_are_forgotten;
+                ended_executions_are_forgotten, ends_of_executions_are_numbered;
             graphs: a_graph_reads_back_as_written, extreme_times_read_back, an_id_is_taken_once_in_a_project,
                 of_concurrent_creations_one_wins, graphs_list_in_byte_order, an_update_is_a_version_and_a_revision,
                 a_stale_update_writes_nothing, a_deleted_graph_is_gone_for_every_reader, a_stale_delete_deletes_nothing,
@@ -97,7 +98,8 @@ macro_rules! conformance {
                 appends_that_catch_up_all_land, revisions_of_many_graphs_in_one_call, a_large_revision_is_whole;
             layouts: a_layout_reads_back_as_written, an_id_is_taken_once_in_a_graph, layouts_list_in_byte_order,
                 an_update_writes_only_what_it_names, a_stale_layout_write_writes_nothing,
-                running_layouts_of_all_projects_are_found, layouts_go_with_their_graph;
+                constraints_have_versions_of_their_own, running_layouts_of_all_projects_are_found,
+                layouts_go_with_their_graph;
             refreshes: a_refresh_reads_back_as_written, extreme_times_of_refreshes_read_back, a_refresh_ends_once,
                 one_refresh_of_a_source_runs, of_concurrent_begins_one_wins, an_expired_refresh_is_interrupted,
                 a_late_renewal_is_in_time, of_a_renewal_and_a_begin_one_wins, a_cancellation_is_seen_by_who_runs_it,
@@ -106,6 +108,7 @@ macro_rules! conformance {
             requests: a_repeat_gets_the_first_answer, every_write_remembers, a_request_id_is_for_one_request,
                 a_refused_write_remembers_nothing, of_concurrent_repeats_one_writes, old_answers_are_forgotten,
                 an_answer_without_a_write_is_remembered;
+            secrets: a_secret_reads_back_as_written, secrets_list_in_byte_order, a_stale_secret_write_writes_nothing;
             signing: the_first_key_is_the_same_for_all, a_rotation_retires_the_others, a_key_retires_once,
                 retired_keys_are_forgotten, a_ticket_is_good_once, a_repeated_redemption_is_harmless_for_a_minute,
                 of_concurrent_redemptions_one_wins, expired_tickets_are_refused_and_purged;
@@ -115,11 +118,11 @@ macro_rules! conformance {
                 a_deleted_source_is_gone_with_its_refreshes, sources_go_with_their_graph,
                 no_source_outlives_a_graph_that_is_deleted_meanwhile, what_no_source_can_keep_is_named,
                 a_missing_source_is_not_found;
-            telemetry: the_log_has_one_owner, the_log_is_read_in_order_and_shortened, segments_replace_each_other,
-                reporters_go_on_where_they_were;
+            telemetry: the_log_has_one_owner, the_log_is_read_in_order_and_shortened,
+                each_kind_shortens_its_own_log, segments_replace_each_other, reporters_go_on_where_they_were;
             triggers: a_trigger_reads_back_as_written, triggers_list_in_byte_order,
                 a_stale_trigger_write_writes_nothing, a_tick_happens_once, a_delivery_is_kept_once,
-                waiting_deliveries_are_found, old_deliveries_are_forgotten;
+                waiting_deliveries_are_found, old_deliveries_are_forgotten, a_trigger_advances_once;
         }
     };
     (@stamp $world:path; $($area:ident: $($case:ident),+;)+) => {

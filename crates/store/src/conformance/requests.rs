@@ -5,9 +5,11 @@ use futures::future::join_all;
 
 use super::{
     api_keys, command_types, commit, done, graph, layouts, new_graph, new_source, read_all, refused,
-    remember, replayed, signing, time,
+    remember, replayed, secrets, signing, time,
 };
-use crate::{GraphUpdate, JournalLimit, Once, Position, Remember, StoreError, Stores, Versioned, Written};
+use crate::{
+    GraphUpdate, JournalLimit, LayoutUpdate, Once, Position, Remember, StoreError, Stores, Versioned, Written,
+};
 
 /// The repeat of a write gets the remembered answer, and changes nothing, whatever happened in between.
 pub async fn a_repeat_gets_the_first_answer(stores: Stores) {
@@ -53,10 +55,13 @@ pub async fn every_write_remembers(stores: Stores) {
         check!("updated", stores.graph.update_graph(update.clone(), once(2, "updated")).await);
         check!("appended", stores.graph.append(commit(uid, 2), once(3, "appended")).await);
         check!("layout", stores.layout.create_layout(layouts::new("g", "l", 1), once(4, "layout")).await);
+        let constrained = LayoutUpdate { constraints: Some(Bytes::new()), ..layouts::no_change(1) };
+        check!("constrained", stores.layout.update_layout(constrained, once(90, "constrained")).await);
         check!("source", stores.source.create_source(new_source("s", 1), once(8, "source")).await);
         check!("key", stores.identity.create_api_key(api_keys::new("k", 1), once(5, "key")).await);
         check!("type", stores.command.create_command_type(command_types::new("t", 1), once(9, "type")).await);
         check!("signing", stores.identity.rotate_signing_key(signing::key("k", 0), once(6, "signing")).await);
+        check!("secret", stores.secret.create_secret(secrets::new("s", 1), once(10, "secret")).await);
         check!("ticket", stores.identity.add_ticket(signing::ticket(1), once(7, "ticket")).await);
     }
     assert_eq!(stores.graph.get_graph("p", "g").await.unwrap().revision, 3);

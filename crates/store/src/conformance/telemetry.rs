@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::{refused, time, uid};
 use crate::{
-    LogEntry, OwnedLog, ReporterRow, SealedSegments, SegmentRow, StoreError, Stores, Timestamp, Versioned,
+    LogEntry, OwnedLog, ReporterRow, SealedSegments, SegmentRow, StoreError, Stores, TelemetryKind,
+    Timestamp, Versioned,
 };
 
 async fn own(stores: &Stores) -> OwnedLog {
@@ -13,13 +14,15 @@ async fn own(stores: &Stores) -> OwnedLog {
 }
 
 fn entry(number: i64) -> LogEntry {
-    LogEntry { number, content: Bytes::from(format!("entry {number} \0")) }
+    let kind = TelemetryKind::default();
+    LogEntry { number, kind, content: Bytes::from(format!("entry {number} \0")) }
 }
 
 fn segment(n: u128) -> SegmentRow {
     SegmentRow {
         uid: uid(n),
         project: "p".into(),
+        kind: TelemetryKind::Spans,
         resolution: 300_000,
         first: time(-5),
         last: time(7),
@@ -49,7 +52,7 @@ pub async fn the_log_has_one_owner(stores: Stores) {
     refused!(store.own_telemetry_log("two", time(79), time(99)).await, StoreError::AlreadyExists { .. });
     let next = store.own_telemetry_log("two", time(80), time(99)).await.unwrap();
     assert_eq!(next.epoch, 3);
-    refused!(store.append_telemetry(2, entry(1)).await, StoreError::Stale { current: 3, .. });
+    refused!(store.append_telemetry(2, vec![entry(1)]).await, StoreError::Stale { current: 3, .. });
     let late = SealedSegments { epoch: 2, added: vec![segment(1)], ..SealedSegments::default() };
     refused!(store.seal_telemetry(late).await, StoreError::Stale { current: 3, .. });
     assert!(store.list_telemetry_segments(Uuid::nil(), 9).await.unwrap().is_empty());
@@ -67,9 +70,10 @@ pub async fn the_log_has_one_owner(stores: Stores) {
 pub async fn the_log_is_read_in_order_and_shortened(stores: Stores) {
     let store = &stores.telemetry;
     let owned = own(&stores).await;
-    for number in [1, 2, 10, 11] {
-        store.append_telemetry(owned.epoch, entry(number)).await.unwrap();
-    }
+    store.append_telemetry(owned.epoch, vec![entry(1), entry(2), entry(10)]).await.unwrap();
+    store.append_telemetry(owned.epoch, vec![entry(11)]).await.unwrap();
+    // One number twice: none of its entries is there.
+    assert!(store.append_telemetry(owned.epoch, vec![entry(12), entry(11)]).await.is_err());
     assert_eq!(store.telemetry_log(1, 2).await.unwrap(), [entry(2), entry(10)]);
     let sealed = SealedSegments { epoch: owned.epoch, log_until: 10, ..SealedSegments::default() };
     store.seal_telemetry(sealed).await.unwrap();
@@ -78,11 +82,26 @@ pub async fn the_log_is_read_in_order_and_shortened(stores: Stores) {
     store.seal_telemetry(sealed).await.unwrap();
     assert!(store.telemetry_log(0, 9).await.unwrap().is_empty());
     assert_eq!(own(&stores).await.last_entry, 11);
-    let large = LogEntry { number: 12, content: Bytes::from(vec![0; crate::MAX_PART_BYTES + 1]) };
+    let large = LogEntry { content: Bytes::from(vec![0; crate::MAX_PART_BYTES + 1]), ..entry(12) };
     refused!(
-        store.append_telemetry(owned.epoch + 1, large).await,
+        store.append_telemetry(owned.epoch + 1, vec![large]).await,
         StoreError::Invalid { field: "content", .. }
     );
+}
+
+/// What is sealed of one kind shortens the log of that kind alone.
+pub async fn each_kind_shortens_its_own_log(stores: Stores) {
+    let store = &stores.telemetry;
+    let epoch = own(&stores).await.epoch;
+    let of = |number, kind| LogEntry { kind, ..entry(number) };
+    let (samples, logs, spans) = (TelemetryKind::Samples, TelemetryKind::Logs, TelemetryKind::Spans);
+    let all = vec![of(1, samples), of(2, logs), of(3, spans), of(4, logs)];
+    store.append_telemetry(epoch, all.clone()).await.unwrap();
+    assert_eq!(store.telemetry_log(0, 9).await.unwrap(), all);
+    let sealed = SealedSegments { epoch, kind: logs, log_until: 3, ..SealedSegments::default() };
+    store.seal_telemetry(sealed).await.unwrap();
+    let left = store.telemetry_log(0, 9).await.unwrap();
+    assert_eq!(left, [of(1, samples), of(3, spans), of(4, logs)]);
 }
 
 /// Segments read back as they were written, take the place of others in one step, and list by uid.

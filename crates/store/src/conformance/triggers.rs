@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{done, refused, remember, replayed, time, uid};
 use crate::{
-    Accepted, DeliveryChange, DeliveryRow, NewTrigger, StoreError, Stores, Tick, TriggerRow, TriggerUpdate,
-    Versioned,
+    Accepted, Advance, DeliveryChange, DeliveryRow, NewTrigger, StoreError, Stores, Tick, TriggerRow,
+    TriggerUpdate, Versioned,
 };
 
 /// A trigger to create, with a token and a first tick.
@@ -20,13 +20,22 @@ pub(crate) fn new(id: &str, n: u128) -> NewTrigger {
         token: Some([n as u8; 32]),
         settings: Bytes::from_static(b"settings \0\xff"),
         next: Some(time(n as i64)),
+        place: None,
         at: time(0),
     }
 }
 
 fn update(n: u128, expected_version: i64) -> TriggerUpdate {
     let settings = Bytes::from_static(b"new");
-    TriggerUpdate { uid: uid(n), expected_version, token: Some([99; 32]), settings, next: None, at: time(9) }
+    TriggerUpdate {
+        uid: uid(n),
+        expected_version,
+        token: Some([99; 32]),
+        settings,
+        next: None,
+        place: None,
+        at: time(9),
+    }
 }
 
 /// A delivery of the trigger of number 1 that waits from an instant on.
@@ -53,6 +62,7 @@ pub async fn a_trigger_reads_back_as_written(stores: Stores) {
         token: Some([1; 32]),
         settings: Bytes::from_static(b"settings \0\xff"),
         next: Some(time(1)),
+        place: None,
         version: 1,
         created: time(0),
         updated: time(0),
@@ -156,6 +166,57 @@ pub async fn a_tick_happens_once(stores: Stores) {
     assert!(stores.trigger.tick_triggers(second, time(30), Vec::new()).await.unwrap().is_empty());
     stores.trigger.leave_triggers(second).await.unwrap();
     assert!(stores.trigger.own_triggers("three", time(14), time(20)).await.unwrap() > second);
+}
+
+/// A trigger that watches goes from place to place, and keeps what was there, once, and by who has the triggers.
+pub async fn a_trigger_advances_once(stores: Stores) {
+    let place = |text: &'static [u8]| Bytes::from_static(text);
+    for n in [3, 1, 2] {
+        let watching = NewTrigger { place: Some(place(b"0 \0\xff")), next: None, ..new(&format!("t{n}"), n) };
+        done(stores.trigger.create_trigger(watching, None).await);
+    }
+    done(stores.trigger.create_trigger(new("t4", 4), None).await);
+    let watching = stores.trigger.watching_triggers(Uuid::nil(), 9).await.unwrap();
+    assert_eq!(watching.iter().map(|row| row.uid).collect::<Vec<_>>(), [uid(1), uid(2), uid(3)]);
+    assert_eq!(stores.trigger.watching_triggers(uid(1), 1).await.unwrap()[0].uid, uid(2));
+    let first = stores.trigger.own_triggers("one", time(0), time(10)).await.unwrap();
+    let advance = |n: u128, from: &'static [u8], to: &'static [u8], deliveries| Advance {
+        uid: uid(n),
+        from: place(from),
+        to: place(to),
+        deliveries,
+    };
+    let advances = vec![
+        advance(1, b"0 \0\xff", b"1 \0\xff", vec![delivery(1, 1, 1), delivery(2, 2, 1)]),
+        // It was changed meanwhile.
+        advance(2, b"7", b"8", vec![delivery(3, 3, 1)]),
+        // It watches nothing.
+        advance(4, b"", b"1", vec![delivery(4, 4, 1)]),
+    ];
+    let moved = stores.trigger.advance_triggers(first, time(12), advances.clone()).await.unwrap();
+    assert_eq!(moved, [uid(1)]);
+    let row = stores.trigger.find_trigger(uid(1)).await.unwrap();
+    assert_eq!((row.place, row.version), (Some(place(b"1 \0\xff")), 1));
+    assert_eq!(stores.trigger.find_trigger(uid(4)).await.unwrap().place, None);
+    let kept = stores.trigger.list_deliveries(uid(1), None, 9).await.unwrap();
+    assert_eq!(kept.iter().map(|row| row.id).collect::<Vec<_>>(), [uid(1_002), uid(1_001)]);
+    // The same again: the trigger has gone on.
+    assert!(stores.trigger.advance_triggers(first, time(12), advances).await.unwrap().is_empty());
+    // What was kept already is not kept again.
+    let same = vec![advance(1, b"1 \0\xff", b"2", vec![delivery(9, 2, 1)])];
+    assert_eq!(stores.trigger.advance_triggers(first, time(12), same).await.unwrap(), [uid(1)]);
+    assert_eq!(stores.trigger.list_deliveries(uid(1), None, 9).await.unwrap(), kept);
+    // A change leaves the place as it is, or gives another one.
+    let changed = done(stores.trigger.update_trigger(update(1, 1), None).await);
+    assert_eq!(changed.place, Some(place(b"2")));
+    let moved = TriggerUpdate { place: Some(place(b"9")), token: None, ..update(1, 2) };
+    assert_eq!(done(stores.trigger.update_trigger(moved, None).await).place, Some(place(b"9")));
+    let second = stores.trigger.own_triggers("two", time(13), time(20)).await.unwrap();
+    let late = vec![advance(1, b"9", b"10", Vec::new())];
+    let late = stores.trigger.advance_triggers(first, time(30), late).await;
+    refused!(late, StoreError::Stale { of: Versioned::Epoch, current } if current == second);
+    assert_eq!(stores.trigger.find_trigger(uid(1)).await.unwrap().place, Some(place(b"9")));
+    assert!(stores.trigger.advance_triggers(second, time(30), Vec::new()).await.unwrap().is_empty());
 }
 
 /// What comes twice is kept once, also among those that come together, and the repeat is told what the first is.
