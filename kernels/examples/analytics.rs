@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use weft_kernels::Edge;
 use weft_kernels::analytics::{
-    Along, CommunityParams, Method, Network, PageRankParams, Sources, Unobserved, betweenness, breadth_first,
-    communities, core_numbers, pagerank, propagate_labels, shortest_paths, strong_components, triangles,
-    weak_components,
+    Along, CommunityParams, Method, Network, PageRankParams, SimilarityParams, Sources, Unobserved,
+    betweenness, breadth_first, communities, core_numbers, pagerank, propagate_labels, shortest_paths,
+    similar_neighbors, strong_components, triangles, weak_components,
 };
 
 #[path = "support/file.rs"]
@@ -73,6 +73,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     timed("core numbers", rounds, || Ok::<_, String>(core_numbers(&network).into_iter().max()))?;
     timed("triangles", rounds, || triangles(&network, none).map(|found| found.total))?;
+    timed("similar neighbours", rounds, || {
+        similar_neighbors(&network, Along::Both, &SimilarityParams::default(), none).map(|pairs| pairs.len())
+    })?;
     timed("Leiden, 1 pass", rounds, || {
         communities(&network, &once, none).map(|found| (found.count, found.modularity))
     })?;

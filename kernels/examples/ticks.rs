@@ -1,16 +1,16 @@
 //! Milliseconds per tick and error of the push, for a made graph or a real one.
 //!
 //! `cargo run --profile quick -p weft-kernels --example ticks -- [--nodes N] [--graph FILE]
-//! [--gravity G] [--weak] [--ticks N] [--warm-up N] [--dim 2|3] [--every]`
+//! [--gravity G] [--weak] [--ticks N] [--warm-up N] [--dim 2|3] [--every] [--constraints]`
 //!
 //! A file has a line `from<TAB>to` (and more columns, which are passed over) for each edge, numbers
 //! from 0. `RAYON_NUM_THREADS` sets the threads. Best, median and worst say what the machine was
-//! doing beside: publish medians.
+//! doing beside: publish medians. `--constraints` adds one constraint of each kind on all nodes.
 #![expect(clippy::print_stdout, reason = "printing the figures is its purpose")]
 
 use std::time::Instant;
 
-use weft_kernels::{Dim, Params, Simulation};
+use weft_kernels::{Constraint, Dim, Params, Region, Rule, Shape, Simulation};
 
 #[path = "support/file.rs"]
 mod file;
@@ -29,6 +29,7 @@ struct Options {
     ticks: usize,
     dims: Vec<Dim>,
     every: bool,
+    constraints: bool,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,6 +52,9 @@ fn measure(dim: Dim, graph: &Graph, options: &Options) -> Result<(), weft_kernel
     };
     let mut layout = Simulation::new(dim, params, 1)?;
     layout.sync(&graph.nodes, &graph.edges)?;
+    if options.constraints {
+        layout.set_constraints(constraints(graph))?;
+    }
     let mut times = Vec::new();
     for tick in 0..options.warm_up + options.ticks {
         let start = Instant::now();
@@ -76,6 +80,35 @@ fn measure(dim: Dim, graph: &Graph, options: &Options) -> Result<(), weft_kernel
     Ok(())
 }
 
+/// One of each kind; each concerns all nodes or a good part of them.
+fn constraints(graph: &Graph) -> Vec<Constraint> {
+    let nodes = graph.nodes.len() as u32;
+    let group = (nodes / 200).max(1);
+    let rules = [
+        Rule::Distance { pairs: (0..nodes / 2).map(|node| (node, node + nodes / 2)).collect(), length: 30.0 },
+        Rule::Hierarchy {
+            edges: graph.edges.iter().map(|edge| (edge.source, edge.target)).collect(),
+            direction: [0.0, -1.0, 0.0],
+            gap: 20.0,
+        },
+        Rule::Alignment {
+            nodes: (0..nodes).step_by(10).collect(),
+            direction: [1.0, 0.0, 0.0],
+            shape: Shape::Line,
+            through: None,
+        },
+        Rule::Cluster {
+            groups: (0..200).map(|at| (at * group..(at + 1) * group).collect()).collect(),
+            center: None,
+            radius: None,
+            exclusive: true,
+        },
+        Rule::Collision { radii: Vec::new(), others: 3.0 },
+        Rule::Boundary { nodes: None, region: Region::Ball { center: [0.0; 3], radius: 1e5 } },
+    ];
+    rules.into_iter().map(|rule| Constraint { strength: 1.0, rule }).collect()
+}
+
 /// How far out half of the nodes lie, nine tenths, 99 in a hundred, and all.
 fn radii(layout: &Simulation) -> String {
     let mut radii: Vec<f32> =
@@ -95,6 +128,7 @@ fn options() -> Result<Options, Box<dyn std::error::Error>> {
         ticks: 101,
         dims: vec![Dim::Two, Dim::Three],
         every: false,
+        constraints: false,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -108,6 +142,7 @@ fn options() -> Result<Options, Box<dyn std::error::Error>> {
             "--warm-up" => options.warm_up = value()?.parse()?,
             "--dim" => options.dims = vec![if value()? == "2" { Dim::Two } else { Dim::Three }],
             "--every" => options.every = true,
+            "--constraints" => options.constraints = true,
             other => return Err(format!("{other} is not an option").into()),
         }
     }

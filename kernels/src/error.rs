@@ -50,4 +50,12 @@ pub enum Error {
         /// The node whose position was given.
         id: u32,
     },
+    /// A constraint asks what no layout can keep to.
+    #[error("constraint {index} has a {field} that cannot be kept to")]
+    Constraint {
+        /// Index of the constraint in the list given.
+        index: usize,
+        /// Which part of it.
+        field: &'static str,
+    },
 }

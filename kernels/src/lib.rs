@@ -16,9 +16,10 @@
 //! membership.rs    external ids and dense slots
 //! adjacency.rs     edges as compressed rows
 //! seeding.rs       where newcomers start
+//! constraint.rs    what a layout has to keep to beside its forces
 //! scene.rs         what a tick is given
-//! simulation/      state between ticks: sync, pins, heat, sleep
-//! cpu/             one tick on the processor: repulsion by mesh or tree, springs, gravity
+//! simulation/      state between ticks: sync, pins, constraints, heat, sleep
+//! cpu/             one tick on the processor: repulsion by mesh or tree, springs, gravity, constraints
 //! analytics/       what is computed of a whole graph, once: components, ranks, communities
 //! ```
 //! Another device gets its own folder beside `cpu/`, takes the same `Scene`, and must pass the
@@ -46,6 +47,7 @@
 
 mod adjacency;
 pub mod analytics;
+mod constraint;
 mod cpu;
 mod error;
 mod membership;
@@ -63,6 +65,7 @@ extern crate self as weft_kernels;
 mod graphs;
 
 pub use adjacency::Edge;
+pub use constraint::{Constraint, Region, Rule, Shape};
 pub use error::Error;
 pub use params::Params;
 pub use simulation::{Simulation, SyncReport, TickReport};

@@ -149,7 +149,7 @@ impl StrongOrder {
     }
 
     /// The components, those that are reached before those that reach them.
-    pub(super) fn parts(&self) -> impl DoubleEndedIterator<Item = &[u32]> {
+    pub(super) fn parts(&self) -> impl DoubleEndedIterator<Item = &[u32]> + ExactSizeIterator {
         (0..self.ends.len()).map(|part| {
             let start = if part == 0 { 0 } else { self.ends[part - 1] };
             &self.slots[start as usize..self.ends[part] as usize]

@@ -19,10 +19,12 @@
 //! labels.rs        label propagation
 //! communities/     Leiden and Louvain
 //! precedence.rs    topological order, critical path
+//! levels.rs        depth in a hierarchy that may have cycles
 //! places.rs        nodes as points
 //! k_means.rs       groups of points around centres
 //! dbscan.rs        groups of points that lie densely
 //! anomalies.rs     nodes with unusual surroundings
+//! similarity/      pairs of nodes that are alike
 //! ```
 
 mod anomalies;
@@ -33,11 +35,13 @@ mod cores;
 mod dbscan;
 mod k_means;
 mod labels;
+mod levels;
 mod network;
 mod pagerank;
 mod paths;
 mod places;
 mod precedence;
+mod similarity;
 mod triangles;
 
 pub use anomalies::{Anomalies, anomalies};
@@ -48,11 +52,13 @@ pub use cores::core_numbers;
 pub use dbscan::{Dbscan, DbscanParams, dbscan};
 pub use k_means::{KMeans, KMeansParams, k_means};
 pub use labels::propagate_labels;
+pub use levels::levels;
 pub use network::{Along, Network};
 pub use pagerank::{PageRank, PageRankParams, pagerank};
 pub use paths::{UNREACHED, breadth_first, shortest_paths};
 pub use places::Place;
 pub use precedence::{Precedence, precedence};
+pub use similarity::{Features, Pair, SimilarityParams, similar_neighbors, similar_texts};
 pub use triangles::{Triangles, triangles};
 
 /// Who looks on while something is computed.

@@ -75,11 +75,16 @@ impl Arrangement {
         self.order[place].1 as usize
     }
 
+    /// Takes over where the nodes are, by slot, after somebody has moved them.
+    pub(super) fn put(&mut self, positions: &[Point], velocities: &[Point]) {
+        take(&mut self.positions, positions, &self.order);
+        take(&mut self.velocities, velocities, &self.order);
+    }
+
     fn take_nodes(&mut self, scene: &Scene<'_>, positions: &[Point], velocities: &[Point]) {
         take(&mut self.fixed, scene.fixed, &self.order);
         take(&mut self.warmth, scene.warmth, &self.order);
-        take(&mut self.positions, positions, &self.order);
-        take(&mut self.velocities, velocities, &self.order);
+        self.put(positions, velocities);
     }
 
     fn sort(&mut self, dim: Dim, positions: &[Point]) {

@@ -47,6 +47,20 @@ pub(crate) struct Movement {
     pub(crate) free: usize,
 }
 
+impl Movement {
+    /// Counts a free node in that moved so far.
+    pub(super) fn add(&mut self, distance: f32) {
+        self.sum += f64::from(distance);
+        self.max = self.max.max(distance);
+        self.free += 1;
+    }
+
+    /// Both together.
+    pub(super) fn join(self, other: &Self) -> Self {
+        Self { sum: self.sum + other.sum, max: self.max.max(other.max), free: self.free + other.free }
+    }
+}
+
 impl Step<'_> {
     /// Writes the positions after the step to `moved` and the way each node went to
     /// `velocities`, which on entry hold the step before.
@@ -67,11 +81,7 @@ impl Step<'_> {
                 *movement = self.chunk(chunk * CHUNK, moved, velocities);
             });
         // In order of the chunks, so that the sum does not depend on who finished first.
-        movements.iter().fold(Movement::default(), |total, part| Movement {
-            sum: total.sum + part.sum,
-            max: total.max.max(part.max),
-            free: total.free + part.free,
-        })
+        movements.iter().fold(Movement::default(), Movement::join)
     }
 
     fn chunk(&self, first: usize, moved: &mut [Point], velocities: &mut [Point]) -> Movement {
@@ -91,10 +101,7 @@ impl Step<'_> {
                 velocity[axis] = to[axis] - from[axis];
                 square += velocity[axis] * velocity[axis];
             }
-            let distance = square.sqrt();
-            movement.sum += f64::from(distance);
-            movement.max = movement.max.max(distance);
-            movement.free += 1;
+            movement.add(square.sqrt());
         }
         movement
     }

@@ -15,6 +15,7 @@
 //! | `repulsion.rs` | the push by the three above, for all groups, on all threads |
 //! | `springs.rs`, `gravity.rs` | the other two forces on a node |
 //! | `integrate.rs` | adds the forces up and moves the nodes |
+//! | `constraints/` | moves them to where the constraints want them |
 //!
 //! Work is cut into pieces by node count alone and sums are taken in a fixed order, so the
 //! result has the same bits whatever the number of threads.
@@ -22,6 +23,7 @@
 pub(crate) mod arrangement;
 mod bodies;
 mod bounds;
+mod constraints;
 pub(crate) mod gravity;
 mod integrate;
 mod interaction;

@@ -2,13 +2,14 @@
 
 use super::arrangement::Arrangement;
 use super::bodies::Bodies;
+use super::constraints::Constraints;
 use super::gravity::Gravity;
 use super::integrate::{Movement, Step};
 use super::push::{self, Push};
 use super::repulsion::Accuracy;
 use crate::random;
 use crate::scene::Scene;
-use crate::{Bounds, Params, Point, WORLD_LIMIT};
+use crate::{Bounds, Constraint, Dim, Params, Point, WORLD_LIMIT};
 
 /// Softening of the repulsion, as a share of the rest length: far below every distance that a
 /// settled layout contains, far above what single precision can no longer tell from 0.
@@ -27,6 +28,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Solver {
     arrangement: Arrangement,
     push: Push,
+    constraints: Constraints,
     moved: Vec<Point>,
     movements: Vec<Movement>,
 }
@@ -43,6 +45,17 @@ fn accuracy(params: &Params) -> Accuracy {
 }
 
 impl Solver {
+    /// Takes the constraints of a graph with these nodes over.
+    pub(crate) fn constrain(&mut self, constraints: &[Constraint], dim: Dim, ids: &[u32]) {
+        self.constraints.arrange(constraints, dim, ids);
+    }
+
+    /// How far each constraint is from being kept; see
+    /// [`Simulation::constraint_errors`](crate::Simulation::constraint_errors).
+    pub(crate) fn constraint_errors(&mut self, scene: &Scene<'_>, positions: &[Point]) -> Vec<f32> {
+        self.constraints.errors(scene, positions)
+    }
+
     /// Moves the nodes one step. All columns are over the slots of `scene`.
     pub(crate) fn advance(
         &mut self,
@@ -77,10 +90,17 @@ impl Solver {
             reach: params.max_speed * extent,
         };
         self.moved.resize(positions.len(), [0.0; 3]);
-        let movement = step.run(&mut self.moved, &mut nodes.velocities, &mut self.movements);
+        let mut movement = step.run(&mut self.moved, &mut nodes.velocities, &mut self.movements);
         self.part_coincident(scene, softening);
         std::mem::swap(&mut self.arrangement.positions, &mut self.moved);
-        self.arrangement.give(positions, velocities);
+        if self.constraints.is_empty() {
+            self.arrangement.give(positions, velocities);
+        } else {
+            self.constraints.begin(positions);
+            self.arrangement.give(positions, velocities);
+            movement = self.constraints.keep(scene, positions, velocities);
+            self.arrangement.put(positions, velocities);
+        }
         Outcome { movement, extent }
     }
 
@@ -103,6 +123,9 @@ impl Solver {
 
     /// Bytes held on the heap.
     pub(crate) fn memory(&self) -> usize {
-        self.arrangement.memory() + self.push.memory() + self.moved.capacity() * size_of::<Point>()
+        self.arrangement.memory()
+            + self.push.memory()
+            + self.constraints.memory()
+            + self.moved.capacity() * size_of::<Point>()
     }
 }

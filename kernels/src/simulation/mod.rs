@@ -1,5 +1,6 @@
 //! The live layout: state between ticks, heat, and when to sleep.
 
+mod constraints;
 mod pins;
 mod sync;
 
@@ -8,7 +9,7 @@ pub use sync::SyncReport;
 use crate::adjacency::Adjacency;
 use crate::cpu::solver::{self, Solver};
 use crate::scene::{Change, Scene};
-use crate::{Bounds, Dim, Error, Params, Point};
+use crate::{Bounds, Constraint, Dim, Error, Params, Point};
 
 /// Heat after a change that concerns everything.
 const HOT: f32 = 1.0;
@@ -58,6 +59,7 @@ pub struct Simulation {
     settled: bool,
     /// What has happened to nodes and edges since the last tick.
     change: Change,
+    constraints: Vec<Constraint>,
     solver: Solver,
 }
 
@@ -129,6 +131,7 @@ impl Simulation {
             still_ticks: 0,
             settled: true,
             change: Change::default(),
+            constraints: Vec::new(),
             solver: Solver::default(),
         })
     }
@@ -229,7 +232,8 @@ impl Simulation {
         &self.positions
     }
 
-    /// World units moved in the last tick, one per id. Zero for fixed nodes and when settled.
+    /// World units moved in the last tick, one per id: by the forces, as far as no constraint stood
+    /// against it. Zero for fixed nodes and when settled.
     pub fn velocities(&self) -> &[Point] {
         &self.velocities
     }
@@ -247,6 +251,13 @@ impl Simulation {
     /// double precision. A diagnosis: it takes as long as `samples` times the number of nodes.
     pub fn repulsion_error(&self, samples: usize) -> f64 {
         solver::repulsion_error(&scene!(self, Change::Nothing), &self.positions, samples)
+    }
+
+    /// For each constraint, the longest way in world units that it would move a node if it were alone
+    /// and had full strength: 0 where it is kept.
+    pub fn constraint_errors(&mut self) -> Vec<f32> {
+        let scene = scene!(self, Change::Nothing);
+        self.solver.constraint_errors(&scene, &self.positions)
     }
 
     /// Number of distinct edges, without self loops and edges of weight 0.

@@ -130,6 +130,7 @@ impl Simulation {
         self.total_mass = total as f32;
         self.adjacency = adjacency;
         self.change = Change::Graph;
+        self.solver.constrain(&self.constraints, self.dim, &self.ids);
     }
 
     /// Gives every slot that is not `placed` a position.
@@ -143,5 +144,8 @@ impl Simulation {
             radius: Gravity::rest_radius(&self.params, self.total_mass),
         };
         ground.place(&mut self.positions, placed);
+        // Beside a neighbour at the end of the world is still in the world.
+        let limit = crate::WORLD_LIMIT;
+        self.positions.iter_mut().for_each(|place| *place = place.map(|c| c.clamp(-limit, limit)));
     }
 }

@@ -6,5 +6,6 @@ mod made;
 mod naive;
 mod places;
 mod promises;
+mod similarity;
 mod structure;
 mod ways;

@@ -4,9 +4,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use weft_kernels::analytics::{
-    Along, AnalysisError, CommunityParams, Network, Observer, PageRankParams, Sources, Unobserved, anomalies,
-    betweenness, breadth_first, closeness, communities, core_numbers, pagerank, precedence, propagate_labels,
-    shortest_paths, strong_components, triangles, weak_components,
+    Along, AnalysisError, CommunityParams, Network, Observer, PageRankParams, Pair, SimilarityParams,
+    Sources, Unobserved, anomalies, betweenness, breadth_first, closeness, communities, core_numbers,
+    pagerank, precedence, propagate_labels, shortest_paths, similar_neighbors, strong_components, triangles,
+    weak_components,
 };
 
 use crate::made::Made;
@@ -39,6 +40,9 @@ fn everything(network: &Network, observer: &dyn Observer) -> Result<Vec<Vec<u64>
     fn bits(values: &[f64]) -> Vec<u64> {
         values.iter().map(|value| value.to_bits()).collect()
     }
+    fn alike(pairs: &[Pair]) -> Vec<u64> {
+        pairs.iter().flat_map(|pair| [pair.a.into(), pair.b.into(), pair.similarity.to_bits()]).collect()
+    }
     fn wide(values: &[u32]) -> Vec<u64> {
         values.iter().map(|value| u64::from(*value)).collect()
     }
@@ -57,6 +61,7 @@ fn everything(network: &Network, observer: &dyn Observer) -> Result<Vec<Vec<u64>
         bits(&near.harmonic),
         triangles(network, observer)?.counts,
         bits(&anomalies(network, observer)?.scores),
+        alike(&similar_neighbors(network, Along::Out, &SimilarityParams::default(), observer)?),
         wide(&propagate_labels(network, Along::Both, 5, observer)?),
         wide(&communities(network, &CommunityParams::default(), observer)?.labels),
     ])

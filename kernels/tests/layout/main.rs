@@ -1,5 +1,6 @@
 //! What a layout promises to those who drive it.
 
+mod constraints;
 mod convergence;
 mod determinism;
 mod graphs;
