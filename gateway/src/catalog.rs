@@ -18,7 +18,7 @@ use crate::{
     GatewayError, Upstreams, draining,
     foreign::Foreign,
     json::{Output, Shapes},
-    upstream,
+    upstream::{self, Upstream},
 };
 
 /// A method that can be called from the edge, with all that a call needs resolved.
@@ -58,14 +58,15 @@ impl Entry {
     fn new(
         method: &Method,
         shapes: &Arc<Shapes>,
-        peer: &Peer,
+        Upstream { peer, is_local }: &Upstream,
         foreign: Option<&Arc<Foreign>>,
         lifetime: &CancellationToken,
     ) -> Self {
         let (policy, descriptor) = (method.policy.as_ref(), method.descriptor.clone());
         let can_begin_anew =
             descriptor.is_server_streaming() && method.idempotency == Idempotency::NoSideEffects;
-        let peer = if can_begin_anew { draining::ending(peer, lifetime) } else { peer.clone() };
+        let outlives = can_begin_anew && !is_local;
+        let peer = if outlives { draining::ending(peer, lifetime) } else { peer.clone() };
         let access = policy.map_or(Access::Public, MethodPolicy::access);
         Self {
             path: PathAndQuery::try_from(method.path.as_str()).expect("protobuf names are URL-safe"),
@@ -117,16 +118,19 @@ impl Catalog {
         let mut methods = HashMap::new();
         let own = shapes(&policies);
         for method in policies.iter() {
-            let Some(peer) = upstreams.get(method.descriptor.parent_service().full_name()) else { continue };
+            let Some(upstream) = upstreams.get(method.descriptor.parent_service().full_name()) else {
+                continue;
+            };
             if method.policy.as_ref().is_some_and(|policy| policy.exposure() != Exposure::Edge) {
                 continue;
             }
-            methods.insert(method.path.clone(), Arc::new(Entry::new(method, &own, peer, None, draining)));
+            methods.insert(method.path.clone(), Arc::new(Entry::new(method, &own, upstream, None, draining)));
         }
         for foreign in foreign {
             let theirs = shapes(&foreign.methods);
+            let upstream = Upstream { peer: foreign.peer.clone(), is_local: false };
             for method in foreign.methods.iter() {
-                let entry = Entry::new(method, &theirs, &foreign.peer, Some(foreign), draining);
+                let entry = Entry::new(method, &theirs, &upstream, Some(foreign), draining);
                 methods.insert(method.path.clone(), Arc::new(entry));
             }
         }
@@ -156,7 +160,7 @@ impl Catalog {
         if method.is_empty() || method.contains('/') || self.known_services.contains(service) {
             return None;
         }
-        self.upstreams.get(service).map(|peer| (peer.clone(), true))
+        self.upstreams.get(service).map(|upstream| (upstream.peer.clone(), true))
     }
 }
 

@@ -31,9 +31,9 @@ pub struct GatewayOptions {
     /// Address of a port of its own for agents (`0.0.0.0:8081`), with their doors at `/v1/agent` and `/v1/reporter`, the
     /// calls that lead to them, and nothing else. `server` holds for it too. None if empty: the door is at `listen` in any case.
     pub agents_listen: String,
-    /// Addresses of ports of their own for OTLP (`0.0.0.0:4317`, `0.0.0.0:4318`): metrics over gRPC and over HTTP are
-    /// taken on each of them, and nothing else. `server` holds for them too. None by default: `listen` takes both in
-    /// any case.
+    /// Addresses of ports of their own for OTLP (`0.0.0.0:4317`, `0.0.0.0:4318`): metrics, logs and traces over gRPC
+    /// and over HTTP are taken on each of them, and nothing else. `server` holds for them too. None by default: `listen`
+    /// takes both in any case.
     pub otlp_listen: Vec<String>,
     /// Services that weft was not built with, by a name for people. They are added, changed and removed
     /// while the gateway runs: when this file changes, or on SIGHUP.

@@ -7,10 +7,18 @@ use tonic::{Status, body::Body};
 use tower::ServiceExt;
 use weft_kit::{BoxError, Peer, Problem};
 
-/// The services that the gateway serves: full name (`weft.graph.v1.GraphService`) to peer. A
-/// peer in this process and one far away look the same. Clones share them: every connection and every request has one.
+/// The services that the gateway serves: full name (`weft.graph.v1.GraphService`) to peer. Clones share them: every
+/// connection and every request has one.
 #[derive(Clone, Debug, Default)]
-pub struct Upstreams(Arc<HashMap<String, Peer>>);
+pub struct Upstreams(Arc<HashMap<String, Upstream>>);
+
+/// A service that the gateway serves.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    pub(crate) peer: Peer,
+    /// Whether it ends with the gateway, and ends its streams itself then.
+    pub(crate) is_local: bool,
+}
 
 impl Upstreams {
     /// No services.
@@ -18,13 +26,23 @@ impl Upstreams {
         Self::default()
     }
 
-    /// Adds a service; a later one of the same name takes its place.
-    pub fn with(mut self, service: impl Into<String>, peer: Peer) -> Self {
-        Arc::make_mut(&mut self.0).insert(service.into(), peer);
+    /// Adds a service that may go on when the gateway ends; a later one of the same name takes its place.
+    pub fn with(self, service: impl Into<String>, peer: Peer) -> Self {
+        self.and(service.into(), Upstream { peer, is_local: false })
+    }
+
+    /// Adds a service behind a [`Pipeline`](weft_kit::server::Pipeline) of this process and its lifecycle; a later one of the
+    /// same name takes its place.
+    pub fn with_local(self, service: impl Into<String>, peer: Peer) -> Self {
+        self.and(service.into(), Upstream { peer, is_local: true })
+    }
+
+    fn and(mut self, service: String, upstream: Upstream) -> Self {
+        Arc::make_mut(&mut self.0).insert(service, upstream);
         self
     }
 
-    pub(crate) fn get(&self, service: &str) -> Option<&Peer> {
+    pub(crate) fn get(&self, service: &str) -> Option<&Upstream> {
         self.0.get(service)
     }
 }

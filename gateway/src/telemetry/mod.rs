@@ -1,12 +1,14 @@
-//! Other people's contracts for numbers over time: OTLP and Prometheus, at the addresses that their programs know.
+//! Other people's contracts for numbers over time, logs and traces: OTLP and Prometheus, at the addresses that their
+//! programs know.
 //!
-//! What is sent becomes a call of `weft.telemetry.v1.TelemetryService` ([`write`]), as do questions of Prometheus'
-//! HTTP API ([`query`], whose parameters are in [`params`] and whose answers in [`answer`]). Credentials are those of
+//! What is sent becomes a call of a service of `weft.telemetry.v1` ([`otlp`], [`write`]), as do questions of
+//! Prometheus' HTTP API ([`query`], whose parameters are in [`params`] and whose answers in [`answer`]). Credentials are those of
 //! every other call. The project is the one that the path names (`/prometheus/PROJECT/api/v1/…`), or the header
 //! `x-scope-orgid`, or `default`.
 
 mod answer;
 mod ask;
+mod otlp;
 mod params;
 mod port;
 mod query;
@@ -20,28 +22,26 @@ use tonic::body::Body;
 
 use crate::shared::Shared;
 
+use otlp::Signal;
 pub use port::OtlpPort;
 
-/// The method of OTLP over gRPC.
-pub(crate) const OTLP_GRPC: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
-/// The address of OTLP over HTTP.
-pub(crate) const OTLP_HTTP: &str = "/v1/metrics";
 /// What is asked for where nobody names a project.
 const DEFAULT: &str = "default";
 
 /// What of these contracts a path is.
 enum Found<'p> {
-    OtlpGrpc,
-    OtlpHttp,
+    OtlpGrpc(Signal),
+    OtlpHttp(Signal),
     RemoteWrite { project: Option<&'p str> },
     Question { project: Option<&'p str>, what: &'p str },
 }
 
 fn find(path: &str) -> Option<Found<'_>> {
-    match path {
-        OTLP_GRPC => return Some(Found::OtlpGrpc),
-        OTLP_HTTP => return Some(Found::OtlpHttp),
-        _ => {}
+    if let Some(signal) = Signal::of_method(path) {
+        return Some(Found::OtlpGrpc(signal));
+    }
+    if let Some(signal) = Signal::of_address(path) {
+        return Some(Found::OtlpHttp(signal));
     }
     let (project, rest) = match path.strip_prefix("/prometheus/") {
         Some(rest) => {
@@ -58,7 +58,7 @@ fn find(path: &str) -> Option<Found<'_>> {
 
 /// Whether a path is one of OTLP's.
 pub(crate) fn is_otlp(path: &str) -> bool {
-    matches!(path, OTLP_GRPC | OTLP_HTTP)
+    Signal::of_method(path).or_else(|| Signal::of_address(path)).is_some()
 }
 
 /// Whether a path is of one of these contracts. A question may still be one that is not known.
@@ -74,8 +74,8 @@ pub(crate) async fn handle(
     let path = request.uri().path().to_owned();
     match find(&path) {
         None => Err(request),
-        Some(Found::OtlpGrpc) => Ok(write::otlp_grpc(Arc::clone(shared), request).await),
-        Some(Found::OtlpHttp) => Ok(write::otlp_http(shared, request).await),
+        Some(Found::OtlpGrpc(signal)) => Ok(otlp::grpc(Arc::clone(shared), request, signal).await),
+        Some(Found::OtlpHttp(signal)) => Ok(otlp::http(shared, request, signal).await),
         Some(Found::RemoteWrite { project }) => Ok(write::remote_write(shared, request, project).await),
         Some(Found::Question { project, what }) => query::handle(shared, request, project, what).await,
     }

@@ -46,7 +46,8 @@ where
         let response = if grpc::protocol(request.headers()).is_some() {
             words::unknown_method(path).into_http()
         } else {
-            let text = format!("there is nothing at {path}: this port takes metrics of OTLP");
+            let text =
+                format!("there is nothing at {path}: this port takes metrics, logs and traces of OTLP");
             Refusal::from(Problem::not_found("NO_SUCH_PATH", text).with("path", path))
                 .into_response(&self.0.shared().pool)
         };

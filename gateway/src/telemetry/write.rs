@@ -1,14 +1,12 @@
-//! Samples that others send: OTLP over gRPC and HTTP, Prometheus remote write.
+//! What others send over HTTP: Prometheus remote write, and what it has in common with OTLP.
 
-use std::{io::Read, sync::Arc};
+use std::io::Read;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
-use prost::Message;
-use tonic::{Status, body::Body, codec::CompressionEncoding, server::Grpc};
+use tonic::{Status, body::Body};
 use weft_kit::Problem;
 use weft_proto::weft::telemetry::v1::{SampleFormat, WriteSamplesRequest, WriteSamplesResponse};
 
@@ -16,102 +14,10 @@ use super::{
     ask::{From, ask},
     parent,
 };
-use crate::{body, call::RawCodec, refusal::Refusal, shared::Shared};
+use crate::{body, refusal::Refusal, shared::Shared};
 
 /// Largest body, packed and unpacked: what a message of the service may have.
-const LARGEST: usize = 4 << 20;
-
-/// OTLP over gRPC.
-pub(super) async fn otlp_grpc(shared: Arc<Shared>, request: Request<Body>) -> Response<Body> {
-    Grpc::new(RawCodec)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .apply_max_message_size_config(Some(LARGEST), None)
-        .unary(Export(shared), request)
-        .await
-}
-
-/// What `MetricsService/Export` does.
-struct Export(Arc<Shared>);
-
-impl tonic::server::UnaryService<Bytes> for Export {
-    type Response = Bytes;
-    type Future = BoxFuture<'static, Result<tonic::Response<Bytes>, Status>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let shared = Arc::clone(&self.0);
-        Box::pin(async move {
-            let (metadata, extensions, content) = request.into_parts();
-            let headers = metadata.into_headers();
-            let from = From { headers: &headers, extensions: kept(&extensions) };
-            let request = WriteSamplesRequest {
-                parent: parent(&headers, None),
-                format: SampleFormat::Otlp.into(),
-                content,
-            };
-            let written: WriteSamplesResponse =
-                ask(&shared, &from, "TelemetryService/WriteSamples", &request).await?;
-            Ok(tonic::Response::new(partial(&written).into()))
-        })
-    }
-}
-
-/// What the layers below find in a request: the peer's address.
-fn kept(extensions: &tonic::Extensions) -> http::Extensions {
-    let mut kept = http::Extensions::new();
-    if let Some(address) = extensions.get::<weft_kit::server::PeerAddress>() {
-        kept.insert(*address);
-    }
-    kept
-}
-
-/// `ExportMetricsServiceResponse`: its first field says what was refused.
-fn partial(written: &WriteSamplesResponse) -> Vec<u8> {
-    #[derive(Clone, PartialEq, Message)]
-    struct Partial {
-        #[prost(int64, tag = "1")]
-        rejected_data_points: i64,
-        #[prost(string, tag = "2")]
-        error_message: String,
-    }
-    #[derive(Clone, PartialEq, Message)]
-    struct Answer {
-        #[prost(message, optional, tag = "1")]
-        partial_success: Option<Partial>,
-    }
-    let refused = written.refused_sample_count;
-    let partial_success = (refused > 0)
-        .then(|| Partial { rejected_data_points: refused, error_message: written.reason.clone() });
-    Answer { partial_success }.encode_to_vec()
-}
-
-/// OTLP over HTTP, as protocol buffers or JSON.
-pub(super) async fn otlp_http(shared: &Shared, request: Request<Body>) -> Response<Body> {
-    if request.method() != Method::POST {
-        return wrong_method(shared);
-    }
-    let is_json = has_type(request.headers(), "application/json");
-    if !is_json && !has_type(request.headers(), "application/x-protobuf") {
-        return refused(
-            shared,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "application/x-protobuf or application/json",
-        );
-    }
-    let format = if is_json { SampleFormat::OtlpJson } else { SampleFormat::Otlp };
-    match written(shared, request, None, format, true).await {
-        Err(refusal) => refusal.into_response(&shared.pool),
-        Ok(written) if is_json => {
-            let answer = match written.refused_sample_count {
-                0 => serde_json::json!({}),
-                refused => serde_json::json!({ "partialSuccess": {
-                    "rejectedDataPoints": refused.to_string(), "errorMessage": written.reason,
-                } }),
-            };
-            respond(StatusCode::OK, "application/json", answer.to_string())
-        }
-        Ok(written) => respond(StatusCode::OK, "application/x-protobuf", partial(&written)),
-    }
-}
+pub(super) const LARGEST: usize = 4 << 20;
 
 /// Prometheus remote write 1.0.
 pub(super) async fn remote_write(
@@ -130,19 +36,34 @@ pub(super) async fn remote_write(
         let wanted = "application/x-protobuf of prometheus.WriteRequest (remote write 1.0)";
         return refused(shared, StatusCode::UNSUPPORTED_MEDIA_TYPE, wanted);
     }
-    match written(shared, request, project, SampleFormat::RemoteWrite, false).await {
+    match remotely_written(shared, request, project).await {
         Ok(_) => respond(StatusCode::NO_CONTENT, "text/plain", Bytes::new()),
         Err(refusal) => refusal.into_response(&shared.pool),
     }
 }
 
-async fn written(
+async fn remotely_written(
     shared: &Shared,
     request: Request<Body>,
     project: Option<&str>,
-    format: SampleFormat,
-    unpacks: bool,
 ) -> Result<WriteSamplesResponse, Refusal> {
+    // It is packed with snappy, which is for the service to unpack.
+    let (parts, content) = content(shared, request, false).await?;
+    let request = WriteSamplesRequest {
+        parent: parent(&parts.headers, project),
+        format: SampleFormat::RemoteWrite.into(),
+        content,
+    };
+    let from = From { headers: &parts.headers, extensions: parts.extensions };
+    Ok(ask(shared, &from, "TelemetryService/WriteSamples", &request).await?)
+}
+
+/// The head of a request and its content; without gzip where that is asked for.
+pub(super) async fn content(
+    shared: &Shared,
+    request: Request<Body>,
+    unpacks: bool,
+) -> Result<(Parts, Bytes), Refusal> {
     let (parts, body) = request.into_parts();
     let too_large = |status| Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, status);
     let content = body::read(&parts.headers, body, LARGEST.min(shared.options.max_body_bytes)).await;
@@ -157,10 +78,7 @@ async fn written(
         let problem = Problem::unimplemented("UNKNOWN_ENCODING", "content-encoding may be gzip");
         return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, problem));
     }
-    let from = From { headers: &parts.headers, extensions: parts.extensions };
-    let request =
-        WriteSamplesRequest { parent: parent(&parts.headers, project), format: format.into(), content };
-    Ok(ask(shared, &from, "TelemetryService/WriteSamples", &request).await?)
+    Ok((parts, content))
 }
 
 /// Unpacks gzip, no further than what may be sent on.
@@ -176,19 +94,19 @@ fn unpacked(packed: &[u8]) -> Result<Bytes, Status> {
     Ok(content.into())
 }
 
-fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
+pub(super) fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
 }
 
-fn wrong_method(shared: &Shared) -> Response<Body> {
-    let problem = Problem::unimplemented("WRONG_HTTP_METHOD", "samples are sent with POST");
+pub(super) fn wrong_method(shared: &Shared) -> Response<Body> {
+    let problem = Problem::unimplemented("WRONG_HTTP_METHOD", "what is measured is sent with POST");
     Refusal::http(StatusCode::METHOD_NOT_ALLOWED, problem)
         .with_header(header::ALLOW, HeaderValue::from_static("POST"))
         .into_response(&shared.pool)
 }
 
-fn refused(shared: &Shared, code: StatusCode, wanted: &str) -> Response<Body> {
+pub(super) fn refused(shared: &Shared, code: StatusCode, wanted: &str) -> Response<Body> {
     let problem =
         Problem::invalid_argument("UNSUPPORTED_MEDIA_TYPE", format!("the content is to be {wanted}"));
     Refusal::http(code, problem).into_response(&shared.pool)

@@ -1,6 +1,6 @@
 //! One call on a socket, from its first message to its status.
 
-use std::sync::Arc;
+use std::{future::poll_fn, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::{Stream, stream};
@@ -9,7 +9,8 @@ use tonic::Status;
 
 use super::{
     frame::{self, Protocol},
-    outbox::{Gone, Outbox},
+    line::Gone,
+    outbox::Outbox,
 };
 use crate::{
     call::{self, Head},
@@ -61,7 +62,9 @@ impl Call {
             Err(status) => return Ok(Err(status)),
         };
         loop {
-            let message = match answer.messages.next().await {
+            // What is ready together is written together.
+            let next = before_waiting(answer.messages.next(), || self.outbox.write());
+            let message = match next.await {
                 Ok(Some(message)) => message,
                 Ok(None) => return Ok(Ok(())),
                 Err(status) => return Ok(Err(status)),
@@ -75,12 +78,27 @@ impl Call {
                 },
             };
             if may_be_replaced {
-                self.outbox.send_latest(self.number, framed).await?;
+                self.outbox.queue_latest(self.number, framed).await?;
             } else {
-                self.outbox.send(self.number, framed).await?;
+                self.outbox.queue(self.number, framed).await?;
             }
         }
     }
+}
+
+/// What comes of `work`. If it is not there at once, `first` is done before it is waited for.
+async fn before_waiting<W: Future>(work: W, first: impl FnOnce()) -> W::Output {
+    let (mut work, mut first) = (pin!(work), Some(first));
+    poll_fn(|context| {
+        let done = work.as_mut().poll(context);
+        if done.is_pending()
+            && let Some(first) = first.take()
+        {
+            first();
+        }
+        done
+    })
+    .await
 }
 
 /// The request's messages. A place in the queues is free as soon as the service's side takes the

@@ -2,8 +2,9 @@
 //! says.
 //!
 //! `handshake` lets a socket in; `sign_in` asks who it is; `socket` reads it and starts calls; `call` runs one;
-//! `outbox` is where all of them write; `session` finds the socket's task for a client that comes back;
-//! `frame` is how messages look in the two sub-protocols, `wire` what carries them, and `deflate` compresses them.
+//! `outbox` is where all of them write, and `line` where that goes out; `session` finds the socket's task for a
+//! client that comes back; `frame` is how messages look in the two sub-protocols, `wire` what carries them, and
+//! `deflate` compresses them.
 //! `door` is the agents' own WebSocket: one call, without an envelope.
 
 mod call;
@@ -11,6 +12,7 @@ mod deflate;
 pub(crate) mod door;
 mod frame;
 mod handshake;
+mod line;
 mod numbers;
 mod outbox;
 mod session;

@@ -5,16 +5,31 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    future::poll_fn,
     mem,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use futures::{future::poll_immediate, stream::SplitSink};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError},
+    time::timeout,
+};
 use tokio_tungstenite::tungstenite::Message;
+
+use super::{
+    line::{Gone, Line, Next, Queued, Written},
+    session::Connection,
+};
 
 /// What a message costs besides its bytes.
 const OVERHEAD: usize = 64;
+
+/// The half of a connection on which is written.
+type Sink = SplitSink<Connection, Message>;
 
 /// Where the calls of a socket write. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,6 +38,8 @@ pub(super) struct Outbox(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     queues: Mutex<Queues>,
+    line: Mutex<Line<Sink>>,
+    /// For the socket's task: something is to be written that was not at once.
     wake: Notify,
     /// Free bytes of the lanes. First come, first served, so that no call starves another.
     ordered_room: Arc<Semaphore>,
@@ -39,15 +56,6 @@ struct Queues {
     finished: bool,
 }
 
-/// A message, and its bytes' place in its lane, which is free once it is written.
-#[derive(Debug)]
-pub(super) struct Queued {
-    pub(super) message: Message,
-    pub(super) place: Option<OwnedSemaphorePermit>,
-    /// Whether it counts among those that the client acknowledges.
-    numbered: bool,
-}
-
 /// The last messages of a session, until the client has acknowledged them.
 #[derive(Debug)]
 struct Replay {
@@ -58,9 +66,9 @@ struct Replay {
     capacity: usize,
 }
 
-/// The socket is gone.
+/// The client takes nothing for too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Gone;
+pub(super) struct TooSlow;
 
 impl Outbox {
     /// An outbox whose two lanes have room for so many bytes each.
@@ -69,6 +77,7 @@ impl Outbox {
         let room = || Arc::new(Semaphore::new(capacity as usize));
         Self(Arc::new(Inner {
             queues: Mutex::default(),
+            line: Mutex::default(),
             wake: Notify::new(),
             ordered_room: room(),
             latest_room: room(),
@@ -82,33 +91,92 @@ impl Outbox {
         self.queues().replay = Some(replay);
     }
 
-    /// Waits for room and queues a message of `call`. One that is larger than the whole lane has it to
-    /// itself.
-    pub(super) async fn send(&self, call: u64, message: Message) -> Result<(), Gone> {
+    /// Queues a message of `call`, once there is room. One that is larger than the whole lane has it to itself.
+    /// It is written when the call, which may have more to say at once, calls [`write`](Self::write).
+    pub(super) async fn queue(&self, call: u64, message: Message) -> Result<(), Gone> {
         let place = Some(self.place(&self.0.ordered_room, &message).await?);
         self.push(call, Queued { message, place, numbered: true });
         Ok(())
     }
 
-    /// Queues a message which takes the place of the one of `call` that waits, if one does; waits for
-    /// room otherwise.
-    pub(super) async fn send_latest(&self, call: u64, message: Message) -> Result<(), Gone> {
+    /// As [`queue`](Self::queue), in place of the message of `call` that waits, if one does.
+    pub(super) async fn queue_latest(&self, call: u64, message: Message) -> Result<(), Gone> {
         // Its place is free at once.
         drop(self.queues().latest.remove(&call));
         let place = Some(self.place(&self.0.latest_room, &message).await?);
         self.queues().latest.insert(call, Queued { message, place, numbered: true });
-        self.0.wake.notify_one();
         Ok(())
+    }
+
+    /// Has what is queued be written: now, if nobody writes just then and the connection takes it.
+    pub(super) fn write(&self) {
+        let is_written =
+            self.0.line.try_lock().is_ok_and(|mut line| line.write_now(|batch| self.queues().take(batch)));
+        if !is_written {
+            self.0.wake.notify_one();
+        }
+    }
+
+    /// From now on messages go there.
+    pub(super) fn connect(&self, sink: Sink) {
+        self.line().connect(sink);
+    }
+
+    /// From now on messages wait. What was taken and not written is left out.
+    pub(super) fn disconnect(&self) -> Option<Sink> {
+        self.line().disconnect()
+    }
+
+    /// Writes what was not written at once, until there is no more or the client is gone. Only one may wait here.
+    ///
+    /// # Errors
+    /// The client took no message for all of `patience`.
+    pub(super) async fn write_on(&self, patience: Duration) -> Result<(), TooSlow> {
+        loop {
+            let mut work = pin!(poll_fn(|context| {
+                self.line().poll_write(context, |batch| self.queues().take(batch))
+            }));
+            // No timer is set for what is done at once.
+            let mut done = poll_immediate(work.as_mut()).await;
+            while done.is_none() {
+                let before = self.line().written();
+                done = timeout(patience, work.as_mut()).await.ok();
+                if done.is_none() && self.line().written() == before {
+                    return Err(TooSlow);
+                }
+            }
+            match done {
+                Some(Ok(Written::ForNow)) => self.0.wake.notified().await,
+                _ => return Ok(()),
+            }
+        }
     }
 
     async fn place(&self, room: &Arc<Semaphore>, message: &Message) -> Result<OwnedSemaphorePermit, Gone> {
         let size = u32::try_from(message.len().saturating_add(OVERHEAD)).unwrap_or(u32::MAX);
-        Arc::clone(room).acquire_many_owned(size.min(self.0.capacity)).await.map_err(|_| Gone)
+        let size = size.min(self.0.capacity);
+        match Arc::clone(room).try_acquire_many_owned(size) {
+            Ok(place) => Ok(place),
+            Err(TryAcquireError::Closed) => Err(Gone),
+            Err(TryAcquireError::NoPermits) => {
+                // There is room when what is queued is written.
+                self.write();
+                Arc::clone(room).acquire_many_owned(size).await.map_err(|_| Gone)
+            }
+        }
     }
 
-    /// Queues the last word of a call without waiting for room: there are no more of them than calls.
+    /// Queues the last word of a call, and has it written.
+    pub(super) async fn send(&self, call: u64, message: Message) -> Result<(), Gone> {
+        self.queue(call, message).await?;
+        self.write();
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), without waiting for room: there are no more last words than calls.
     pub(super) fn send_last(&self, call: u64, message: Message) {
         self.push(call, Queued { message, place: None, numbered: true });
+        self.write();
     }
 
     fn push(&self, call: u64, queued: Queued) {
@@ -118,8 +186,6 @@ impl Outbox {
             queues.ordered.push_back(before);
         }
         queues.ordered.push_back(queued);
-        drop(queues);
-        self.0.wake.notify_one();
     }
 
     /// Queues a ping, without waiting: there is at most one each interval.
@@ -129,8 +195,8 @@ impl Outbox {
 
     /// Queues a message of the socket itself, which the client does not acknowledge.
     pub(super) fn push_own(&self, message: Message) {
-        self.queues().ordered.push_back(Queued { message, place: None, numbered: false });
-        self.0.wake.notify_one();
+        self.queues().ordered.push_back(Queued::own(message));
+        self.write();
     }
 
     /// Leaves out what waits to be said how things are in a call that is over.
@@ -172,10 +238,10 @@ impl Outbox {
         for message in mem::take(&mut replay.kept).into_iter().rev() {
             ordered.push_front(Queued { message, place: None, numbered: true });
         }
-        ordered.push_front(Queued { message: welcome, place: None, numbered: false });
+        ordered.push_front(Queued::own(welcome));
         (replay.taken, replay.bytes) = (number, 0);
         drop(queues);
-        self.0.wake.notify_one();
+        self.write();
     }
 
     /// Nothing more will be queued: [`take`](Self::take) ends when everything is taken.
@@ -183,20 +249,12 @@ impl Outbox {
         self.queues().finished = true;
         self.0.ordered_room.close();
         self.0.latest_room.close();
-        self.0.wake.notify_one();
+        self.write();
     }
 
-    /// What is to be written next, put into the empty `batch`: all that is ordered, or the newest of one call. False when there
-    /// is no more. Only one may wait here.
-    pub(super) async fn take(&self, batch: &mut Vec<Queued>) -> bool {
-        loop {
-            if let Some(more) = self.queues().take(batch) {
-                return more;
-            }
-            self.0.wake.notified().await;
-            // Whoever woke it may have more to say, on another core: what is said together is written together.
-            tokio::task::yield_now().await;
-        }
+    fn line(&self) -> MutexGuard<'_, Line<Sink>> {
+        // Nothing panics while it is held.
+        self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {
@@ -206,18 +264,19 @@ impl Outbox {
 }
 
 impl Queues {
-    fn take(&mut self, batch: &mut Vec<Queued>) -> Option<bool> {
+    /// What is to be written next, put into the empty `batch`: all that is ordered, or the newest of one call.
+    fn take(&mut self, batch: &mut VecDeque<Queued>) -> Next {
         if !self.ordered.is_empty() {
-            batch.extend(self.ordered.drain(..));
+            mem::swap(&mut self.ordered, batch);
         } else if let Some(call) = self.latest.keys().next().copied() {
             batch.extend(self.latest.remove(&call));
         } else {
-            return self.finished.then_some(false);
+            return if self.finished { Next::End } else { Next::Nothing };
         }
         if let Some(replay) = &mut self.replay {
             batch.iter().filter(|queued| queued.numbered).for_each(|queued| replay.keep(&queued.message));
         }
-        Some(true)
+        Next::Batch
     }
 }
 
@@ -253,19 +312,19 @@ mod tests {
 
     fn taken(outbox: &Outbox) -> Vec<String> {
         let mut all = Vec::new();
-        let mut batch = Vec::new();
-        while let Some(true) = outbox.take(&mut batch).now_or_never() {
+        let mut batch = VecDeque::new();
+        while let Next::Batch = outbox.queues().take(&mut batch) {
             all.extend(batch.drain(..).map(|queued| queued.message.to_text().expect("text").to_owned()));
         }
         all
     }
 
     fn say(outbox: &Outbox, call: u64, words: &str) {
-        outbox.send(call, text(words)).now_or_never().expect("there is room").expect("it lives");
+        outbox.queue(call, text(words)).now_or_never().expect("there is room").expect("it lives");
     }
 
     fn show(outbox: &Outbox, call: u64, words: &str) {
-        outbox.send_latest(call, text(words)).now_or_never().expect("there is room").expect("it lives");
+        outbox.queue_latest(call, text(words)).now_or_never().expect("there is room").expect("it lives");
     }
 
     #[test]
@@ -299,13 +358,13 @@ mod tests {
         assert!(outbox.send(2, text("b")).now_or_never().is_none(), "no room");
         show(&outbox, 1, "c");
         show(&outbox, 1, "d");
-        assert!(outbox.send_latest(2, text("e")).now_or_never().is_none(), "no room");
+        assert!(outbox.queue_latest(2, text("e")).now_or_never().is_none(), "no room");
         assert_eq!(taken(&outbox), ["a", "d"]);
         say(&outbox, 2, "b");
         outbox.finish();
         assert_eq!(outbox.send(3, text("x")).await, Err(Gone));
         assert_eq!(taken(&outbox), ["b"]);
-        assert!(!outbox.take(&mut Vec::new()).await, "there is no more");
+        assert!(matches!(outbox.queues().take(&mut VecDeque::new()), Next::End), "there is no more");
     }
 
     #[test]

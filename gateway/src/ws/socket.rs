@@ -1,10 +1,10 @@
 //! One socket: reads what its client says, starts and feeds calls, and closes in order. With a session it goes on
 //! while its client is away.
 
-use std::{collections::HashMap, mem, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{collections::HashMap, mem, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::{SinkExt, StreamExt, stream::SplitSink};
+use futures::StreamExt;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::{AbortHandle, Id, JoinError, JoinSet},
@@ -18,7 +18,7 @@ use super::{
     call::{Call, Received},
     frame::{self, Heard, Hello, Open, Protocol, Said, Welcome},
     numbers::{NumberError, Numbers},
-    outbox::{Outbox, Queued},
+    outbox::{Outbox, TooSlow},
     session::{Connection, Return, Session},
     settings::Settings,
     sign_in::{NOT_SIGNED_IN, SignedIn, sign_in},
@@ -153,30 +153,36 @@ impl Socket {
 
     /// Serves one connection. A close is said before it returns.
     async fn connected(&mut self, connection: Connection) -> (Turn, Connection) {
-        let (mut sink, mut source) = connection.split();
+        let (sink, mut source) = connection.split();
         let outbox = self.outbox.clone();
-        let mut writer = Box::pin(write(&mut sink, &outbox, self.options().answer_timeout));
+        outbox.connect(sink);
+        let mut writer = Box::pin(outbox.write_on(self.options().answer_timeout));
         let turn = tokio::select! {
             turn = self.read(&mut source) => turn,
-            turn = &mut writer => turn,
+            written = &mut writer => match written {
+                Ok(()) => End::Gone.into(),
+                Err(TooSlow) => Turn::Lost(TOO_SLOW, "nothing was taken for too long"),
+            },
         };
+        let mut sink;
+        let part = || outbox.disconnect().expect("it was connected above");
         match turn {
             Turn::End(End::Close(code, reason)) => {
                 tracing::debug!(code = u16::from(code), reason, "a WebSocket is closed");
                 self.tasks.shutdown().await;
                 // What was said before is written first; nobody says more.
                 outbox.finish();
-                let _ = timeout(CLOSING, &mut writer).await;
-                drop(writer);
+                let _ = timeout(CLOSING, writer).await;
+                sink = part();
                 Box::pin(wire::farewell(&mut sink, &mut source, code, reason)).await;
             }
             Turn::Lost(code, reason) => {
                 tracing::debug!(code = u16::from(code), reason, "a WebSocket's client is lost");
-                drop(writer);
+                sink = part();
                 // Most likely it does not take this either.
                 Box::pin(wire::farewell(&mut sink, &mut source, code, reason)).await;
             }
-            _ => drop(writer),
+            _ => sink = part(),
         }
         let connection = sink.reunite(source).expect("they are halves of one");
         (turn, connection)
@@ -526,42 +532,6 @@ impl Socket {
             self.outbox.send_last(number, last);
         }
     }
-}
-
-/// Writes what is queued until the client is gone, or takes nothing for too long.
-async fn write(sink: &mut SplitSink<Connection, Message>, outbox: &Outbox, patience: Duration) -> Turn {
-    let mut batch = Vec::new();
-    while outbox.take(&mut batch).await {
-        for Queued { message, place, .. } in batch.drain(..) {
-            match patiently(sink.feed(message), patience).await {
-                Ok(Ok(())) => drop(place),
-                Ok(Err(_)) => return End::Gone.into(),
-                Err(turn) => return turn,
-            }
-        }
-        // Messages that are ready together travel together.
-        match patiently(sink.flush(), patience).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return End::Gone.into(),
-            Err(turn) => return turn,
-        }
-        if batch.capacity() > MOST_KEPT {
-            batch = Vec::new();
-        }
-    }
-    End::Gone.into()
-}
-
-/// Room for so many messages is kept for the next ones.
-const MOST_KEPT: usize = 64;
-
-/// What comes of `work`, unless it takes too long. No timer is set for what is done at once.
-async fn patiently<W: Future>(work: W, patience: Duration) -> Result<W::Output, Turn> {
-    let mut work = pin!(work);
-    if let Poll::Ready(done) = futures::poll!(work.as_mut()) {
-        return Ok(done);
-    }
-    timeout(patience, work).await.map_err(|_| Turn::Lost(TOO_SLOW, "nothing was taken for too long"))
 }
 
 fn interval(period: Duration) -> Interval {
