@@ -79,6 +79,33 @@ pub enum Error {
     /// The fleet is not that far.
     #[error("the fleet is at revision {0}")]
     RevisionInFuture(i64),
+    /// The agent is not connected.
+    #[error("{0} is offline")]
+    AgentOffline(String),
+    /// The agent cannot be asked about its host.
+    #[error("the program of {0} is too old to be asked for that")]
+    AgentTooOld(String),
+    /// The agent's configuration does not allow it.
+    #[error("{0}'s agent.toml does not allow it: {1}")]
+    HostNotAllowed(String, String),
+    /// The agent has no such service.
+    #[error("there is no service {0}")]
+    ServiceNotFound(String),
+    /// The agent has a service of that name already.
+    #[error("there is a service {0} already")]
+    ServiceExists(String),
+    /// The host does not let its agent do it.
+    #[error("the host does not let its agent do it: {0}")]
+    HostDenied(String),
+    /// The agent does not answer.
+    #[error("the agent does not answer")]
+    AgentSilent,
+    /// The agent is asked for too much at once.
+    #[error("the agent is asked for too much at once")]
+    HostBusy,
+    /// The agent could not.
+    #[error("the agent could not: {0}")]
+    HostFailed(String),
     /// The process ends.
     #[error("this process is about to stop; connect again")]
     Draining,
@@ -109,6 +136,11 @@ impl Error {
     /// A field that is wrong and what would be right.
     pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
         Self::BadField { field, problem: problem.into() }
+    }
+
+    /// An agent's answer to something else than was asked.
+    pub(crate) fn unexpected_answer() -> Self {
+        Self::HostFailed("its answer is none to what was asked".to_owned())
     }
 }
 
@@ -148,6 +180,29 @@ impl From<Error> for Status {
             Error::RevisionInFuture(current) => {
                 Problem::out_of_range("REVISION_IN_FUTURE", message).with("current_revision", current)
             }
+            Error::AgentOffline(name) => {
+                Problem::failed_precondition("AGENT_OFFLINE", message).with("name", name)
+            }
+            Error::AgentTooOld(name) => {
+                Problem::failed_precondition("AGENT_TOO_OLD", message).with("name", name)
+            }
+            Error::HostNotAllowed(name, what) => Problem::failed_precondition("HOST_NOT_ALLOWED", message)
+                .with("name", name)
+                .with("what", what),
+            Error::ServiceNotFound(name) => {
+                Problem::not_found("SERVICE_NOT_FOUND", message).with("name", name)
+            }
+            Error::ServiceExists(name) => {
+                Problem::already_exists("SERVICE_ALREADY_EXISTS", message).with("name", name)
+            }
+            Error::HostDenied(_) => Problem::failed_precondition("HOST_DENIED", message),
+            Error::AgentSilent => {
+                Problem::unavailable("AGENT_SILENT", message).retry_after(Duration::from_secs(1))
+            }
+            Error::HostBusy => {
+                Problem::resource_exhausted("HOST_BUSY", message).retry_after(Duration::from_secs(1))
+            }
+            Error::HostFailed(_) => Problem::internal("HOST_FAILED", message),
             Error::Draining => Problem::unavailable("DRAINING", message).retry_after(Duration::from_secs(1)),
             Error::Problem(problem) => problem,
             Error::Status(status) => return *status,

@@ -16,7 +16,7 @@ use weft_store::{AgentRow, AgentStore, StoreError, Timestamp};
 
 use crate::{
     Error,
-    domain::{name, record::Record, time},
+    domain::{name, record::Record},
 };
 
 /// Rows that are read from the store at once.
@@ -67,7 +67,7 @@ impl Entry {
         agent.uid = self.uid.to_string();
         agent.revision = self.revision;
         agent.etag = self.record.version.to_string();
-        agent.last_seen_time = self.last_seen.map(time::proto);
+        agent.last_seen_time = self.last_seen.map(Into::into);
         agent
     }
 }

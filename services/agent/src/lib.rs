@@ -14,14 +14,18 @@
 //! - No clock of an agent is relied on.
 //!
 //! Where things are: one file for each RPC in `rpc`, pure decisions in `domain`, the fleet in memory in
-//! `fleet`, open streams in `sessions`, what processes say to each other in `notices`, the line to the command service
-//! in `work`, what runs in the background in `task`, every status that a client can get in `error`.
+//! `fleet`, open streams in `sessions`, what processes say to each other in `notices`, what is asked of an agent about its
+//! host in `host`, and in `mail` where another process holds its stream, the line to the command service in `work`, what runs in the background in `task`, every status that a client can get in `error`.
 
 mod config;
 mod domain;
 mod error;
 mod fleet;
+mod host;
+mod host_service;
+mod letter;
 mod line;
+mod mail;
 mod notices;
 mod rpc;
 mod service;
@@ -32,5 +36,6 @@ mod work;
 
 pub use config::Options;
 pub use error::Error;
+pub use host_service::HostService;
 pub use service::AgentService;
 pub use state::Deps;

@@ -18,7 +18,7 @@ use weft_proto::weft::{
     identity::v1::AccessToken,
 };
 
-use crate::{Deps, Error, Options, line, rpc, state::State, task};
+use crate::{Deps, Error, HostService, Options, line, mail, rpc, state::State, task};
 
 /// The agent service. Cheap to clone.
 #[derive(Clone)]
@@ -34,7 +34,13 @@ impl AgentService {
         let state = Arc::new(State::open(options, deps).await?);
         task::start(&state, &lifecycle);
         line::start(&state, &lifecycle);
+        mail::start(&state, &lifecycle);
         Ok(Self(state))
+    }
+
+    /// What asks the agents of this fleet about their hosts.
+    pub fn hosts(&self) -> HostService {
+        HostService(Arc::clone(&self.0))
     }
 
     /// As a gRPC server.

@@ -6,13 +6,16 @@ use std::{
     time::Duration,
 };
 
+use prost::Message;
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, oneshot},
     time::Instant,
 };
 use tonic::Status;
 use uuid::Uuid;
-use weft_proto::weft::agent::v1::{AgentSettings, AttachAgentResponse, Probe, attach_agent_response::Event};
+use weft_proto::weft::agent::v1::{
+    AgentSettings, AttachAgentResponse, HostAnswer, HostQuestion, Probe, attach_agent_response::Event,
+};
 use weft_store::Timestamp;
 
 use crate::Error;
@@ -21,6 +24,10 @@ use crate::Error;
 pub(crate) const OUTGOING: usize = 16;
 /// Numbered frames that are kept until the agent has acknowledged them.
 const UNACKNOWLEDGED: usize = 64;
+/// Largest question about a host, and answer, in bytes.
+const LARGEST: usize = 256 << 10;
+/// Questions about its host that one agent is asked at a time.
+const QUESTIONS: usize = 32;
 
 /// What goes to an agent.
 pub(crate) type Outgoing = mpsc::Sender<Result<AttachAgentResponse, Status>>;
@@ -56,6 +63,10 @@ struct Inner {
     unacknowledged: VecDeque<(i64, Event)>,
     /// What the agent was told last.
     settings: Option<AgentSettings>,
+    /// Counts questions about its host.
+    asked: i64,
+    /// Those whose answers are waited for. They are over with their connection.
+    questions: HashMap<i64, oneshot::Sender<HostAnswer>>,
 }
 
 impl Session {
@@ -73,6 +84,8 @@ impl Session {
             sent: 0,
             unacknowledged: VecDeque::new(),
             settings: None,
+            asked: 0,
+            questions: HashMap::new(),
         };
         Self { agent, name, digest, inner: Mutex::new(inner), heard: Notify::new() }
     }
@@ -97,6 +110,7 @@ impl Session {
         }
         inner.connection += 1;
         inner.lost = None;
+        inner.questions.clear();
         inner.heard(seen);
         inner.acknowledge(acknowledged);
         inner.outgoing = Some(outgoing);
@@ -113,6 +127,7 @@ impl Session {
         let is_it = inner.connection == connection && inner.lost.is_none();
         if is_it {
             inner.outgoing = None;
+            inner.questions.clear();
             inner.lost = Some((Instant::now(), reason));
         }
         is_it
@@ -200,6 +215,47 @@ impl Session {
         }
         inner.unacknowledged.push_back((sequence, event.clone()));
         inner.push(sequence, event);
+    }
+
+    /// Asks its program about its host, and waits for the answer for so long.
+    pub(crate) async fn ask(&self, question: HostQuestion, patience: Duration) -> Result<HostAnswer, Error> {
+        if question.encoded_len() > LARGEST {
+            return Err(Error::HostFailed("the question is too large".to_owned()));
+        }
+        let answer = self.put(question)?;
+        match tokio::time::timeout(patience, answer).await {
+            Ok(Ok(answer)) if answer.encoded_len() <= LARGEST => Ok(answer),
+            Ok(Ok(_)) => Err(Error::HostFailed("its answer is too large".to_owned())),
+            Ok(Err(_)) | Err(_) => Err(Error::AgentSilent),
+        }
+    }
+
+    /// Sends a question. The receiver fails where the connection is lost before the answer.
+    fn put(&self, mut question: HostQuestion) -> Result<oneshot::Receiver<HostAnswer>, Error> {
+        let mut inner = self.lock();
+        // Nobody waits any more for answers whose receivers are gone.
+        inner.questions.retain(|_, asker| !asker.is_closed());
+        let Some(room) = inner.outgoing.as_ref().map(mpsc::Sender::capacity) else {
+            return Err(Error::AgentSilent);
+        };
+        // Half of the room is left for what must be said.
+        if inner.questions.len() >= QUESTIONS || room <= OUTGOING / 2 {
+            return Err(Error::HostBusy);
+        }
+        inner.asked += 1;
+        question.id = inner.asked;
+        let (asker, answer) = oneshot::channel();
+        inner.questions.insert(question.id, asker);
+        inner.push(0, Event::HostQuestion(question));
+        Ok(answer)
+    }
+
+    /// What its program answers.
+    pub(crate) fn answer(&self, answer: HostAnswer) {
+        if let Some(asker) = self.lock().questions.remove(&answer.id) {
+            // Where nobody waits any more it is late.
+            let _ = asker.send(answer);
+        }
     }
 
     /// Whether its program answers a probe in time.

@@ -9,14 +9,15 @@ use prost::Message;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use weft_bus::Bus;
-use weft_kit::{Clock, Ids, Lifecycle, Peer};
+use weft_kit::{Clock, Ids, Lifecycle, Peer, span};
 use weft_proto::weft::agent::v1::{Agent, AgentSettings};
 use weft_store::{AgentRow, AgentStore, AgentUpdate, StoreError, Timestamp};
 
 use crate::{
     Error, Options,
-    domain::{challenge::Challenges, record::Record, time},
+    domain::{challenge::Challenges, record::Record},
     fleet::{Entry, Fleet},
+    letter::Letters,
     notices::Notice,
     sessions::Sessions,
     work::Work,
@@ -70,6 +71,8 @@ pub(crate) struct State {
     pub(crate) process: String,
     /// Questions to other processes whose answers are waited for: the processes that have answered.
     pub(crate) questions: Mutex<HashMap<Uuid, mpsc::UnboundedSender<String>>>,
+    /// Questions about hosts whose agents other processes hold, and whose answers are waited for.
+    pub(crate) letters: Letters,
     /// One program of an agent attaches at a time.
     pub(crate) attaching: [tokio::sync::Mutex<()>; LOCKS],
 }
@@ -90,6 +93,7 @@ impl State {
             sessions: Sessions::default(),
             work: Work::new(deps.commands),
             questions: Mutex::default(),
+            letters: Letters::default(),
             attaching: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         })
     }
@@ -164,9 +168,9 @@ impl State {
         let mut agent = entry.message();
         if let Some(session) = self.sessions.get(entry.uid) {
             let (seen, round_trip, offset) = session.pulse();
-            agent.last_seen_time = Some(time::proto(seen));
-            agent.round_trip_duration = round_trip.map(time::span);
-            agent.clock_offset_duration = offset.map(time::span);
+            agent.last_seen_time = Some(seen.into());
+            agent.round_trip_duration = round_trip.map(span::of_micros);
+            agent.clock_offset_duration = offset.map(span::of_micros);
         }
         agent
     }

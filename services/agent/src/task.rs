@@ -12,7 +12,6 @@ use weft_store::{Seen, Timestamp};
 
 use crate::{
     Error,
-    domain::time,
     notices::{Notice, TOPIC},
     state::State,
 };
@@ -284,7 +283,7 @@ async fn remove_stale(state: &State) -> Result<(), Error> {
     let now = state.now();
     for entry in state.fleet.all() {
         let agent = entry.record.agent();
-        let since = agent.state_time.as_ref().map_or(now, time::store);
+        let since = agent.state_time.as_ref().map_or(now, Timestamp::from);
         if agent.state() == AgentState::Offline && since.after(patience) <= now {
             match state.store.delete_agent(entry.uid, entry.revision, now).await {
                 Ok(row) => {

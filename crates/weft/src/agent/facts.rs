@@ -6,14 +6,15 @@ use weft_proto::weft::agent::v1::{AgentFacts, HostFacts};
 
 /// Everything. `capabilities`: what its configuration has opened.
 pub(super) fn read(capabilities: Vec<String>) -> AgentFacts {
+    let (cpu_count, memory_bytes) = size();
     let host = HostFacts {
         hostname: line("/proc/sys/kernel/hostname"),
         os: std::env::consts::OS.to_owned(),
         os_version: os_version(&fs::read_to_string("/etc/os-release").unwrap_or_default()),
         kernel: line("/proc/sys/kernel/osrelease"),
         architecture: std::env::consts::ARCH.to_owned(),
-        cpu_count: thread::available_parallelism().map_or(0, |count| i32::try_from(count.get()).unwrap_or(0)),
-        memory_bytes: memory_bytes(&fs::read_to_string("/proc/meminfo").unwrap_or_default()),
+        cpu_count,
+        memory_bytes,
         boot_id: line("/proc/sys/kernel/random/boot_id"),
     };
     AgentFacts {
@@ -22,6 +23,12 @@ pub(super) fn read(capabilities: Vec<String>) -> AgentFacts {
         host: Some(host),
         process_id: std::process::id().into(),
     }
+}
+
+/// How many processors there are, and how many bytes of memory.
+pub(super) fn size() -> (i32, i64) {
+    let count = thread::available_parallelism().map_or(0, |count| i32::try_from(count.get()).unwrap_or(0));
+    (count, memory_bytes(&fs::read_to_string("/proc/meminfo").unwrap_or_default()))
 }
 
 fn line(path: &str) -> String {

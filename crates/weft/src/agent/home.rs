@@ -13,7 +13,10 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 use weft_kit::{Ids, auth};
 
-use super::{report::settings::TelemetrySettings, work::settings::CommandSettings};
+use super::{
+    host::settings::HostSettings, report::settings::TelemetrySettings, services::spec::Spec,
+    work::settings::CommandSettings,
+};
 
 /// Where an agent keeps what it needs.
 #[derive(Clone, Debug)]
@@ -36,6 +39,12 @@ pub(crate) struct Settings {
     /// What it reports of its host.
     #[serde(default, skip_serializing_if = "TelemetrySettings::is_untouched")]
     pub(crate) telemetry: TelemetrySettings,
+    /// What it shows of its host, and lets be done to it.
+    #[serde(default, skip_serializing_if = "HostSettings::is_untouched")]
+    pub(crate) host: HostSettings,
+    /// What it keeps running on its host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) services: Vec<Spec>,
 }
 
 /// An agent's key. It never leaves the host, and is shown nowhere.

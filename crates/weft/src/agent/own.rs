@@ -42,7 +42,7 @@ impl OwnHost {
             let token = self.token().await?;
             enroll_by(&way, &home, self.url.clone(), None, token.reveal(), String::new()).await?;
         }
-        match run_by(&home, way, stop).await {
+        match run_by(&home, way, true, stop).await {
             Err(error) if error.downcast_ref::<Status>().is_some() => {
                 tracing::warn!(error = format!("{error:#}"), "this host is not watched any more");
                 Ok(())

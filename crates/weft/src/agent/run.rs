@@ -18,7 +18,9 @@ use weft_proto::weft::agent::v1::{
 
 use super::{
     Home, Settings, facts,
+    host::Host,
     report::Line,
+    services::Services,
     tokens::Tokens,
     way::{self, PATIENCE, Way, gone, within},
     work::Work,
@@ -30,6 +32,8 @@ type Attached = way::Attached<AttachAgentRequest, AttachAgentResponse>;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// What is said of work and waits for the connection.
 const SAID: usize = 8;
+/// Capabilities that an agent tells of at most.
+const CAPABILITIES: usize = 64;
 /// No pause is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -40,22 +44,27 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) async fn run(home: &Home, stop: CancellationToken) -> Result<()> {
     let settings = home.settings()?;
     let way = Way::to(&settings.url, settings.ca_file.as_deref())?;
-    run_by(home, way, stop).await
+    run_by(home, way, false, stop).await
 }
 
-/// The same, to a mesh that is reached in this way.
-pub(super) async fn run_by(home: &Home, way: Way, stop: CancellationToken) -> Result<()> {
+/// The same, to a mesh that is reached in this way; `is_own_host` where that mesh runs in this very process.
+pub(super) async fn run_by(home: &Home, way: Way, is_own_host: bool, stop: CancellationToken) -> Result<()> {
     let settings = home.settings()?;
     let commands = settings.commands.clone();
     let tokens = Arc::new(Mutex::new(Tokens::new(&settings.name, home.key()?, way.clone())));
     let reporting = reporting(home, &settings, way.clone(), &tokens, stop.clone());
+    // It ends what an earlier life has left running, services too: they begin after it.
+    let work = Work::start(home, commands)?;
+    let services = Services::open(&home.0, &settings.services, &settings.host.service_programs)?;
     let agent = Program {
+        host: Host::new(&settings.host, is_own_host, services.clone()),
+        services,
         settings,
         way,
         ids: Ids::system(),
         tokens,
         session: Session::default(),
-        work: Work::start(home, commands)?,
+        work,
     };
     // Both end when told to; what reports has no failure that ends the agent.
     let (ended, ()) = tokio::join!(live(agent, stop), reporting);
@@ -86,10 +95,11 @@ async fn live(mut agent: Program, stop: CancellationToken) -> Result<()> {
         let began = Instant::now();
         match agent.connected(&stop).await {
             Ok(()) => {
-                agent.work.stop().await;
+                agent.end().await;
                 return Ok(());
             }
             Err(status) if is_final(&status) => {
+                agent.end().await;
                 stop.cancel();
                 return Err(status).context("this host is not in the fleet any more; enroll it again");
             }
@@ -106,7 +116,7 @@ async fn live(mut agent: Program, stop: CancellationToken) -> Result<()> {
         tokio::select! {
             () = sleep(pause) => {}
             () = stop.cancelled() => {
-                agent.work.stop().await;
+                agent.end().await;
                 return Ok(());
             }
         }
@@ -133,6 +143,10 @@ struct Program {
     session: Session,
     /// What it was handed, over lost connections.
     work: Work,
+    /// What it is asked about its host.
+    host: Host,
+    /// What it keeps running there.
+    services: Services,
 }
 
 /// What the program remembers over lost connections.
@@ -153,6 +167,7 @@ impl Program {
         };
         tracing::info!(agent = %self.settings.name, "connected");
         let (say, said) = mpsc::channel(SAID);
+        self.host.connected(say.clone());
         self.work.connected(say);
         self.follow(attached, said, beat, stop).await
     }
@@ -162,7 +177,7 @@ impl Program {
         let open = AgentOpen {
             name: self.settings.name.clone(),
             session: self.session.secret.clone(),
-            facts: Some(facts::read(self.work.capabilities())),
+            facts: Some(facts::read(self.capabilities())),
         };
         let mut attached = self.way.attach(&token, self.frame(Action::Open(open))).await?;
         let first = within(attached.hear()).await?;
@@ -209,6 +224,10 @@ impl Program {
                             self.work.order(order);
                             continue;
                         }
+                        Some(Event::HostQuestion(question)) => {
+                            self.host.ask(question);
+                            continue;
+                        }
                         Some(Event::Opened(_)) | None => continue,
                     }
                 }
@@ -226,7 +245,7 @@ impl Program {
                     })
                 }
                 () = stop.cancelled() => {
-                    self.work.stop().await;
+                    self.end().await;
                     attached.say(self.frame(Action::Goodbye(Goodbye {}))).await?;
                     attached.hush();
                     // Until the mesh has read it.
@@ -236,6 +255,19 @@ impl Program {
             };
             attached.say(self.frame(action)).await?;
         }
+    }
+
+    /// Nothing that it has begun is left running.
+    async fn end(&self) {
+        tokio::join!(self.work.stop(), self.services.stop());
+    }
+
+    /// What it can do: what can be asked of its host is always told, scripts as far as there is room.
+    fn capabilities(&self) -> Vec<String> {
+        let mut all = self.host.capabilities();
+        all.extend(self.work.capabilities());
+        all.truncate(CAPABILITIES);
+        all
     }
 
     fn frame(&self, action: Action) -> AttachAgentRequest {

@@ -8,8 +8,7 @@ use weft_kit::{
     order::{SortKey, parse_order},
 };
 use weft_proto::weft::agent::v1::{Agent, AgentKind, AgentState};
-
-use super::time;
+use weft_store::Timestamp;
 
 /// Fields of an agent.
 pub(crate) static AGENT: Schema = Schema {
@@ -53,7 +52,7 @@ impl Record for AgentRecord<'_> {
         let agent = self.0;
         let host = agent.host.as_ref();
         let instant = |time: Option<&prost_types::Timestamp>, test: &mut dyn FnMut(Found<'_>) -> bool| {
-            time.is_some_and(|time| test(Found::Number(time::micros(time) as f64)))
+            time.is_some_and(|time| test(Found::Number(Timestamp::from(time).as_micros() as f64)))
         };
         match AGENT.fields[field].0 {
             "name" => test(Found::Text(&agent.name)),
@@ -121,7 +120,8 @@ pub(crate) struct Place(Vec<(String, bool)>);
 impl Place {
     pub(crate) fn of(agent: &Agent, order: &[SortKey<Field>]) -> Self {
         let instant = |time: Option<&prost_types::Timestamp>| {
-            let micros = i128::from(time.map_or(i64::MIN, time::micros)) - i128::from(i64::MIN);
+            let micros = i128::from(time.map_or(i64::MIN, |time| Timestamp::from(time).as_micros()))
+                - i128::from(i64::MIN);
             format!("{micros:020}")
         };
         let plain = |text: &str| text.replace(char::is_control, " ");

@@ -5,4 +5,3 @@ pub(crate) mod list;
 pub(crate) mod name;
 pub(crate) mod proof;
 pub(crate) mod record;
-pub(crate) mod time;

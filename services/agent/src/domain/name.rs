@@ -15,6 +15,18 @@ pub(crate) fn token(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix("projects/")?.split_once("/enrollmentTokens/")
 }
 
+/// The agent's name in that of a service of its host.
+pub(crate) fn agent_of(service: &str) -> String {
+    service.split_once("/services/").map_or(service, |(agent, _)| agent).to_owned()
+}
+
+/// Whether it has the form of a service's name.
+pub(crate) fn is_service(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('/').collect();
+    matches!(parts[..], ["projects", _, "agents", _, "services", _])
+        && parts.iter().all(|part| !part.is_empty())
+}
+
 /// The name of an agent.
 pub(crate) fn of_agent(project: &str, id: &str) -> String {
     format!("projects/{project}/agents/{id}")

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use weft_kit::span;
 use weft_proto::weft::agent::v1::{Agent, AgentFacts, AgentState};
 use weft_store::Timestamp;
-
-use super::time;
 
 /// What the store keeps of an agent in the service's own encoding: its message, and what no client sees.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -78,7 +77,7 @@ impl Record {
         if agent.state() != state || agent.state_reason != reason {
             agent.set_state(state);
             reason.clone_into(&mut agent.state_reason);
-            agent.state_time = Some(time::proto(now));
+            agent.state_time = Some(now.into());
         }
         self.offline_reason = offline_reason;
     }
@@ -86,9 +85,10 @@ impl Record {
 
 /// The state and its reason.
 fn derive<'a>(agent: &Agent, offline_reason: &'a str, clock_tolerance: Duration) -> (AgentState, &'a str) {
-    let clock_is_off = agent.clock_offset_duration.as_ref().is_some_and(|offset| {
-        u128::from(time::span_micros(offset).unsigned_abs()) > clock_tolerance.as_micros()
-    });
+    let clock_is_off = agent
+        .clock_offset_duration
+        .as_ref()
+        .is_some_and(|offset| u128::from(span::micros(offset).unsigned_abs()) > clock_tolerance.as_micros());
     if agent.maintenance.is_some() {
         (AgentState::Maintenance, "MAINTENANCE")
     } else if agent.session.is_none() {
@@ -127,13 +127,13 @@ mod tests {
         record.settle(tolerance, at(2));
         assert_eq!(state(&record), (AgentState::Online, "CONNECTED"));
         record.settle(tolerance, at(3));
-        assert_eq!(record.agent().state_time, Some(time::proto(at(2))), "nothing has changed since");
+        assert_eq!(record.agent().state_time, Some(at(2).into()), "nothing has changed since");
 
         record.agent_mut().problems = vec!["disk full".into()];
         record.settle(tolerance, at(4));
         assert_eq!(state(&record), (AgentState::Degraded, "PROBLEMS_REPORTED"));
         for (seconds, off) in [(60, false), (61, true), (-60, false), (-61, true)] {
-            record.agent_mut().clock_offset_duration = Some(time::span(seconds * 1_000_000));
+            record.agent_mut().clock_offset_duration = Some(span::of_micros(seconds * 1_000_000));
             record.settle(tolerance, at(5));
             assert_eq!(record.agent().state_reason == "CLOCK_OFF", off, "{seconds}");
         }

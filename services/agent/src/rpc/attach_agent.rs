@@ -6,16 +6,16 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
-use weft_kit::{Call, Caller, Messages, auth};
+use weft_kit::{Call, Caller, Messages, auth, span};
 use weft_proto::weft::agent::v1::{
     AgentFacts, AgentOpen, AgentOpened, AgentSession, AttachAgentRequest, AttachAgentResponse, Heartbeat,
     HeartbeatAnswer, attach_agent_request::Action, attach_agent_response::Event,
 };
+use weft_store::Timestamp;
 
 use super::key_conflict;
 use crate::{
     Error,
-    domain::time,
     fleet::Entry,
     notices::Notice,
     sessions::{OUTGOING, Outgoing, Session},
@@ -72,7 +72,7 @@ fn seat(state: &State, caller: &Caller, open: &AgentOpen) -> AgentSession {
     let facts = open.facts.clone().unwrap_or_default();
     let host = facts.host.unwrap_or_default();
     AgentSession {
-        start_time: Some(time::proto(state.now())),
+        start_time: Some(state.now().into()),
         address: caller.address.map(|address| address.to_string()).unwrap_or_default(),
         hostname: host.hostname,
         boot_id: host.boot_id,
@@ -90,7 +90,7 @@ async fn attach(
     outgoing: &Outgoing,
 ) -> Result<(Arc<Session>, u64), Error> {
     let _one_at_a_time = state.attaching(entry.uid).lock().await;
-    let interval = Some(time::duration(state.options.heartbeat_interval));
+    let interval = Some(span::of(state.options.heartbeat_interval));
     let shown = (!open.session.is_empty()).then(|| auth::digest(&open.session));
     if let Some(session) = state.sessions.get(entry.uid)
         && shown == Some(session.digest)
@@ -249,6 +249,7 @@ impl Line {
                 Some(Action::Work(report)) => {
                     self.state.work.report(self.session.agent, &self.session.name, report).await;
                 }
+                Some(Action::HostAnswer(answer)) => self.session.answer(answer),
                 Some(Action::Goodbye(_)) => return Ok("STOPPED"),
             }
         }
@@ -258,10 +259,10 @@ impl Line {
     async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), Error> {
         let state = &self.state;
         let round_trip =
-            heartbeat.round_trip_duration.as_ref().map(time::span_micros).filter(|micros| *micros >= 0);
+            heartbeat.round_trip_duration.as_ref().map(span::micros).filter(|micros| *micros >= 0);
         let offset = heartbeat.send_time.as_ref().map(|sent| {
             let arrived = state.now().as_micros() - round_trip.unwrap_or(0) / 2;
-            time::micros(sent).saturating_sub(arrived)
+            Timestamp::from(sent).as_micros().saturating_sub(arrived)
         });
         self.session.note(round_trip, offset);
         self.session.say(Event::HeartbeatAnswer(HeartbeatAnswer {}));
@@ -274,7 +275,7 @@ impl Line {
                 agent.problems.clone_from(&heartbeat.problems);
                 // How far it is off changes with every heartbeat; whether it is too far does not.
                 if is_off != agent.clock_offset_duration.is_some() {
-                    agent.clock_offset_duration = offset.filter(|_| is_off).map(time::span);
+                    agent.clock_offset_duration = offset.filter(|_| is_off).map(span::of_micros);
                 }
             }
             Ok(())

@@ -4,14 +4,10 @@ use std::time::Duration;
 
 use weft_kit::{Call, auth};
 use weft_proto::weft::agent::v1::{CreateEnrollmentTokenRequest, EnrollmentToken};
-use weft_store::{EnrollmentTokenRow, NewEnrollmentToken, StoreError, Written};
+use weft_store::{EnrollmentTokenRow, NewEnrollmentToken, StoreError, Timestamp, Written, once};
 
-use super::{once, token_message};
-use crate::{
-    Error,
-    domain::{name, time},
-    state::State,
-};
+use super::token_message;
+use crate::{Error, domain::name, state::State};
 
 /// How long a token is good if nobody says.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -24,7 +20,7 @@ pub(crate) async fn handle(
 ) -> Result<EnrollmentToken, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
-    let once = once::once(&caller, "CreateEnrollmentToken", &request_id, &request);
+    let once = once::request(&caller.name, "CreateEnrollmentToken", &request_id, &request);
     if let Some(once) = &once
         && let Some(answer) = state.store.recall(once).await.map_err(reused)?
     {
@@ -33,7 +29,7 @@ pub(crate) async fn handle(
 
     let token = request.enrollment_token.take().unwrap_or_default();
     let now = state.now();
-    let expires = token.expire_time.as_ref().map_or_else(|| now.after(LIFETIME), time::store);
+    let expires = token.expire_time.as_ref().map_or_else(|| now.after(LIFETIME), Timestamp::from);
     if expires <= now || expires > now.after(LONGEST) {
         return Err(Error::field("enrollment_token.expire_time", "must lie in the future, a year at most"));
     }

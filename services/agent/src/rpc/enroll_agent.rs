@@ -7,7 +7,7 @@ use weft_store::{EnrollmentTokenRow, NewAgent, StoreError};
 
 use crate::{
     Error,
-    domain::{name, proof, record::Record, time},
+    domain::{name, proof, record::Record},
     state::State,
 };
 
@@ -69,8 +69,8 @@ fn new_agent(
         kind: AgentKind::Host.into(),
         key_id: auth::thumbprint(&public_key),
         enrollment_token: name::of_token(&token.project, &token.id),
-        create_time: Some(time::proto(now)),
-        update_time: Some(time::proto(now)),
+        create_time: Some(now.into()),
+        update_time: Some(now.into()),
         ..Agent::default()
     };
     let mut record = Record::new(agent, now);

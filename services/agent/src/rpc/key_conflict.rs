@@ -3,7 +3,7 @@
 use weft_kit::Call;
 use weft_proto::weft::agent::v1::{Agent, AgentSession, ClearKeyConflictRequest, KeyConflict};
 
-use crate::{Error, domain::time, fleet::Entry, state::State};
+use crate::{Error, fleet::Entry, state::State};
 
 pub(crate) async fn clear(state: &State, call: Call<ClearKeyConflictRequest>) -> Result<Agent, Error> {
     let changed = state.change(&call.message.name, None, |record| {
@@ -17,7 +17,7 @@ pub(crate) async fn clear(state: &State, call: Call<ClearKeyConflictRequest>) ->
 pub(super) async fn note(state: &State, entry: &Entry, refused: &AgentSession) -> Result<(), Error> {
     let name = entry.name();
     tracing::warn!(agent = %name, address = %refused.address, hostname = %refused.hostname, "an agent's key is used twice");
-    let now = time::proto(state.now());
+    let now = state.now().into();
     let changed = state.change(&name, Some(entry.uid), |record| {
         let agent = record.agent_mut();
         let held = agent.session.clone();

@@ -3,11 +3,11 @@
 use weft_kit::Call;
 use weft_proto::weft::agent::v1::{Agent, EndMaintenanceRequest, Maintenance, StartMaintenanceRequest};
 
-use crate::{Error, domain::time, state::State};
+use crate::{Error, state::State};
 
 pub(crate) async fn start(state: &State, call: Call<StartMaintenanceRequest>) -> Result<Agent, Error> {
     let request = call.message;
-    let (now, creator) = (time::proto(state.now()), call.caller.name.to_string());
+    let (now, creator) = (state.now().into(), call.caller.name.to_string());
     let changed = state.change(&request.name, None, |record| {
         let maintenance = record.agent_mut().maintenance.get_or_insert_with(|| Maintenance {
             creator: creator.clone(),

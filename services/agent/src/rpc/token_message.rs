@@ -3,7 +3,7 @@
 use weft_proto::weft::agent::v1::EnrollmentToken;
 use weft_store::EnrollmentTokenRow;
 
-use crate::domain::{name, time};
+use crate::domain::name;
 
 /// What every enrolment token begins with, so that leaked ones can be found by scanners.
 pub(super) const PREFIX: &str = "weft_enroll_";
@@ -16,10 +16,10 @@ pub(super) fn of(row: &EnrollmentTokenRow) -> EnrollmentToken {
         display_name: row.display_name.clone(),
         max_uses: row.max_uses,
         use_count: row.use_count,
-        expire_time: Some(time::proto(row.expires)),
+        expire_time: Some(row.expires.into()),
         labels: row.labels.clone().into_iter().collect(),
-        revoke_time: row.revoked.map(time::proto),
-        create_time: Some(time::proto(row.created)),
+        revoke_time: row.revoked.map(Into::into),
+        create_time: Some(row.created.into()),
         creator: row.creator.clone(),
         secret: String::new(),
     }

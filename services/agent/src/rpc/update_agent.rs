@@ -3,7 +3,7 @@
 use weft_kit::Call;
 use weft_proto::weft::agent::v1::{Agent, UpdateAgentRequest};
 
-use crate::{Error, domain::time, state::State};
+use crate::{Error, state::State};
 
 pub(crate) async fn handle(state: &State, call: Call<UpdateAgentRequest>) -> Result<Agent, Error> {
     let request = call.message;
@@ -20,7 +20,7 @@ pub(crate) async fn handle(state: &State, call: Call<UpdateAgentRequest>) -> Res
     if fields == (false, false) {
         fields = (!wanted.display_name.is_empty(), !wanted.labels.is_empty());
     }
-    let now = time::proto(state.now());
+    let now = state.now().into();
     let changed = state.change(&wanted.name, None, |record| {
         if !wanted.etag.is_empty() && wanted.etag != record.version.to_string() {
             return Err(Error::EtagMismatch(wanted.name.clone()));

@@ -2,6 +2,7 @@
 
 mod attaching;
 mod copied;
+mod hosts;
 mod joining;
 mod processes;
 mod watching;

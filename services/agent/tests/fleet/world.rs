@@ -23,7 +23,7 @@ use weft_proto::weft::agent::v1::{
     Agent, AgentFacts, AgentOpen, AttachAgentRequest, AttachAgentResponse, CreateEnrollmentTokenRequest,
     EnrollAgentRequest, EnrollmentToken, GetAgentChallengeRequest, GetAgentRequest, HostFacts,
     IssueAgentTokenRequest, agent_service_client::AgentServiceClient, attach_agent_request::Action,
-    attach_agent_response::Event,
+    attach_agent_response::Event, host_service_client::HostServiceClient,
 };
 use weft_store::Stores;
 
@@ -42,6 +42,7 @@ pub(crate) struct World {
 /// A process over them.
 pub(crate) struct Process {
     pub(crate) client: AgentServiceClient<Peer>,
+    pub(crate) hosts: HostServiceClient<Peer>,
     pub(crate) life: Lifecycle,
     admin: String,
 }
@@ -89,6 +90,7 @@ impl World {
         let pipeline = |routes| Peer::new(Pipeline::new(routes, weft_proto::methods(), guards.clone()));
         let deps = weft_identity::Deps {
             store: self.stores.identity.clone(),
+            secrets: self.stores.secret.clone(),
             mesh_secret: MESH,
             clock: self.clock.clone(),
             ids: ids.clone(),
@@ -108,8 +110,14 @@ impl World {
             lifecycle: life.clone(),
         };
         let agent = AgentService::open(options, deps).await.expect("it opens");
-        let peer = pipeline(Routes::new(agent.into_server()));
-        Process { client: AgentServiceClient::new(peer), life, admin: self.admin.clone() }
+        let hosts = agent.hosts().into_server();
+        let peer = pipeline(Routes::new(agent.into_server()).add_service(hosts));
+        Process {
+            client: AgentServiceClient::new(peer.clone()),
+            hosts: HostServiceClient::new(peer),
+            life,
+            admin: self.admin.clone(),
+        }
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::agent::files;
 
 /// Lines after which the file is written anew, with what still counts.
 const LONGEST: usize = 4_096;
@@ -57,15 +58,7 @@ impl Journal {
     /// Opens it. A line that was being written when the program died counts as not written. `None` if another
     /// program has it.
     pub(super) fn open(folder: &Path) -> Result<Option<Self>> {
-        let lock_path = folder.join("commands.lock");
-        let lock = options().open(&lock_path).with_context(|| lock_path.display().to_string())?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(fs::TryLockError::Error(error)) => {
-                return Err(error).with_context(|| lock_path.display().to_string());
-            }
-        }
+        let Some(lock) = files::lock(folder, "commands.lock")? else { return Ok(None) };
         let path = folder.join("commands.journal");
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -122,28 +115,15 @@ impl Drop for Journal {
     }
 }
 
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true).mode(0o600);
-    options
-}
-
 /// The file with nothing but what counts, ready to be written on.
 fn rewritten(path: &Path, kept: &BTreeMap<String, Kept>) -> io::Result<File> {
-    let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&fresh)?;
     let mut lines = Vec::new();
     for (id, kept) in kept {
         serde_json::to_writer(&mut lines, &Line { id: id.clone(), kept: Some(kept.clone()) })?;
         lines.push(b'\n');
     }
-    file.write_all(&lines)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
-    options().open(path)
+    files::replace(path, &lines)?;
+    files::private().append(true).open(path)
 }
 
 #[cfg(test)]
@@ -169,7 +149,8 @@ mod tests {
         journal.write(&[line("a", None), line("b", Some(end.clone()))]).expect("room");
         journal.write(&[line("c", None), ("a".into(), None)]).expect("room");
         assert!(Journal::open(folder.path()).expect("it opens").is_none(), "two programs have it");
-        let mut torn = options().open(folder.path().join("commands.journal")).expect("it is there");
+        let mut torn =
+            files::private().append(true).open(folder.path().join("commands.journal")).expect("it is there");
         torn.write_all(b"{\"id\":\"d\",\"kept\":{\"att").expect("room");
         drop(journal);
 

@@ -8,9 +8,9 @@ use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal,
 /// Becomes a program, within limits.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Launch {
-    /// How much address space it may have, in bytes.
+    /// How much address space it may have, in bytes; any if not given.
     #[arg(long)]
-    memory_bytes: u64,
+    memory_bytes: Option<u64>,
     /// The program.
     program: PathBuf,
     /// Its arguments.
@@ -28,7 +28,9 @@ impl Launch {
         script.args(&self.arguments);
         // From here on there may be no more memory for this program itself.
         let limit = |most| Rlimit { current: Some(most), maximum: Some(most) };
-        setrlimit(Resource::As, limit(self.memory_bytes)).context("the limit of memory cannot be set")?;
+        if let Some(most) = self.memory_bytes {
+            setrlimit(Resource::As, limit(most)).context("the limit of memory cannot be set")?;
+        }
         setrlimit(Resource::Core, limit(0)).context("the limit of core files cannot be set")?;
         // Where the agent is killed nothing of it goes on; its next life looks again.
         set_parent_process_death_signal(Some(Signal::KILL)).context("cannot be tied to its parent")?;

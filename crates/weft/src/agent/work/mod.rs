@@ -16,7 +16,7 @@ mod journal;
 pub(crate) mod launch;
 mod script;
 pub(crate) mod settings;
-mod tree;
+pub(super) mod tree;
 
 use std::{sync::Arc, time::Duration};
 

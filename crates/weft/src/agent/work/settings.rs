@@ -4,9 +4,6 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// Capabilities that an agent tells of at most.
-const CAPABILITIES: usize = 64;
-
 /// The `[commands]` of `agent.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -82,7 +79,6 @@ impl CommandSettings {
         let scripts = self.scripts.keys().map(|name| format!("script:{name}"));
         let with_scripts = (!self.scripts.is_empty()).then(|| "run-script".to_owned());
         let simple = ["echo", "noop"].map(str::to_owned).into_iter();
-        let all = simple.chain(with_scripts).chain(scripts).filter(|name| name.len() <= 64);
-        all.take(CAPABILITIES).collect()
+        simple.chain(with_scripts).chain(scripts).filter(|name| name.len() <= 64).collect()
     }
 }

@@ -8,7 +8,7 @@ use std::{fs, time::Duration};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// The variable that says whose work a process is.
-pub(super) const MARK: &str = "WEFT_WORK";
+pub(in crate::agent) const MARK: &str = "WEFT_WORK";
 /// How long processes may take to end by themselves when they are asked to.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often those that are left are looked for.
@@ -54,12 +54,12 @@ pub(super) fn end_leftovers(home: &str) {
         std::thread::sleep(BETWEEN);
     }
     if looks > 0 {
-        tracing::warn!("processes of commands that an earlier life has begun were ended");
+        tracing::warn!("processes that an earlier life has begun were ended");
     }
 }
 
 /// Asks a group and all that are marked to end. They have a moment in which to do so.
-pub(super) async fn ask(group: Option<Pid>, mark: &str) {
+pub(in crate::agent) async fn ask(group: Option<Pid>, mark: &str) {
     if let Some(group) = group {
         // It may have ended.
         let _ = kill_process_group(group, Signal::TERM);
@@ -74,7 +74,7 @@ pub(super) const fn grace() -> Duration {
 }
 
 /// Ends a group and all that are marked, and comes back when none is left.
-pub(super) async fn end(group: Option<Pid>, mark: &str) {
+pub(in crate::agent) async fn end(group: Option<Pid>, mark: &str) {
     if let Some(group) = group {
         // It may have ended.
         let _ = kill_process_group(group, Signal::KILL);
@@ -87,5 +87,5 @@ pub(super) async fn end(group: Option<Pid>, mark: &str) {
         }
         tokio::time::sleep(BETWEEN).await;
     }
-    tracing::error!("processes of a command cannot be ended");
+    tracing::error!("processes of a command or a service cannot be ended");
 }
