@@ -67,6 +67,29 @@ impl Agents {
         agents.iter().map(queue).collect()
     }
 
+    /// Those of the named agents that are still in the fleet, with their queues, in that order.
+    pub(crate) async fn there(
+        &self,
+        parent: &str,
+        agents: &[String],
+    ) -> Result<Vec<(String, String)>, Error> {
+        if agents.len() > ASKED_ONE_BY_ONE {
+            let all: BTreeMap<String, String> =
+                self.list(parent, "", usize::MAX).await?.into_iter().collect();
+            let there = |agent: &String| Some((agent.clone(), all.get(agent)?.clone()));
+            return Ok(agents.iter().filter_map(there).collect());
+        }
+        let mut there = Vec::with_capacity(agents.len());
+        for agent in agents {
+            match self.look(agent).await {
+                Ok(queue) => there.push((agent.clone(), queue)),
+                Err(Error::AgentNotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(there)
+    }
+
     /// The queues of agents that match.
     pub(crate) async fn matching(&self, parent: &str, filter: &str) -> Result<Vec<(String, String)>, Error> {
         let found = self.list(parent, filter, MAX_BATCH_JOBS).await?;
@@ -83,9 +106,14 @@ impl Agents {
     }
 
     async fn ask(&self, agent: &str) -> Result<String, Error> {
-        if let Some(queue) = self.remembered(agent) {
-            return Ok(queue);
+        match self.remembered(agent) {
+            Some(queue) => Ok(queue),
+            None => self.look(agent).await,
         }
+    }
+
+    /// As it is now, whatever is remembered.
+    async fn look(&self, agent: &str) -> Result<String, Error> {
         let request = GetAgentRequest { name: agent.to_owned() };
         match self.client.clone().get_agent(request).await {
             Ok(found) => {

@@ -52,6 +52,27 @@ pub enum Error {
     /// The type ships with the mesh.
     #[error("{0} ships with the mesh, and cannot be changed")]
     BuiltIn(String),
+    /// Nobody is asked whether the command may start.
+    #[error("a command of this type waits for nobody")]
+    ApprovalNotRequired,
+    /// Whoever created a command cannot let it start.
+    #[error("the command is your own: a second person decides")]
+    OwnCommand,
+    /// Somebody has decided otherwise, or before.
+    #[error("{decider} has decided already")]
+    AlreadyDecided {
+        /// Who.
+        decider: String,
+    },
+    /// The command has ended before anybody had decided.
+    #[error("{0} has ended")]
+    CommandEnded(String),
+    /// The command goes on.
+    #[error("{0} has not ended")]
+    CommandNotEnded(String),
+    /// All targets ended well, or their agents are not there any more.
+    #[error("no target of {0} failed whose agent is still in the fleet")]
+    NothingToRetry(String),
     /// One of the agents that are named is not there.
     #[error("there is no agent {0}")]
     AgentNotFound(String),
@@ -120,6 +141,14 @@ impl From<JobsError> for Error {
 }
 
 impl Error {
+    /// That a request id was used for another request, in the client's words.
+    pub(crate) fn reused(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { .. } => Self::RequestIdReused,
+            error => error.into(),
+        }
+    }
+
     /// A field that is wrong and what would be right.
     pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
         Self::BadField { field, problem: problem.into() }
@@ -153,6 +182,20 @@ impl From<Error> for Status {
             }
             Error::BuiltIn(name) => {
                 Problem::failed_precondition("COMMAND_TYPE_BUILT_IN", message).with("name", name)
+            }
+            Error::ApprovalNotRequired => Problem::failed_precondition("APPROVAL_NOT_REQUIRED", message),
+            Error::OwnCommand => Problem::permission_denied("OWN_COMMAND", message),
+            Error::AlreadyDecided { decider } => {
+                Problem::failed_precondition("ALREADY_DECIDED", message).with("decider", decider)
+            }
+            Error::CommandEnded(name) => {
+                Problem::failed_precondition("COMMAND_ENDED", message).with("name", name)
+            }
+            Error::CommandNotEnded(name) => {
+                Problem::failed_precondition("COMMAND_NOT_ENDED", message).with("name", name)
+            }
+            Error::NothingToRetry(name) => {
+                Problem::failed_precondition("NOTHING_TO_RETRY", message).with("name", name)
             }
             Error::AgentNotFound(name) => Problem::not_found("AGENT_NOT_FOUND", message).with("name", name),
             Error::NoAgents => Problem::failed_precondition("NO_AGENTS", message),

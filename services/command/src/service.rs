@@ -6,11 +6,12 @@ use futures::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 use weft_kit::Call;
 use weft_proto::weft::command::v1::{
-    AttachWorkersRequest, AttachWorkersResponse, CancelCommandRequest, Command, CommandStatistics,
-    CommandType, CreateCommandRequest, CreateCommandTypeRequest, DeleteCommandTypeRequest, GetCommandRequest,
-    GetCommandTypeRequest, GetStatisticsRequest, GetTargetRequest, ListCommandTypesRequest,
-    ListCommandTypesResponse, ListCommandsRequest, ListCommandsResponse, ListTargetsRequest,
-    ListTargetsResponse, StreamOutputRequest, StreamOutputResponse, Target, UpdateCommandTypeRequest,
+    ApproveCommandRequest, AttachWorkersRequest, AttachWorkersResponse, CancelCommandRequest,
+    CancelTargetRequest, Command, CommandStatistics, CommandType, CreateCommandRequest,
+    CreateCommandTypeRequest, DeleteCommandTypeRequest, GetCommandRequest, GetCommandTypeRequest,
+    GetStatisticsRequest, GetTargetRequest, ListCommandTypesRequest, ListCommandTypesResponse,
+    ListCommandsRequest, ListCommandsResponse, ListTargetsRequest, ListTargetsResponse, RejectCommandRequest,
+    RetryCommandRequest, StreamOutputRequest, StreamOutputResponse, Target, UpdateCommandTypeRequest,
     WatchCommandRequest, WatchCommandResponse,
     command_service_server::{CommandService as CommandServiceTrait, CommandServiceServer},
     worker_service_server::{WorkerService as WorkerServiceTrait, WorkerServiceServer},
@@ -110,6 +111,27 @@ impl CommandServiceTrait for CommandService {
         Ok(Response::new(rpc::cancel_command::handle(&self.0, Call::open(request)?).await?))
     }
 
+    async fn approve_command(
+        &self,
+        request: Request<ApproveCommandRequest>,
+    ) -> Result<Response<Command>, Status> {
+        Ok(Response::new(rpc::decide_command::approve(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn reject_command(
+        &self,
+        request: Request<RejectCommandRequest>,
+    ) -> Result<Response<Command>, Status> {
+        Ok(Response::new(rpc::decide_command::reject(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn retry_command(
+        &self,
+        request: Request<RetryCommandRequest>,
+    ) -> Result<Response<Command>, Status> {
+        Ok(Response::new(rpc::retry_command::handle(&self.0, Call::open(request)?).await?))
+    }
+
     async fn watch_command(
         &self,
         request: Request<WatchCommandRequest>,
@@ -120,6 +142,10 @@ impl CommandServiceTrait for CommandService {
 
     async fn get_target(&self, request: Request<GetTargetRequest>) -> Result<Response<Target>, Status> {
         Ok(Response::new(rpc::get_target::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn cancel_target(&self, request: Request<CancelTargetRequest>) -> Result<Response<Target>, Status> {
+        Ok(Response::new(rpc::cancel_target::handle(&self.0, Call::open(request)?).await?))
     }
 
     async fn list_targets(

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 use weft_jobs::Jobs;
-use weft_kit::{Clock, Ids, Lifecycle, Peer};
+use weft_kit::{
+    Clock, Ids, Lifecycle, Peer,
+    seal::{Code, Seal},
+};
 use weft_store::{CommandStore, JobStore, Timestamp};
 
-use crate::{
-    Options,
-    agents::Agents,
-    domain::{schema::Schema, seal::Seal},
-    types::Types,
-};
+use crate::{Options, agents::Agents, domain::schema::Schema, types::Types};
 
 /// Result schemas of so many commands are kept compiled.
 const RESULT_SCHEMAS: usize = 20_000;
@@ -54,6 +52,8 @@ pub(crate) struct State {
     pub(crate) types: Types,
     pub(crate) agents: Agents,
     pub(crate) seal: Seal,
+    /// Digests of requests that may have secrets in them.
+    pub(crate) requests: Code,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) lifecycle: Lifecycle,
@@ -75,7 +75,8 @@ impl State {
             jobs: Jobs::start(SHARD, options.jobs.clone(), jobs),
             types: Types::new(Arc::clone(&deps.store), options.remembered),
             agents: Agents::new(deps.agents, options.remembered),
-            seal: Seal::new(&deps.mesh_secret),
+            seal: Seal::new(&deps.mesh_secret, "weft command arguments v1"),
+            requests: Code::new(&deps.mesh_secret, "weft command requests v1"),
             options,
             store: deps.store,
             clock: deps.clock,

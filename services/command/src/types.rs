@@ -10,7 +10,7 @@ use weft_store::{CommandStore, CommandTypeRow, StoreError};
 
 use crate::{
     Error,
-    domain::{built_in, name, schema::Schema, time},
+    domain::{built_in, name, schema::Schema},
 };
 
 /// How many types are remembered.
@@ -114,8 +114,8 @@ pub(crate) fn read(row: &CommandTypeRow) -> Result<CommandType, Error> {
     Ok(CommandType {
         name: name::of_type(&row.project, &row.id),
         uid: row.uid.to_string(),
-        create_time: Some(time::proto(row.created)),
-        update_time: Some(time::proto(row.updated)),
+        create_time: Some(row.created.into()),
+        update_time: Some(row.updated.into()),
         etag: row.version.to_string(),
         ..settings
     })

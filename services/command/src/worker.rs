@@ -11,7 +11,7 @@ use weft_jobs::{
     Assignment, Attach, Connection, JobKey, JobsError, Outcome, Report, Stop, WorkerEvent, WorkerMessage,
     Written,
 };
-use weft_kit::json;
+use weft_kit::{json, span};
 use weft_proto::weft::command::v1::{
     AttachWorkersResponse, CommandState, WorkAnnounce, WorkDisposition, WorkLease, WorkOrder, WorkOutput,
     WorkOutputs, WorkResult, WorkSettlement, WorkSettlements, WorkStart, WorkStarts, WorkStop, WorkStops,
@@ -21,7 +21,7 @@ use weft_proto::weft::command::v1::{
 
 use crate::{
     Error,
-    domain::{name, payload::Payload, schema::Schema, time},
+    domain::{name, payload::Payload, schema::Schema},
     state::State,
 };
 
@@ -270,18 +270,7 @@ impl Worker {
         let batch = job.key.batch;
         let payload = Payload::read(batch, job.payload)?;
         self.remember_schema(batch, &payload);
-        let corrupt = |reason: &str| weft_store::StoreError::Corrupt {
-            table: "job_batches",
-            column: "payload",
-            row: batch.to_string(),
-            reason: reason.into(),
-        };
-        let arguments = if payload.sealed {
-            self.state.seal.open(&payload.arguments).ok_or_else(|| corrupt("was sealed by another mesh"))?
-        } else {
-            payload.arguments
-        };
-        let arguments = Struct::decode(arguments).map_err(|error| corrupt(&error.to_string()))?;
+        let arguments = payload.arguments(batch, &self.state.seal)?;
         Ok(WorkStart {
             id: name::lease_id(job.key),
             fence: job.fence.cast_signed(),
@@ -290,7 +279,7 @@ impl Worker {
             command_type: payload.command_type,
             script: payload.script,
             arguments: Some(arguments),
-            timeout: Some(time::duration(Duration::from_micros(payload.timeout_micros))),
+            timeout: Some(span::of(Duration::from_micros(payload.timeout_micros))),
             fail_if_interrupted: payload.fail_if_interrupted,
         })
     }

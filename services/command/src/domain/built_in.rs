@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use weft_kit::json as structs;
+use weft_kit::span;
 use weft_proto::weft::command::v1::CommandType;
-
-use super::time;
 
 /// Id and content of each.
 pub(crate) fn all() -> Vec<(&'static str, CommandType)> {
@@ -91,7 +90,7 @@ fn built(name: &str, description: &str, arguments: Json, result: Json, timeout: 
         description: description.into(),
         arguments_schema: Some(structs::to_struct(arguments)),
         result_schema: Some(structs::to_struct(result)),
-        attempt_timeout: Some(time::duration(timeout)),
+        attempt_timeout: Some(span::of(timeout)),
         built_in: true,
         ..CommandType::default()
     }

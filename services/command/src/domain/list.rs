@@ -1,7 +1,9 @@
 //! What can commands be filtered by?
 
 use weft_kit::filter::{Found, Kind, Record, Schema};
-use weft_proto::weft::command::v1::{Command, CommandPriority, CommandState};
+use weft_proto::weft::command::v1::{
+    Command, CommandApproval, CommandApprovalState, CommandPriority, CommandState,
+};
 
 use super::{message, name};
 
@@ -22,6 +24,7 @@ pub(crate) static COMMAND: Schema = Schema {
         ("cancelled_count", Kind::Number),
         ("create_time", Kind::Time),
         ("end_time", Kind::Time),
+        ("approval", Kind::Name),
     ],
 };
 
@@ -34,6 +37,16 @@ pub(crate) fn state_word(state: CommandState) -> &'static str {
         CommandState::Completed => "completed",
         CommandState::Failed => "failed",
         CommandState::Cancelled => "cancelled",
+    }
+}
+
+/// The word for where an approval stands; none for a command that waits for nobody.
+fn approval_word(state: CommandApprovalState) -> Option<&'static str> {
+    match state {
+        CommandApprovalState::Unspecified => None,
+        CommandApprovalState::Waiting => Some("waiting"),
+        CommandApprovalState::Approved => Some("approved"),
+        CommandApprovalState::Rejected => Some("rejected"),
     }
 }
 
@@ -67,7 +80,11 @@ impl Record for CommandRecord<'_> {
             "failed_count" => test(Found::Number(f64::from(command.failed_count))),
             "cancelled_count" => test(Found::Number(f64::from(command.cancelled_count))),
             "create_time" => instant(command.create_time.as_ref(), test),
-            _ => instant(command.end_time.as_ref(), test),
+            "end_time" => instant(command.end_time.as_ref(), test),
+            _ => {
+                let state = command.approval.as_ref().map_or_else(Default::default, CommandApproval::state);
+                approval_word(state).is_some_and(|word| test(Found::Text(word)))
+            }
         }
     }
 

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use prost::Message;
 use prost_types::Struct;
 use weft_jobs::{BatchView, JobView, Progress, State};
-use weft_proto::weft::command::v1::{Command, CommandState, Target};
+use weft_proto::weft::command::v1::{Command, CommandApprovalState, CommandState, Target};
 use weft_store::{StoreError, Timestamp};
 
-use super::{name, payload, time};
+use super::{name, payload};
 
 /// The word of the contract for a state.
 pub(crate) fn state(state: State) -> CommandState {
@@ -25,8 +25,8 @@ pub(crate) fn command(view: &BatchView, progress: Option<&Progress>) -> Result<C
     let mut command = payload::read_note(view.id, view.note.clone())?;
     command.name = name::of_command(&view.project, &view.name);
     command.uid = view.uid.to_string();
-    command.create_time = Some(time::proto(view.created));
-    command.end_time = view.ended.map(time::proto);
+    command.create_time = Some(view.created.into());
+    command.end_time = view.ended.map(Into::into);
     let known =
         Progress { executing: 0, completed: view.completed, failed: view.failed, cancelled: view.cancelled };
     let progress = progress.filter(|_| view.ended.is_none()).copied().unwrap_or(known);
@@ -36,6 +36,13 @@ pub(crate) fn command(view: &BatchView, progress: Option<&Progress>) -> Result<C
         ended => ended,
     };
     command.set_state(state(stands));
+    if view.ended.is_some()
+        && let Some(approval) =
+            command.approval.as_mut().filter(|approval| approval.state() == CommandApprovalState::Waiting)
+    {
+        // Nobody has decided, and nobody will.
+        approval.set_state(CommandApprovalState::Unspecified);
+    }
     let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
     command.target_count = count(view.total);
     command.pending_count = count(view.total.saturating_sub(ended + progress.executing));
@@ -56,21 +63,25 @@ pub(crate) fn target(command: &BatchView, view: &JobView) -> Target {
         failure_count: i32::try_from(view.failures).unwrap_or(i32::MAX),
         delivery_count: i32::try_from(view.fence).unwrap_or(i32::MAX),
         stopping: view.stop.is_some() && view.state == State::Executing,
-        create_time: Some(time::proto(command.created)),
-        end_time: view.ended.map(time::proto),
+        create_time: Some(command.created.into()),
+        end_time: view.ended.map(Into::into),
         agent,
         ..Target::default()
     };
     target.set_state(state(view.state));
     match view.state {
-        State::Pending => target.due_time = Some(time::proto(view.at)),
-        _ if view.fence > 0 => target.start_time = Some(time::proto(view.at)),
+        State::Pending => target.due_time = Some(view.at.into()),
+        _ if view.fence > 0 => target.start_time = Some(view.at.into()),
         _ => {}
     }
     if let Some(end) = &view.end {
         target.reason.clone_from(&end.reason);
         target.message.clone_from(&end.message);
         target.result = result(&end.result);
+    }
+    if command.terms.held && view.state == State::Pending {
+        target.reason = "AWAITING_APPROVAL".into();
+        target.message = "a second person must approve the command".into();
     }
     target
 }
@@ -96,5 +107,5 @@ pub(crate) fn read_cursor(text: &str) -> Option<(i64, i64)> {
 
 /// An instant for a filter.
 pub(crate) fn micros(time: Option<&prost_types::Timestamp>) -> Option<i64> {
-    time.map(time::store).map(Timestamp::as_micros)
+    time.map(Timestamp::from).map(Timestamp::as_micros)
 }

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use prost::Message;
+use prost_types::Struct;
+use weft_kit::seal::Seal;
 use weft_proto::weft::command::v1::Command;
 use weft_store::StoreError;
 
@@ -30,7 +32,14 @@ pub(crate) struct Payload {
 impl Payload {
     /// As it was kept.
     pub(crate) fn read(batch: i64, bytes: Bytes) -> Result<Self, StoreError> {
-        Self::decode(bytes).map_err(|error| corrupt("payload", batch, &error))
+        Self::decode(bytes).map_err(|error| corrupt("payload", batch, error.to_string()))
+    }
+
+    /// The arguments, opened where they are sealed.
+    pub(crate) fn arguments(&self, batch: i64, seal: &Seal) -> Result<Struct, StoreError> {
+        let plain = if self.sealed { seal.open(&[], &self.arguments) } else { Some(self.arguments.clone()) };
+        let plain = plain.ok_or_else(|| corrupt("payload", batch, "was sealed by another mesh".into()))?;
+        Struct::decode(plain).map_err(|error| corrupt("payload", batch, error.to_string()))
     }
 }
 
@@ -41,9 +50,9 @@ pub(crate) fn note(command: &Command) -> Bytes {
 
 /// As it was kept.
 pub(crate) fn read_note(batch: i64, bytes: Bytes) -> Result<Command, StoreError> {
-    Command::decode(bytes).map_err(|error| corrupt("note", batch, &error))
+    Command::decode(bytes).map_err(|error| corrupt("note", batch, error.to_string()))
 }
 
-fn corrupt(column: &'static str, batch: i64, error: &prost::DecodeError) -> StoreError {
-    StoreError::Corrupt { table: "job_batches", column, row: batch.to_string(), reason: error.to_string() }
+fn corrupt(column: &'static str, batch: i64, reason: String) -> StoreError {
+    StoreError::Corrupt { table: "job_batches", column, row: batch.to_string(), reason }
 }

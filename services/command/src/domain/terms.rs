@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use weft_jobs::{Limit, Priority, Retry, Terms};
+use weft_kit::span;
 use weft_proto::weft::command::v1::{Command, CommandPriority, CommandType, RetryPolicy};
 use weft_store::Timestamp;
 
-use super::time;
 use crate::Error;
 
 /// How long an attempt may take if the type does not say.
@@ -20,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// How long an attempt of a type may take.
 pub(crate) fn timeout(command_type: &CommandType) -> Duration {
-    command_type.attempt_timeout.as_ref().and_then(time::span).unwrap_or(TIMEOUT)
+    command_type.attempt_timeout.as_ref().and_then(span::to_std).unwrap_or(TIMEOUT)
 }
 
 /// The terms of a command.
@@ -31,7 +31,7 @@ pub(crate) fn of(
     now: Timestamp,
 ) -> Result<Terms, Error> {
     let instant = |field, wanted: Option<&prost_types::Timestamp>| {
-        let Some(wanted) = wanted.map(time::store) else { return Ok(None) };
+        let Some(wanted) = wanted.map(Timestamp::from) else { return Ok(None) };
         if wanted > now.after(LONGEST_WAIT) {
             return Err(Error::field(field, "lies more than a year in the future"));
         }
@@ -44,7 +44,7 @@ pub(crate) fn of(
     }
     let ttl = match &command.ttl {
         None => ttl,
-        Some(wanted) => time::span(wanted)
+        Some(wanted) => span::to_std(wanted)
             .filter(|ttl| !ttl.is_zero() && *ttl <= LONGEST_WAIT)
             .ok_or_else(|| Error::field("command.ttl", "must be more than nothing, and a year at most"))?,
     };
@@ -58,7 +58,7 @@ pub(crate) fn of(
             CommandPriority::Low => Priority::Low,
             CommandPriority::Normal | CommandPriority::Unspecified => Priority::Normal,
         },
-        held: false,
+        held: command_type.requires_approval,
         not_before: not_before.map(Timestamp::as_micros),
         start_before: Some(not_before.unwrap_or(now).max(now).after(ttl).as_micros()),
         deadline: deadline.map(Timestamp::as_micros),
@@ -73,7 +73,7 @@ pub(crate) fn of(
 fn retry(policy: &RetryPolicy) -> Retry {
     let usual = Retry::default();
     let span = |wanted: Option<&prost_types::Duration>, usual| {
-        wanted.and_then(time::span).unwrap_or(usual).min(LONGEST_PAUSE)
+        wanted.and_then(span::to_std).unwrap_or(usual).min(LONGEST_PAUSE)
     };
     Retry {
         max_attempts: policy.max_attempts.max(1).cast_unsigned(),
@@ -86,10 +86,10 @@ fn retry(policy: &RetryPolicy) -> Retry {
 /// What is wrong with the durations of a type.
 pub(crate) fn check(command_type: &CommandType) -> Result<(), Error> {
     let is_span = |wanted: &Option<prost_types::Duration>, most: Duration| {
-        wanted.as_ref().is_none_or(|wanted| time::span(wanted).is_some_and(|span| span <= most))
+        wanted.as_ref().is_none_or(|wanted| span::to_std(wanted).is_some_and(|span| span <= most))
     };
     let is_zero = |wanted: &Option<prost_types::Duration>| {
-        wanted.as_ref().and_then(time::span).is_some_and(|span| span.is_zero())
+        wanted.as_ref().and_then(span::to_std).is_some_and(|span| span.is_zero())
     };
     if !is_span(&command_type.attempt_timeout, LONGEST_TIMEOUT) || is_zero(&command_type.attempt_timeout) {
         let problem = "must be more than nothing, and a week at most";

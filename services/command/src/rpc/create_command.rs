@@ -3,15 +3,15 @@
 use bytes::Bytes;
 use prost::Message;
 use prost_types::Struct;
-use weft_jobs::{JobsError, Submission};
+use weft_jobs::Submission;
 use weft_kit::{Call, json};
 use weft_proto::weft::command::v1::{Command, CreateCommandRequest};
 
-use super::find;
+use super::accept::{self, Request, accept};
 use crate::{
     Error,
     domain::{
-        message, name,
+        approval, name,
         payload::{self, Payload},
         terms,
     },
@@ -22,46 +22,18 @@ use crate::{
 /// Largest arguments, in bytes.
 const LARGEST_ARGUMENTS: usize = 256 << 10;
 /// Agents that are told in the command itself.
-const AGENTS_SHOWN: usize = 10;
-
-/// Which request it is, and its digest.
-type Request = (Bytes, [u8; 32]);
+pub(super) const AGENTS_SHOWN: usize = 10;
 
 pub(crate) async fn handle(state: &State, call: Call<CreateCommandRequest>) -> Result<Command, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
-    let once = (!request_id.is_empty() && !request.validate_only).then(|| {
-        let named = format!("{}\n{}\n{}", request.parent, caller.name, request_id.to_lowercase());
-        (Bytes::from(named), state.seal.digest(&request.encode_to_vec()))
-    });
-    let validate_only = request.validate_only;
+    if request.validate_only {
+        return Ok(plan(state, &caller.name, request, None).await?.shown);
+    }
+    let project = name::project(&request.parent);
+    let once = accept::request(state, project, &caller.name, &request_id, &request.encode_to_vec());
     let planned = plan(state, &caller.name, request, once.clone()).await;
-    match planned {
-        Ok(plan) if validate_only => Ok(plan.shown),
-        Ok(plan) => submit(state, plan.submission).await,
-        // A repeat does not fail because the first one has changed the world.
-        Err(error) => match repeated(state, once.as_ref()).await? {
-            Some(command) => Ok(command),
-            None => Err(error),
-        },
-    }
-}
-
-async fn repeated(state: &State, once: Option<&Request>) -> Result<Option<Command>, Error> {
-    let Some((request, digest)) = once else { return Ok(None) };
-    match state.jobs.of_request(request, digest).await? {
-        Some(batch) => Ok(Some(find::command(state, &batch).await?)),
-        None => Ok(None),
-    }
-}
-
-async fn submit(state: &State, new: Submission) -> Result<Command, Error> {
-    let full = new.name.as_deref().map(|id| name::of_command(&new.project, id));
-    let batch = match state.jobs.submit(new).await {
-        Err(JobsError::NameTaken) => return Err(Error::CommandExists(full.unwrap_or_default())),
-        accepted => accepted?,
-    };
-    Ok(message::command(&batch, None)?)
+    accept(state, once.as_ref(), planned.map(|plan| plan.submission)).await
 }
 
 /// A command that can be accepted.
@@ -80,9 +52,7 @@ async fn plan(
     let CreateCommandRequest { parent, command_id, command, .. } = request;
     let project = name::project(&parent).to_owned();
     let mut command = command.unwrap_or_default();
-    if looks_made_up(&command_id) {
-        return Err(Error::field("command_id", "looks like one that the server makes up"));
-    }
+    let name = accept::chosen(command_id)?;
     if name::command_type(&command.command_type).is_none_or(|(of, _)| of != project) {
         return Err(Error::field("command.command_type", "must be of the same project"));
     }
@@ -95,11 +65,12 @@ async fn plan(
     let terms = terms::of(&command, &command_type, state.options.ttl, state.now())?;
     let queues = queues(state, &parent, &mut command).await?;
     clear(&mut command);
+    command.approval = approval::asked(&command_type);
     command.creator = caller.to_owned();
     command.target_count = i32::try_from(queues.len()).unwrap_or(i32::MAX);
     let submission = Submission {
         project,
-        name: Some(command_id).filter(|id| !id.is_empty()),
+        name,
         uid: state.ids.uuid(),
         kind: kind.id.clone(),
         terms,
@@ -111,14 +82,8 @@ async fn plan(
     Ok(Plan { submission, shown: command })
 }
 
-/// The engine's names, `x` and a hexadecimal number, are nobody else's.
-fn looks_made_up(id: &str) -> bool {
-    let rest = id.strip_prefix('x').unwrap_or_default();
-    !rest.is_empty() && rest.bytes().all(|letter| letter.is_ascii_hexdigit())
-}
-
 /// What agents are handed, and what people see of the arguments.
-fn arguments_of(state: &State, kind: &Kind, arguments: Struct) -> Result<(Bytes, Struct), Error> {
+pub(super) fn arguments_of(state: &State, kind: &Kind, arguments: Struct) -> Result<(Bytes, Struct), Error> {
     let encoded = arguments.encode_to_vec();
     if encoded.len() > LARGEST_ARGUMENTS {
         return Err(Error::field("command.arguments", "are larger than 256 KiB"));
@@ -142,7 +107,7 @@ fn arguments_of(state: &State, kind: &Kind, arguments: Struct) -> Result<(Bytes,
         None => (encoded.into(), false, arguments),
         Some(schema) => {
             schema.redact(&mut value);
-            (state.seal.seal(&encoded, state.ids.bytes()), true, json::to_struct(value))
+            (state.seal.seal(&[], &encoded, state.ids.bytes()), true, json::to_struct(value))
         }
     };
     let settings = &kind.settings;
@@ -191,6 +156,8 @@ fn clear(command: &mut Command) {
         creator,
         create_time,
         end_time,
+        approval,
+        retry_of,
         ..
     } = command;
     for count in
@@ -198,8 +165,8 @@ fn clear(command: &mut Command) {
     {
         *count = 0;
     }
-    for text in [name, uid, creator] {
+    for text in [name, uid, creator, retry_of] {
         text.clear();
     }
-    (*create_time, *end_time) = (None, None);
+    (*create_time, *end_time, *approval) = (None, None, None);
 }

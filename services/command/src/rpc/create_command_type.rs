@@ -3,9 +3,8 @@
 use prost::Message;
 use weft_kit::Call;
 use weft_proto::weft::command::v1::{CommandType, CreateCommandTypeRequest};
-use weft_store::{CommandTypeRow, NewCommandType, StoreError, Written};
+use weft_store::{CommandTypeRow, NewCommandType, StoreError, Written, once};
 
-use super::once;
 use crate::{
     Error,
     domain::{name, schema::Schema, terms},
@@ -22,9 +21,9 @@ pub(crate) async fn handle(
 ) -> Result<CommandType, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
-    let once = once::once(&caller, "CreateCommandType", &request_id, &request);
+    let once = once::request(&caller.name, "CreateCommandType", &request_id, &request);
     if let Some(once) = &once
-        && let Some(answer) = state.store.recall(once).await.map_err(once::reused)?
+        && let Some(answer) = state.store.recall(once).await.map_err(Error::reused)?
     {
         return once::replay(&answer);
     }
@@ -49,7 +48,7 @@ pub(crate) async fn handle(
         Ok(Written::Done(row)) => types::read(&row),
         Ok(Written::Replayed(answer)) => once::replay(&answer),
         Err(StoreError::AlreadyExists { .. }) => Err(Error::TypeExists(full)),
-        Err(error) => Err(once::reused(error)),
+        Err(error) => Err(Error::reused(error)),
     }
 }
 

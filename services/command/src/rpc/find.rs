@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Targets that are looked at in one page.
-const PAGE: u32 = 1_000;
+pub(super) const PAGE: u32 = 1_000;
 
 /// The command of that name.
 pub(super) async fn batch(state: &State, full: &str) -> Result<BatchView, Error> {

@@ -7,7 +7,7 @@ use weft_store::Timestamp;
 
 use crate::{
     Error,
-    domain::{message, name, time},
+    domain::{message, name},
     state::State,
 };
 
@@ -16,7 +16,7 @@ pub(crate) async fn handle(
     call: Call<GetStatisticsRequest>,
 ) -> Result<CommandStatistics, Error> {
     let request = call.message;
-    let since = request.start_time.as_ref().map_or(Timestamp::from_micros(0), time::store);
+    let since = request.start_time.as_ref().map_or(Timestamp::from_micros(0), Timestamp::from);
     let counted = state.jobs.count(name::project(&request.parent), since).await?;
     let counts = counted.into_iter().map(|count| {
         let stands = JobState::from_number(count.state).map_or(0, |state| message::state(state).into());

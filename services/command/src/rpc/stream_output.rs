@@ -15,11 +15,7 @@ use weft_proto::weft::command::v1::{
 use weft_store::JobOutput;
 
 use super::find;
-use crate::{
-    Error,
-    domain::{message, time},
-    state::State,
-};
+use crate::{Error, domain::message, state::State};
 
 /// Pieces that are read at once: of 64 KiB at most.
 const PIECES: u32 = 32;
@@ -75,7 +71,7 @@ impl Reader {
                     delivery: i32::try_from(piece.fence).unwrap_or(i32::MAX),
                     stream: piece.stream,
                     data: piece.bytes,
-                    receive_time: Some(time::proto(piece.at)),
+                    receive_time: Some(piece.at.into()),
                     cursor: message::cursor(self.at.0, self.at.1),
                 })));
             }

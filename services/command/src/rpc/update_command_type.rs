@@ -60,6 +60,7 @@ const FIELDS: &[Field] = &[
     ("retry", |t| t.retry.is_some(), |t, w| t.retry.clone_from(&w.retry)),
     ("max_parallel", |t| t.max_parallel != 0, |t, w| t.max_parallel = w.max_parallel),
     ("fail_if_interrupted", |t| t.fail_if_interrupted, |t, w| t.fail_if_interrupted = w.fail_if_interrupted),
+    ("requires_approval", |t| t.requires_approval, |t, w| t.requires_approval = w.requires_approval),
 ];
 
 fn changed(mut now: CommandType, wanted: &CommandType, paths: &[String]) -> Result<CommandType, Error> {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::{Stream, stream};
 use tokio::{
     sync::watch,
@@ -39,6 +40,7 @@ pub(crate) async fn handle(
         name: request.name,
         batch: batch.id,
         at,
+        note: None,
         announced: false,
         told_end: false,
         signs_of_life,
@@ -60,6 +62,8 @@ struct Watcher {
     batch: i64,
     /// Everything up to here was told.
     at: (i64, u32),
+    /// What was kept of the command when it was looked at last: it changes when somebody approves it.
+    note: Option<Bytes>,
     /// The end of the past was told.
     announced: bool,
     told_end: bool,
@@ -76,8 +80,13 @@ impl Watcher {
             self.head.mark_unchanged();
             // In this order: a command that has ended has no changes after those that are read now.
             let batch = find::batch(&self.state, &self.name).await?;
+            let is_decided = self.note.replace(batch.note.clone()).is_some_and(|told| told != batch.note);
+            if is_decided {
+                // All of its targets stand otherwise, and none of them was written.
+                self.at = (0, 0);
+            }
             let jobs = self.state.jobs.changed(self.batch, self.at, TARGETS).await?;
-            let is_news = !jobs.is_empty() || (batch.ended.is_some() && !self.told_end);
+            let is_news = is_decided || !jobs.is_empty() || (batch.ended.is_some() && !self.told_end);
             if is_news {
                 if let Some(last) = jobs.last() {
                     self.at = (last.changed, last.key.number);
