@@ -25,6 +25,8 @@ pub struct Options {
     pub max_edges: usize,
     /// Pinned nodes of one layout. At most 65,536.
     pub max_pins: usize,
+    /// Constraints of one layout. 0 to 1,000.
+    pub max_constraints_per_layout: usize,
     /// Streams that watch one layout.
     pub max_viewers_per_layout: usize,
     /// Streams that watch any layout.
@@ -61,6 +63,7 @@ impl Default for Options {
             max_nodes: 250_000,
             max_edges: 2_500_000,
             max_pins: 50_000,
+            max_constraints_per_layout: 100,
             max_viewers_per_layout: 1_000,
             max_viewers: 10_000,
             max_ticks_per_second: 60,
@@ -97,6 +100,7 @@ impl Options {
             ("max_loaded", self.max_loaded >= 1, "at least 1"),
             ("max_nodes", self.max_nodes <= 4_000_000, "at most 4,000,000"),
             ("max_pins", self.max_pins <= 65_536, "at most 65,536"),
+            ("max_constraints_per_layout", self.max_constraints_per_layout <= 1_000, "at most 1,000"),
             ("max_ticks_per_second", (1..=10_000).contains(&self.max_ticks_per_second), "1 to 10,000"),
             ("max_running_analyses", (1..=1_000).contains(&self.max_running_analyses), "1 to 1,000"),
             ("analysis_threads", self.analysis_threads <= 1_024, "at most 1,024"),

@@ -37,8 +37,8 @@ pub enum Error {
         /// Key or ordinal.
         node: String,
     },
-    /// Somebody else changed the layout first.
-    #[error("the layout has changed: its etag is {current} now")]
+    /// Somebody else changed the layout or the constraint first.
+    #[error("it has changed: its etag is {current} now")]
     EtagMismatch {
         /// The etag it has now.
         current: String,
@@ -75,6 +75,12 @@ pub enum Error {
     /// A message of a stream breaks its contract, or the connection broke off.
     #[error(transparent)]
     Message(#[from] Box<Status>),
+    /// There is no such constraint.
+    #[error("there is no constraint {0}")]
+    ConstraintNotFound(String),
+    /// There is a constraint of that name already.
+    #[error("there is a constraint {0} already")]
+    ConstraintExists(String),
     /// There is no such analysis.
     #[error("there is no analysis {0}")]
     AnalysisNotFound(String),
@@ -90,8 +96,11 @@ pub enum Error {
         state: &'static str,
     },
     /// A credential may create analyses, but not have them write to the graph.
-    #[error("write_property: this needs the scope graph.write")]
+    #[error("to write to the graph needs the scope graph.write")]
     MayNotWrite,
+    /// An analysis would compare more words than there is memory for.
+    #[error("{0}: its texts have too many words to be compared")]
+    TooMuchText(String),
     /// An analysis would need more memory than there is for it.
     #[error("{subject}: needs about {needed} MiB, and analyses may use {limit}")]
     TooMuchMemory {
@@ -192,11 +201,13 @@ impl Error {
             Self::EncodingTooNarrow(_) => "ENCODING_TOO_NARROW",
             Self::LayoutFailed { .. } => "LAYOUT_FAILED",
             Self::OutOfTurn(_) => "MESSAGE_OUT_OF_TURN",
+            Self::ConstraintNotFound(_) => "CONSTRAINT_NOT_FOUND",
+            Self::ConstraintExists(_) => "CONSTRAINT_ALREADY_EXISTS",
             Self::AnalysisNotFound(_) => "ANALYSIS_NOT_FOUND",
             Self::AnalysisExists(_) => "ANALYSIS_ALREADY_EXISTS",
             Self::NoValues { .. } => "ANALYSIS_HAS_NO_VALUES",
             Self::MayNotWrite => "SCOPE_REQUIRED",
-            Self::TooMuchMemory { .. } => "ANALYSIS_TOO_LARGE",
+            Self::TooMuchMemory { .. } | Self::TooMuchText(_) => "ANALYSIS_TOO_LARGE",
             Self::NotPlaced(_) => "LAYOUT_NOT_PLACED",
             Self::Cycle { .. } => "GRAPH_HAS_CYCLE",
             Self::TimedOut(_) => "ANALYSIS_TIMED_OUT",
@@ -239,6 +250,8 @@ impl From<Error> for Status {
                 Problem::failed_precondition(reason, text).with("layout", layout)
             }
             Error::Message(status) => return *status,
+            Error::ConstraintNotFound(name) => Problem::not_found(reason, text).with("constraint", name),
+            Error::ConstraintExists(name) => Problem::already_exists(reason, text).with("constraint", name),
             Error::AnalysisNotFound(analysis) => Problem::not_found(reason, text).with("analysis", analysis),
             Error::AnalysisExists(analysis) => {
                 Problem::already_exists(reason, text).with("analysis", analysis)
@@ -247,6 +260,8 @@ impl From<Error> for Status {
                 Problem::failed_precondition(reason, text).with("analysis", analysis).with("state", state)
             }
             Error::MayNotWrite => Problem::permission_denied(reason, text).with("scope", "graph.write"),
+            Error::TooMuchText(subject) => Problem::resource_exhausted(reason, text)
+                .quota(subject, "64 different words a node, on average".to_owned()),
             Error::TooMuchMemory { subject, needed, limit } => {
                 let quota = format!("analyses may use {limit} MiB");
                 Problem::resource_exhausted(reason, text).with("needed_mib", needed).quota(subject, quota)

@@ -6,9 +6,11 @@ use futures::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 use weft_kit::{Call, Clock, Ids, Lifecycle, Peer, metrics::Metrics};
 use weft_proto::weft::compute::v1::{
-    AttachLayoutRequest, AttachLayoutResponse, CreateLayoutRequest, DeleteLayoutRequest, GetLayoutRequest,
-    Layout, ListLayoutsRequest, ListLayoutsResponse, PinNodesRequest, PinNodesResponse, ReheatLayoutRequest,
-    StartLayoutRequest, StopLayoutRequest, UnpinNodesRequest, UnpinNodesResponse, UpdateLayoutRequest,
+    AttachLayoutRequest, AttachLayoutResponse, Constraint, CreateConstraintRequest, CreateLayoutRequest,
+    DeleteConstraintRequest, DeleteLayoutRequest, GetConstraintRequest, GetLayoutRequest, Layout,
+    ListConstraintsRequest, ListConstraintsResponse, ListLayoutsRequest, ListLayoutsResponse,
+    PinNodesRequest, PinNodesResponse, ReheatLayoutRequest, StartLayoutRequest, StopLayoutRequest,
+    UnpinNodesRequest, UnpinNodesResponse, UpdateConstraintRequest, UpdateLayoutRequest,
     WatchPositionsRequest, WatchPositionsResponse,
     layout_service_server::{LayoutService, LayoutServiceServer},
 };
@@ -141,6 +143,41 @@ impl LayoutService for ComputeService {
         request: Request<UnpinNodesRequest>,
     ) -> Result<Response<UnpinNodesResponse>, Status> {
         Ok(Response::new(rpc::unpin::handle(&self.layouts, Call::open(request)?).await?))
+    }
+
+    async fn create_constraint(
+        &self,
+        request: Request<CreateConstraintRequest>,
+    ) -> Result<Response<Constraint>, Status> {
+        Ok(Response::new(rpc::constraint::create::handle(&self.layouts, Call::open(request)?).await?))
+    }
+
+    async fn get_constraint(
+        &self,
+        request: Request<GetConstraintRequest>,
+    ) -> Result<Response<Constraint>, Status> {
+        Ok(Response::new(rpc::constraint::get::handle(&self.layouts, Call::open(request)?).await?))
+    }
+
+    async fn list_constraints(
+        &self,
+        request: Request<ListConstraintsRequest>,
+    ) -> Result<Response<ListConstraintsResponse>, Status> {
+        Ok(Response::new(rpc::constraint::list::handle(&self.layouts, Call::open(request)?).await?))
+    }
+
+    async fn update_constraint(
+        &self,
+        request: Request<UpdateConstraintRequest>,
+    ) -> Result<Response<Constraint>, Status> {
+        Ok(Response::new(rpc::constraint::update::handle(&self.layouts, Call::open(request)?).await?))
+    }
+
+    async fn delete_constraint(
+        &self,
+        request: Request<DeleteConstraintRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(Response::new(rpc::constraint::delete::handle(&self.layouts, Call::open(request)?).await?))
     }
 
     async fn watch_positions(

@@ -12,8 +12,10 @@ use weft_proto::weft::compute::v1::{
 };
 
 use super::{
+    computed::{Computed, along, failed},
     control::Control,
     reading::{GraphColumns, Wanted},
+    similarity,
 };
 use crate::Error;
 
@@ -28,19 +30,6 @@ const K_MEANS_ROUNDS: u32 = 100;
 const MIN_POINTS: usize = 5;
 /// Nodes of a cycle that are named.
 const NAMED: usize = 20;
-
-/// What a kernel has found.
-#[derive(Debug, Default)]
-pub(super) struct Computed {
-    /// Slots that have values, ascending; all where absent.
-    pub(super) slots: Option<Vec<usize>>,
-    /// Names and values, one for each of these slots. Finite.
-    pub(super) columns: Vec<(&'static str, Vec<f64>)>,
-    /// Whether the first column is the name of a group.
-    pub(super) grouped: bool,
-    /// About the whole graph.
-    pub(super) numbers: Vec<(&'static str, f64)>,
-}
 
 /// Checks what the contract's rules cannot say.
 ///
@@ -61,6 +50,7 @@ pub(crate) fn check(algorithm: &Algorithm) -> Result<(), Error> {
         Some(Kind::Dbscan(asked)) if asked.distance <= 0.0 => {
             Err(Error::bad_field("analysis.algorithm.dbscan.distance", "must be above 0"))
         }
+        Some(Kind::Similarity(asked)) => similarity::check(asked),
         Some(_) => Ok(()),
     }
 }
@@ -76,7 +66,11 @@ pub(super) fn wanted(algorithm: &Algorithm, weight_property: &str) -> Wanted {
             Some(Origin::Layout(_)) | None => Vec::new(),
         },
     };
-    Wanted { weight_property: weight_property.to_owned(), numbers }
+    let wanted = Wanted { weight_property: weight_property.to_owned(), numbers, ..Wanted::default() };
+    match &algorithm.kind {
+        Some(Kind::Similarity(asked)) => similarity::wanted(asked, wanted),
+        _ => wanted,
+    }
 }
 
 /// Where an algorithm takes the places of nodes from, if it needs any.
@@ -93,6 +87,14 @@ pub(super) fn layout_of(algorithm: &Algorithm) -> Option<&str> {
     match &places_of(algorithm)?.origin {
         Some(Origin::Layout(layout)) => Some(layout),
         _ => None,
+    }
+}
+
+/// The type of the edges that an algorithm's pairs are written as; empty where none are.
+pub(crate) fn edge_type(algorithm: &Algorithm) -> &str {
+    match &algorithm.kind {
+        Some(Kind::Similarity(asked)) => &asked.write_edge_type,
+        _ => "",
     }
 }
 
@@ -115,6 +117,7 @@ pub(crate) fn name(algorithm: &Algorithm) -> &'static str {
         Some(Kind::KMeans(_)) => "k_means",
         Some(Kind::Dbscan(_)) => "dbscan",
         Some(Kind::Anomalies(_)) => "anomalies",
+        Some(Kind::Similarity(_)) => "similarity",
     }
 }
 
@@ -163,6 +166,9 @@ impl Job<'_> {
             Some(Kind::KMeans(asked)) => self.k_means(asked),
             Some(Kind::Dbscan(asked)) => self.dbscan(asked),
             Some(Kind::Anomalies(_)) => self.anomalies(),
+            Some(Kind::Similarity(asked)) => {
+                similarity::compute(asked, self.graph, self.network, self.control)
+            }
         }
     }
 
@@ -367,7 +373,7 @@ impl Job<'_> {
             ("rounds", f64::from(found.rounds)),
             ("converged", f64::from(u8::from(found.converged))),
         ];
-        Ok(Computed { slots: Some(slots), columns, grouped: true, numbers })
+        Ok(Computed { slots: Some(slots), columns, grouped: true, numbers, ..Computed::default() })
     }
 
     fn dbscan(&self, asked: &Dbscan) -> Result<Computed, Error> {
@@ -384,7 +390,13 @@ impl Job<'_> {
             ("core_count", found.cores as f64),
             ("noise_count", (slots.len() - inside.len()) as f64),
         ];
-        Ok(Computed { slots: Some(inside), columns: vec![("cluster", labels)], grouped: true, numbers })
+        Ok(Computed {
+            slots: Some(inside),
+            columns: vec![("cluster", labels)],
+            grouped: true,
+            numbers,
+            ..Computed::default()
+        })
     }
 
     fn anomalies(&self) -> Result<Computed, Error> {
@@ -404,7 +416,7 @@ impl Job<'_> {
         let AnalysisError::Cycle { cycle } = error else { return failed(error) };
         let key = |id: &u32| {
             let slot = self.network.slot(*id).ok()?;
-            Some(self.graph.keys[slot].clone().into())
+            Some(self.graph.keys[slot].as_ref().to_owned())
         };
         Error::Cycle { length: cycle.len(), nodes: cycle.iter().take(NAMED).filter_map(key).collect() }
     }
@@ -443,27 +455,10 @@ impl Job<'_> {
     }
 }
 
-fn along(direction: EdgeDirection, default: Along) -> Along {
-    match direction {
-        EdgeDirection::Unspecified => default,
-        EdgeDirection::Out => Along::Out,
-        EdgeDirection::In => Along::Into,
-        EdgeDirection::Both => Along::Both,
-    }
-}
-
 /// The same groups with their first slots as names, and how many there are.
 fn first_names(labels: &[u32]) -> (Vec<u32>, usize) {
     let mut names = HashMap::new();
     let named =
         labels.iter().enumerate().map(|(slot, label)| *names.entry(*label).or_insert(slot as u32)).collect();
     (named, names.len())
-}
-
-/// What a kernel refuses although the contract let it in.
-fn failed(error: AnalysisError) -> Error {
-    match error {
-        AnalysisError::Cancelled => Error::Cancelled,
-        error => Error::bad_field("analysis.algorithm", error.to_string()),
-    }
 }

@@ -1,6 +1,6 @@
 //! One analysis from its claim to its end. While it works, its lease is renewed, and whoever watches is told.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
 use prost::Message;
 use tokio::{
@@ -18,12 +18,14 @@ use weft_store::{AnalysisRow, AnalysisState, StoreError};
 use super::{
     Analyses,
     analyses::Running,
-    compute::{self, Computed},
+    changes::{Changes, Edges, Property},
+    compute,
+    computed::Computed,
     control::{Control, Stop},
     memory, message,
-    reading::{self, GraphColumns},
+    reading::{self, GraphColumns, SetAside},
     summary,
-    table::{self, Table},
+    table::{self, Others, Table},
     writing,
 };
 use crate::{Error, domain::name::GraphName, session::Positions};
@@ -151,19 +153,27 @@ impl Job<'_> {
         }
 
         self.control.begin(AnalysisPhase::Computing);
-        let (mut result, table) = self.compute(algorithm, columns, memory).await?;
+        let edge_type = compute::edge_type(&algorithm).to_owned();
+        // What it needs is given back when nothing of it is left.
+        let ((mut result, table, before), _memory) = self.compute(algorithm, columns, memory).await?;
 
         self.control.begin(AnalysisPhase::Saving);
         table::save(&analyses.objects, self.row.uid, &table).await.map_err(Error::Store)?;
         self.control.check()?;
 
-        if !settings.write_property.is_empty() {
-            self.control.begin(AnalysisPhase::Writing);
-            let written =
-                writing::write(analyses, graph, &settings.write_property, &table, result.graph_revision);
-            let written = written.with(&self.control).await?;
-            (result.written_revision, result.unwritten_count) = (written.revision, written.left_out);
-        }
+        let property = Property { name: &settings.write_property, table: &table };
+        let changes: Box<dyn Changes> = if !edge_type.is_empty() {
+            let key = |ordinal: u32| before.keys.get(&ordinal).map(|key| &**key);
+            Box::new(Edges::new(&edge_type, &table, &before.edges, &key))
+        } else if !settings.write_property.is_empty() {
+            Box::new(property)
+        } else {
+            return Ok(result);
+        };
+        self.control.begin(AnalysisPhase::Writing);
+        let written = writing::write(analyses, graph, &*changes, result.graph_revision);
+        let written = written.with(&self.control).await?;
+        (result.written_revision, result.unwritten_count) = (written.revision, written.left_out);
         Ok(result)
     }
 
@@ -218,16 +228,16 @@ impl Job<'_> {
         algorithm: weft_proto::weft::compute::v1::Algorithm,
         graph: GraphColumns,
         memory: OwnedSemaphorePermit,
-    ) -> Result<(AnalysisResult, Arc<Table>), Error> {
+    ) -> Result<(Outcome, OwnedSemaphorePermit), Error> {
         let (pool, control) = (Arc::clone(&self.analyses.pool), Arc::clone(&self.control));
-        let held = (memory, Arc::clone(&self.place));
+        let place = Arc::clone(&self.place);
         let worked = tokio::task::spawn_blocking(move || {
-            let _held = held;
+            let _place = place;
             pool.install(|| {
                 let began = std::time::Instant::now();
                 let computed = compute::compute(&algorithm, &graph, &control)?;
                 let duration = began.elapsed();
-                Ok((duration, outcome(graph, computed, duration)))
+                Ok((duration, (outcome(graph, computed, duration), memory)))
             })
         });
         match worked.await {
@@ -358,13 +368,22 @@ impl Analyses {
     }
 }
 
+/// What came out, and what it replaces.
+type Outcome = (AnalysisResult, Arc<Table>, Before);
+
 /// What is kept of what was computed.
-fn outcome(graph: GraphColumns, computed: Computed, duration: Duration) -> (AnalysisResult, Arc<Table>) {
-    let GraphColumns { revision, ordinals, keys, edges, .. } = graph;
+fn outcome(graph: GraphColumns, computed: Computed, duration: Duration) -> Outcome {
+    let GraphColumns { revision, ordinals, keys, edges, set_aside, .. } = graph;
+    let before = Before::new(set_aside, &ordinals, &keys);
     let (node_count, edge_count) = (ordinals.len() as i64, edges.len() as i64);
     let degrees = if computed.grouped { degrees(&ordinals, &edges) } else { Vec::new() };
     drop(edges);
     let (names, columns): (Vec<_>, Vec<_>) = computed.columns.into_iter().unzip();
+    let others = computed.others.unwrap_or_default();
+    let others = Others {
+        ordinals: others.iter().map(|slot| ordinals[*slot]).collect(),
+        nodes: others.iter().map(|slot| keys[*slot].clone()).collect(),
+    };
     // For each row, the slot of its node.
     let slots = computed.slots;
     let degree = |row: usize| slots.as_ref().map_or_else(|| degrees[row], |slots| degrees[slots[row]]);
@@ -374,7 +393,8 @@ fn outcome(graph: GraphColumns, computed: Computed, duration: Duration) -> (Anal
             slots.iter().map(|slot| ordinals[*slot]).collect(),
             slots.iter().map(|slot| keys[*slot].clone()).collect(),
             columns,
-        ),
+        )
+        .with(others),
     };
     let (top, groups, histogram) = if computed.grouped {
         let (groups, sizes) = summary::groups(&table, &degree);
@@ -396,7 +416,22 @@ fn outcome(graph: GraphColumns, computed: Computed, duration: Duration) -> (Anal
         written_revision: 0,
         unwritten_count: 0,
     };
-    (result, Arc::new(table))
+    (result, Arc::new(table), before)
+}
+
+/// The edges that an analysis replaces, and the keys of their ends.
+struct Before {
+    edges: Vec<SetAside>,
+    keys: HashMap<u32, Arc<str>>,
+}
+
+impl Before {
+    fn new(edges: Vec<SetAside>, ordinals: &[u32], keys: &[Arc<str>]) -> Self {
+        let ends = edges.iter().flat_map(|edge| [edge.ends.0, edge.ends.1]);
+        let key = |ordinal: u32| Some((ordinal, keys[ordinals.binary_search(&ordinal).ok()?].clone()));
+        let keys = ends.filter_map(key).collect();
+        Self { edges, keys }
+    }
 }
 
 /// How many edges each node has.

@@ -2,7 +2,7 @@
 
 use prost::Message;
 use weft_proto::weft::compute::v1::{Analysis, AnalysisState as Shown};
-use weft_store::{AnalysisRow, AnalysisState, Timestamp};
+use weft_store::{AnalysisRow, AnalysisState};
 
 use crate::{
     Error,
@@ -54,9 +54,9 @@ pub(crate) fn analysis(row: &AnalysisRow) -> Result<Analysis, Error> {
         result: report.result,
         attempt_count: row.attempts,
         creator: row.creator.clone(),
-        create_time: Some(timestamp(row.created)),
-        start_time: row.started.map(timestamp),
-        end_time: row.ended.map(timestamp),
+        create_time: Some(row.created.into()),
+        start_time: row.started.map(Into::into),
+        end_time: row.ended.map(Into::into),
         ..settings
     })
 }
@@ -96,9 +96,4 @@ pub(crate) fn state_word(state: Shown) -> &'static str {
         Shown::Failed => "failed",
         Shown::Cancelled => "cancelled",
     }
-}
-
-fn timestamp(time: Timestamp) -> prost_types::Timestamp {
-    let (seconds, nanos) = time.to_parts();
-    prost_types::Timestamp { seconds, nanos }
 }

@@ -1,6 +1,6 @@
 //! The graph as an analysis takes it: columns, at one revision, nothing that it does not need.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use prost::Message;
 use prost_types::{Struct, value::Kind};
@@ -13,7 +13,7 @@ use weft_proto::weft::graph::v1::{
     graph_service_client::GraphServiceClient, stream_snapshot_response::Piece,
 };
 
-use super::control::Control;
+use super::{control::Control, words::Words};
 use crate::{Error, domain::graph_copy::finite};
 
 /// After this long without a piece the connection is taken as dead.
@@ -28,6 +28,25 @@ pub(super) struct Wanted {
     pub(super) weight_property: String,
     /// Node properties that are numbers.
     pub(super) numbers: Vec<String>,
+    /// What nodes say.
+    pub(super) texts: Option<Texts>,
+    /// Edges of this type are not looked at, but told apart; none when empty.
+    pub(super) set_aside: String,
+}
+
+/// Which texts of nodes are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Texts {
+    /// Properties; everything that a search looks through when empty.
+    pub(super) properties: Vec<String>,
+}
+
+/// An edge that is not looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SetAside {
+    /// Ordinals of its ends.
+    pub(super) ends: (u32, u32),
+    pub(super) key: Box<str>,
 }
 
 /// A graph at one revision. Everything of nodes is in the order of `ordinals`.
@@ -36,10 +55,14 @@ pub(super) struct GraphColumns {
     pub(super) revision: i64,
     /// Ascending.
     pub(super) ordinals: Vec<u32>,
-    pub(super) keys: Vec<Box<str>>,
+    pub(super) keys: Vec<Arc<str>>,
     pub(super) edges: Vec<Edge>,
     /// A column for each of the wanted numbers; not a number where a node has none.
     pub(super) numbers: Vec<Vec<f64>>,
+    /// The wanted texts.
+    pub(super) words: Words,
+    /// The edges that were not to be looked at.
+    pub(super) set_aside: Vec<SetAside>,
 }
 
 /// Reads the graph `graph`, if it is still the one with that identity. `fits` is asked as soon as its size is
@@ -54,7 +77,9 @@ pub(super) async fn read(
     let request = StreamSnapshotRequest {
         graph: graph.to_owned(),
         topology_only: false,
-        include_properties: !wanted.weight_property.is_empty() || !wanted.numbers.is_empty(),
+        include_properties: !wanted.weight_property.is_empty()
+            || !wanted.numbers.is_empty()
+            || wanted.texts.is_some(),
     };
     let gone = || Error::GraphNotFound(graph.to_owned());
     let failed = |status: Status| match status.code() {
@@ -65,6 +90,7 @@ pub(super) async fn read(
     let answer = client.clone().stream_snapshot(request).await.map_err(failed)?;
     let mut pieces: Streaming<StreamSnapshotResponse> = answer.into_inner();
     let mut columns = None;
+    let mut set_aside = None;
     loop {
         let piece = next(&mut pieces, control).await?.map_err(failed)?.and_then(|message| message.piece);
         match (piece, &mut columns) {
@@ -74,13 +100,20 @@ pub(super) async fn read(
                 // Before the elements come, so that a graph that is much too large costs nothing.
                 fits(found.node_count.max(0) as usize, found.edge_count.max(0) as usize)?;
                 let numbers = vec![Vec::new(); wanted.numbers.len()];
+                set_aside = header.edge_types.iter().position(|name| *name == wanted.set_aside);
+                set_aside = set_aside.filter(|_| !wanted.set_aside.is_empty());
                 columns = Some(GraphColumns { revision: found.revision, numbers, ..GraphColumns::default() });
             }
             (Some(Piece::Nodes(nodes)), Some(columns)) => {
                 columns.add_nodes(nodes, wanted).ok_or_else(|| broken("its nodes do not fit together"))?;
+                if columns.words.are_too_many(columns.ordinals.len()) {
+                    return Err(Error::TooMuchText(graph.to_owned()));
+                }
             }
             (Some(Piece::Edges(edges)), Some(columns)) => {
-                columns.add_edges(&edges, wanted).ok_or_else(|| broken("its edges do not fit together"))?;
+                columns
+                    .add_edges(&edges, wanted, set_aside)
+                    .ok_or_else(|| broken("its edges do not fit together"))?;
             }
             (Some(Piece::End(_)), Some(_)) => break,
             _ => return Err(broken("the snapshot has no end")),
@@ -110,23 +143,33 @@ impl GraphColumns {
             return None;
         }
         let properties = |at: usize| Struct::decode(&nodes.properties.get(at)?[..]).ok();
+        if let Some(texts) = &wanted.texts {
+            for at in 0..nodes.ordinals.len() {
+                self.words.add(&nodes, at, &properties(at).unwrap_or_default(), &texts.properties);
+            }
+        }
         for (name, column) in wanted.numbers.iter().zip(&mut self.numbers) {
             column.extend((0..nodes.ordinals.len()).map(|at| {
                 properties(at).and_then(|properties| number(&properties, name)).unwrap_or(f64::NAN)
             }));
         }
         self.ordinals.extend(nodes.ordinals);
-        self.keys.extend(nodes.keys.into_iter().map(String::into_boxed_str));
+        self.keys.extend(nodes.keys.into_iter().map(Arc::from));
         Some(())
     }
 
-    fn add_edges(&mut self, edges: &EdgeColumns, wanted: &Wanted) -> Option<()> {
+    fn add_edges(&mut self, edges: &EdgeColumns, wanted: &Wanted, set_aside: Option<usize>) -> Option<()> {
         let count = edges.sources.len();
         if edges.targets.len() != count || !(edges.weights.is_empty() || edges.weights.len() == count) {
             return None;
         }
         self.edges.reserve(count);
         for at in 0..count {
+            if set_aside.is_some() && edges.types.get(at).map(|index| *index as usize) == set_aside {
+                let key = edges.keys.get(at).map(|key| key.as_str().into()).unwrap_or_default();
+                self.set_aside.push(SetAside { ends: (edges.sources[at], edges.targets[at]), key });
+                continue;
+            }
             let weight = if wanted.weight_property.is_empty() {
                 edges.weights.get(at).copied().map_or(1.0, f64::from)
             } else {
@@ -165,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_property_is_a_weight_where_it_is_one() {
-        let wanted = Wanted { weight_property: "n".into(), numbers: vec!["n".into()] };
+        let wanted = Wanted { weight_property: "n".into(), numbers: vec!["n".into()], ..Wanted::default() };
         let mut columns = GraphColumns { numbers: vec![Vec::new()], ..GraphColumns::default() };
         let edges = EdgeColumns {
             sources: vec![1, 1, 1],
@@ -174,7 +217,7 @@ mod tests {
             properties: [properties(2.5).into(), properties(-1.0).into(), Vec::new().into()].into(),
             ..EdgeColumns::default()
         };
-        columns.add_edges(&edges, &wanted).unwrap();
+        columns.add_edges(&edges, &wanted, None).unwrap();
         let weights: Vec<f32> = columns.edges.iter().map(|edge| edge.weight).collect();
         assert_eq!(weights, [2.5, 1.0, 1.0]);
 

@@ -34,7 +34,7 @@ pub(super) fn groups(table: &Table, degree: &dyn Fn(usize) -> u32) -> (Vec<Analy
     let told = found.iter().take(TOLD).map(|(name, (size, hub))| AnalysisGroup {
         value: f64::from(*name),
         node_count: *size,
-        node: table.nodes[*hub].clone().into(),
+        node: table.nodes[*hub].as_ref().to_owned(),
     });
     (told.collect(), found.iter().map(|(_, (size, _))| *size as f64).collect())
 }
@@ -70,6 +70,8 @@ pub(super) fn histogram(values: &[f64]) -> Option<Histogram> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_largest_group_comes_first() {
-        let keys = ["a", "b", "c", "d"].map(Box::from).to_vec();
+        let keys = ["a", "b", "c", "d"].map(Arc::from).to_vec();
         let table = Table::new(vec![1, 2, 3, 4], keys, vec![vec![1.0, 2.0, 2.0, 2.0]]);
         let (groups, sizes) = groups(&table, &|row| [9, 1, 5, 5][row]);
         assert_eq!(groups[0], AnalysisGroup { value: 2.0, node_count: 3, node: "c".into() });

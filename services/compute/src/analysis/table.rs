@@ -12,21 +12,32 @@ use weft_store::{
     objects::{MAX_OBJECT_BYTES, Objects},
 };
 
-/// Rows of one object, and of one message of a stream: keys of 512 bytes and eight columns stay below 64 MiB and, with
-/// usual keys, below 4 MiB.
-pub(crate) const PIECE: usize = 50_000;
+/// Rows of one object, and of one message of a stream at most: two keys of 512 bytes each stay below what an object may have.
+const PIECE: usize = 50_000;
+/// Bytes of one message of a stream, about; a client takes 4 MiB.
+const PIECE_BYTES: usize = 2 << 20;
 
-/// Values of nodes, by ordinal. Never changed.
+/// Values of nodes, or of pairs of nodes, by ordinal. Never changed.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    /// Ascending.
+    /// Ascending; each once, where rows are no pairs.
     pub(crate) ordinals: Vec<u32>,
     /// Keys.
-    pub(crate) nodes: Vec<Box<str>>,
+    pub(crate) nodes: Vec<Arc<str>>,
+    /// The second nodes, where rows are pairs: as long as `ordinals`, or empty.
+    pub(crate) others: Others,
     /// As long as `ordinals`, all of them; finite.
     pub(crate) columns: Vec<Vec<f64>>,
     by_value: OnceLock<Vec<u32>>,
     by_node: OnceLock<Vec<u32>>,
+}
+
+/// The second nodes of pairs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Others {
+    pub(crate) ordinals: Vec<u32>,
+    /// Keys.
+    pub(crate) nodes: Vec<Arc<str>>,
 }
 
 /// What values are sorted by.
@@ -40,25 +51,44 @@ pub(crate) enum Order {
 }
 
 impl Table {
-    pub(crate) fn new(ordinals: Vec<u32>, nodes: Vec<Box<str>>, columns: Vec<Vec<f64>>) -> Self {
+    pub(crate) fn new(ordinals: Vec<u32>, nodes: Vec<Arc<str>>, columns: Vec<Vec<f64>>) -> Self {
         Self { ordinals, nodes, columns, ..Self::default() }
+    }
+
+    /// The same with a second node in each row.
+    pub(crate) fn with(self, others: Others) -> Self {
+        Self { others, ..self }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.ordinals.len()
     }
 
+    /// The end of the rows from `begin` on that are sent together: all rows of one ordinal are.
+    pub(crate) fn end_of_piece(&self, begin: usize) -> usize {
+        let (mut end, mut bytes) = (begin, 0);
+        while end < self.len() && end - begin < PIECE && bytes < PIECE_BYTES {
+            let other = self.others.nodes.get(end).map_or(0, |node| node.len() + 8);
+            bytes += self.nodes[end].len() + 8 + other + 8 * self.columns.len();
+            end += 1;
+        }
+        let Some(last) = end.checked_sub(1).map(|last| self.ordinals[last]) else { return end };
+        self.ordinals.partition_point(|ordinal| *ordinal <= last)
+    }
+
     /// Bytes in memory, about.
     pub(crate) fn bytes(&self) -> usize {
-        let keys: usize = self.nodes.iter().map(|node| node.len() + 16).sum();
-        keys + self.len() * (4 + 8 + 8 * self.columns.len())
+        let keys: usize = self.nodes.iter().chain(&self.others.nodes).map(|node| node.len() + 16).sum();
+        keys + self.len() * (4 + 8 + 8 * self.columns.len()) + self.others.ordinals.len() * 4
     }
 
     pub(crate) fn value(&self, row: usize) -> AnalysisValue {
         AnalysisValue {
-            node: self.nodes[row].clone().into(),
+            node: self.nodes[row].as_ref().to_owned(),
             ordinal: self.ordinals[row],
             values: self.columns.iter().map(|column| column[row]).collect(),
+            other_node: self.others.nodes.get(row).map(|node| node.as_ref().to_owned()).unwrap_or_default(),
+            other_ordinal: self.others.ordinals.get(row).copied(),
         }
     }
 
@@ -78,7 +108,9 @@ impl Table {
     fn by_node(&self) -> &[u32] {
         self.by_node.get_or_init(|| {
             let mut rows: Vec<u32> = (0..self.len() as u32).collect();
-            rows.sort_unstable_by(|a, b| self.nodes[*a as usize].cmp(&self.nodes[*b as usize]));
+            rows.sort_unstable_by(|a, b| {
+                self.nodes[*a as usize].cmp(&self.nodes[*b as usize]).then(a.cmp(b))
+            });
             rows
         })
     }
@@ -117,14 +149,15 @@ impl Table {
 
     /// Some rows as a client or a store gets them.
     pub(crate) fn piece(&self, rows: std::ops::Range<usize>, with_nodes: bool) -> AnalysisColumns {
-        let nodes = if with_nodes {
-            self.nodes[rows.clone()].iter().map(|node| node.clone().into()).collect()
-        } else {
-            Vec::new()
+        let keys = |nodes: &[Arc<str>]| {
+            let wanted = if with_nodes { nodes.get(rows.clone()) } else { None };
+            wanted.unwrap_or_default().iter().map(|node| node.as_ref().to_owned()).collect()
         };
         AnalysisColumns {
             ordinals: self.ordinals[rows.clone()].to_vec(),
-            nodes,
+            nodes: keys(&self.nodes),
+            other_ordinals: self.others.ordinals.get(rows.clone()).unwrap_or_default().to_vec(),
+            other_nodes: keys(&self.others.nodes),
             columns: self
                 .columns
                 .iter()
@@ -149,12 +182,16 @@ impl Table {
         }
         let fits = piece.nodes.len() == rows
             && piece.columns.len() == self.columns.len()
-            && piece.columns.iter().all(|column| column.values.len() == rows);
+            && piece.columns.iter().all(|column| column.values.len() == rows)
+            && piece.other_nodes.len() == piece.other_ordinals.len()
+            && (piece.other_nodes.is_empty() || piece.other_nodes.len() == rows);
         if !fits {
             return None;
         }
         self.ordinals.extend(piece.ordinals);
-        self.nodes.extend(piece.nodes.into_iter().map(String::into_boxed_str));
+        self.nodes.extend(piece.nodes.into_iter().map(Arc::from));
+        self.others.ordinals.extend(piece.other_ordinals);
+        self.others.nodes.extend(piece.other_nodes.into_iter().map(Arc::from));
         for (column, more) in self.columns.iter_mut().zip(piece.columns) {
             column.extend(more.values);
         }
@@ -234,6 +271,26 @@ mod tests {
         assert!(table.page(Order::Value, false, usize::MAX, 5).is_empty());
     }
 
+    #[test]
+    fn all_rows_of_one_ordinal_are_in_one_piece() {
+        let mut pairs = table(&vec![1.0; PIECE + 20]);
+        for ordinal in &mut pairs.ordinals {
+            *ordinal -= *ordinal % 70;
+        }
+        let end = pairs.end_of_piece(0);
+        assert!(end > PIECE && end < PIECE + 7, "{end}");
+        assert_ne!(pairs.ordinals[end - 1], pairs.ordinals[end]);
+        assert_eq!(pairs.end_of_piece(end), pairs.len());
+        assert_eq!(table(&[]).end_of_piece(0), 0);
+        // Long keys make it shorter.
+        let mut long = table(&vec![1.0; 10_000]);
+        for node in &mut long.nodes {
+            *node = "k".repeat(512).into();
+        }
+        let columns = long.piece(0..long.end_of_piece(0), true);
+        assert!((1 << 20..3 << 20).contains(&columns.encoded_len()), "{}", columns.encoded_len());
+    }
+
     #[tokio::test]
     async fn values_come_back_as_they_were_kept() {
         let folder = tempfile::tempdir().unwrap();
@@ -247,6 +304,13 @@ mod tests {
                 (&found.ordinals, &found.nodes, &found.columns),
                 (&kept.ordinals, &kept.nodes, &kept.columns)
             );
+            let others = Others {
+                ordinals: kept.ordinals.iter().map(|ordinal| ordinal + 1).collect(),
+                nodes: kept.nodes.iter().map(|node| format!("{node}'").into()).collect(),
+            };
+            let pairs = Arc::new(table(&kept.columns[0]).with(others));
+            save(&objects, uid, &pairs).await.unwrap();
+            assert_eq!(load(&objects, uid, rows).await.unwrap().unwrap().others, pairs.others);
         }
         assert!(load(&objects, uid, 2 * PIECE + 1).await.unwrap().is_none());
         delete(&objects, uid).await.unwrap();

@@ -1,4 +1,4 @@
-//! The values as properties of the graph's nodes.
+//! The values as changes of the graph.
 //!
 //! Each batch names the revision that it is based on, so that no node comes back which somebody has deleted meanwhile.
 //! Where the graph has changed, its changes say which nodes have gone, and what is left is written.
@@ -6,24 +6,25 @@
 use std::{collections::HashSet, time::Duration};
 
 use prost::Message;
-use prost_types::{FieldMask, Struct, Value, value::Kind};
 use tonic::{Code, Status};
 use uuid::Uuid;
 use weft_proto::weft::graph::v1::{
-    ApplyChangesRequest, Change, ChangeBatch, Node, NodeUpsert, WatchGraphRequest, change,
+    ApplyChangesRequest, Change, ChangeBatch, EdgeUpsert, WatchGraphRequest, change,
     watch_graph_response::Event,
 };
 
 use super::{
     Analyses,
+    changes::Changes,
     control::Control,
     reading::{self, Wanted},
-    table::Table,
 };
 use crate::Error;
 
-/// Changes of one revision: it is a few hundred kilobytes.
+/// Changes of one revision at most.
 const BATCH: usize = 5_000;
+/// Bytes of one revision, about; the graph takes 4 MiB at once.
+const BATCH_BYTES: usize = 1 << 20;
 /// How often in a row somebody else may be faster.
 const LOST: u32 = 100;
 /// How long a writer waits at most before it tries again.
@@ -34,42 +35,50 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Written {
     /// The last revision.
     pub(super) revision: i64,
-    /// Nodes that were deleted meanwhile.
+    /// What was not written, as a node was deleted meanwhile.
     pub(super) left_out: i64,
+}
+
+/// What others have done.
+#[derive(Default)]
+struct Since {
+    /// Keys of nodes that were deleted.
+    gone: HashSet<String>,
+    /// Keys of edges that were written: they may be other ones now.
+    edges: HashSet<String>,
 }
 
 /// What is to be written where.
 pub(super) struct Writing<'a> {
     analyses: &'a Analyses,
     graph: (&'a str, Uuid),
-    property: &'a str,
-    table: &'a Table,
+    changes: &'a dyn Changes,
     revision: i64,
 }
 
-/// The first column of `table`, as the property `property`, based on a revision of the graph.
+/// Some changes, based on a revision of the graph.
 pub(super) fn write<'a>(
     analyses: &'a Analyses,
     graph: (&'a str, Uuid),
-    property: &'a str,
-    table: &'a Table,
+    changes: &'a dyn Changes,
     revision: i64,
 ) -> Writing<'a> {
-    Writing { analyses, graph, property, table, revision }
+    Writing { analyses, graph, changes, revision }
 }
 
 impl Writing<'_> {
     /// Writes, as long as the job is to go on.
     pub(super) async fn with(mut self, control: &Control) -> Result<Written, Error> {
-        let mut rows: Vec<usize> = (0..self.table.len()).collect();
+        let mut rows: Vec<usize> = (0..self.changes.count()).collect();
         let (mut done, mut lost, mut left_out) = (0, 0, 0);
         while done < rows.len() {
             control.check()?;
-            let batch = &rows[done..rows.len().min(done + BATCH)];
+            let batch = self.batch(&rows[done..]);
+            let count = batch.len();
             match self.apply(batch).await {
                 Ok(revision) => {
                     self.revision = revision;
-                    done += batch.len();
+                    done += count;
                     lost = 0;
                 }
                 Err(status) if status.code() == Code::Aborted && lost < LOST => {
@@ -78,14 +87,23 @@ impl Writing<'_> {
                     lost += 1;
                     rows.drain(..done);
                     done = 0;
-                    let before = rows.len();
-                    if let Some(gone) = self.gone().await? {
-                        rows.retain(|row| !gone.contains(&*self.table.nodes[*row]));
+                    let added =
+                        |rows: &[usize]| rows.iter().filter(|row| self.changes.adds(**row)).count() as i64;
+                    left_out += added(&rows);
+                    if let Some(since) = self.since().await? {
+                        rows.retain(|row| {
+                            !self.changes.nodes(*row).iter().any(|(key, _)| since.gone.contains(*key))
+                                && self.changes.deletes(*row).is_none_or(|key| !since.edges.contains(key))
+                        });
                     } else {
                         let there = self.there(control).await?;
-                        rows.retain(|row| there.contains(&self.table.ordinals[*row]));
+                        // Whether a key still names the same edge nobody can say; the next time it can be seen.
+                        rows.retain(|row| {
+                            self.changes.nodes(*row).iter().all(|(_, ordinal)| there.contains(ordinal))
+                                && self.changes.deletes(*row).is_none()
+                        });
                     }
-                    left_out += (before - rows.len()) as i64;
+                    left_out -= added(&rows);
                 }
                 Err(status) if status.code() == Code::Aborted => return Err(Error::GraphRestless),
                 Err(status) if status.code() == Code::NotFound => {
@@ -100,12 +118,27 @@ impl Writing<'_> {
         Ok(Written { revision: self.revision, left_out })
     }
 
-    async fn apply(&self, rows: &[usize]) -> Result<i64, Status> {
-        let values = &self.table.columns[0];
+    /// The changes of the first rows that go together.
+    fn batch(&self, rows: &[usize]) -> Vec<Change> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for row in rows.iter().take(BATCH) {
+            let change = self.changes.change(*row);
+            bytes += change.encoded_len();
+            batch.push(change);
+            if bytes >= BATCH_BYTES {
+                break;
+            }
+        }
+        batch
+    }
+
+    async fn apply(&self, changes: Vec<Change>) -> Result<i64, Status> {
         let request = ApplyChangesRequest {
             graph: self.graph.0.to_owned(),
-            changes: rows.iter().map(|row| self.change(&self.table.nodes[*row], values[*row])).collect(),
+            changes,
             expected_revision: Some(self.revision),
+            // An edge that somebody has deleted meanwhile.
+            allow_missing: true,
             // A repeat after a connection broke off gets the first one's answer.
             request_id: self.analyses.ids.uuid().to_string(),
             ..ApplyChangesRequest::default()
@@ -113,18 +146,9 @@ impl Writing<'_> {
         Ok(self.analyses.graph.clone().apply_changes(request).await?.into_inner().revision)
     }
 
-    fn change(&self, key: &str, value: f64) -> Change {
-        let value = Value { kind: Some(Kind::NumberValue(value)) };
-        let properties = Struct { fields: [(self.property.to_owned(), value)].into() };
-        let node = Node { key: key.to_owned(), properties: Some(properties), ..Node::default() };
-        let update_mask = FieldMask { paths: vec![format!("properties.{}", self.property)] };
-        let upsert = NodeUpsert { node: Some(node), update_mask: Some(update_mask) };
-        Change { change: Some(change::Change::UpsertNode(upsert)) }
-    }
-
-    /// The keys of the nodes that have gone since the last revision that is known, and from now on the newest revision.
-    /// None where the journal does not reach back so far.
-    async fn gone(&mut self) -> Result<Option<HashSet<String>>, Error> {
+    /// What has happened since the last revision that is known, and from now on the newest revision. None where the journal
+    /// does not reach back so far.
+    async fn since(&mut self) -> Result<Option<Since>, Error> {
         let request = WatchGraphRequest {
             graph: self.graph.0.to_owned(),
             after_revision: Some(self.revision),
@@ -139,7 +163,7 @@ impl Writing<'_> {
             Err(status) if status.code() == Code::OutOfRange => return Ok(None),
             answer => answer.map_err(failed)?.into_inner(),
         };
-        let mut gone = HashSet::new();
+        let mut since = Since::default();
         loop {
             let event = match events.message().await {
                 Err(status) if status.code() == Code::OutOfRange => return Ok(None),
@@ -149,14 +173,20 @@ impl Writing<'_> {
                 Event::Changes(changes) => {
                     let batch = ChangeBatch::decode(changes).map_err(|_| unreadable())?;
                     for change in batch.changes {
-                        if let Some(change::Change::DeleteNode(delete)) = change.change {
-                            gone.insert(delete.key);
+                        match change.change {
+                            Some(change::Change::DeleteNode(delete)) => {
+                                since.gone.insert(delete.key);
+                            }
+                            Some(change::Change::UpsertEdge(EdgeUpsert { edge: Some(edge), .. })) => {
+                                since.edges.insert(edge.key);
+                            }
+                            _ => {}
                         }
                     }
                 }
                 Event::CaughtUpRevision(revision) => {
                     self.revision = revision;
-                    return Ok(Some(gone));
+                    return Ok(Some(since));
                 }
             }
         }

@@ -1,9 +1,8 @@
 //! What a layout knows of its graph: which nodes there are, and what pulls them together.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, RandomState},
-};
+mod properties;
+
+use std::collections::HashMap;
 
 use weft_kernels::Edge;
 use weft_proto::weft::graph::v1::{
@@ -11,8 +10,11 @@ use weft_proto::weft::graph::v1::{
     change::Change as Kind,
 };
 
-/// The parts of a graph that a layout needs: keys, ordinals, and weighted edges. Filled from a
-/// snapshot, then kept true by the graph's changes.
+use self::properties::Properties;
+pub(crate) use self::properties::Scalar;
+
+/// The parts of a graph that a layout needs: keys, ordinals, weighted edges with their types, and
+/// those properties that its constraints ask for. Filled from a snapshot, then kept true by the graph's changes.
 ///
 /// Applying a change twice does no harm, so a revision that broke off in the middle may come again.
 #[derive(Debug)]
@@ -24,12 +26,11 @@ pub(crate) struct GraphCopy {
     partial: bool,
     nodes: HashMap<Box<str>, u32>,
     edges: HashMap<EdgeId, Ends>,
-    /// Types of edges by the index that the snapshot gives them, digested.
-    edge_types: Vec<u64>,
-    /// Digests the names of types. An edge without a key is identified by its type among others,
-    /// and a keyed 64-bit digest of the name is enough to tell types apart: nobody outside knows
-    /// the key, and a graph's types are few.
-    digest: RandomState,
+    /// Types of edges, each once: a graph's types are few. Those of the snapshot come first.
+    edge_types: Vec<Box<str>>,
+    /// Number of types that the snapshot had.
+    snapshot_types: u32,
+    properties: Properties,
     /// Nodes came or went since the last [`GraphCopy::take`].
     membership_changed: bool,
     /// Anything that pulls changed since then.
@@ -46,7 +47,7 @@ pub(crate) struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum EdgeId {
     Keyed(Box<str>),
-    Plain { source: u32, target: u32, kind: u64 },
+    Plain { source: u32, target: u32, kind: u32 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +55,8 @@ struct Ends {
     source: u32,
     target: u32,
     weight: f32,
+    /// Which of the edge types.
+    kind: u32,
 }
 
 /// What a simulation takes in.
@@ -63,6 +66,8 @@ pub(crate) struct Topology {
     pub(crate) nodes: Option<Vec<u32>>,
     /// All edges, in no order; `None` where they and the nodes are what they were.
     pub(crate) edges: Option<Vec<Edge>>,
+    /// Whether a constraint may concern other nodes than before.
+    pub(crate) regrouped: bool,
     pub(crate) revision: i64,
     pub(crate) kind: GraphKind,
 }
@@ -79,9 +84,12 @@ pub(crate) enum CopyError {
 }
 
 impl GraphCopy {
-    /// Begins a copy with a snapshot's header.
-    pub(crate) fn begin(header: &SnapshotHeader, limits: Limits) -> Result<Self, CopyError> {
-        let digest = RandomState::new();
+    /// Begins a copy with a snapshot's header. `wanted` are the properties to keep.
+    pub(crate) fn begin(
+        header: &SnapshotHeader,
+        limits: Limits,
+        wanted: Vec<String>,
+    ) -> Result<Self, CopyError> {
         let graph = header.graph.as_ref().ok_or(CopyError::Inconsistent("header"))?;
         let copy = Self {
             limits,
@@ -90,8 +98,9 @@ impl GraphCopy {
             partial: false,
             nodes: HashMap::new(),
             edges: HashMap::new(),
-            edge_types: header.edge_types.iter().map(|name| digest.hash_one(name)).collect(),
-            digest,
+            edge_types: header.edge_types.iter().map(|name| name.as_str().into()).collect(),
+            snapshot_types: header.edge_types.len() as u32,
+            properties: Properties::new(wanted),
             membership_changed: true,
             pull_changed: true,
         };
@@ -104,6 +113,9 @@ impl GraphCopy {
     pub(crate) fn add_nodes(&mut self, columns: NodeColumns) -> Result<(), CopyError> {
         if columns.keys.len() != columns.ordinals.len() {
             return Err(CopyError::Inconsistent("node columns"));
+        }
+        for (ordinal, properties) in columns.ordinals.iter().zip(&columns.properties) {
+            self.properties.read(*ordinal, properties);
         }
         for (key, ordinal) in columns.keys.into_iter().zip(columns.ordinals) {
             self.nodes.insert(key.into(), ordinal);
@@ -125,16 +137,16 @@ impl GraphCopy {
         let mut keys = columns.keys.into_iter();
         for at in 0..count {
             let (source, target) = (columns.sources[at], columns.targets[at]);
+            let kind = columns.types[at];
+            if kind >= self.snapshot_types {
+                return Err(CopyError::Inconsistent("edge types"));
+            }
             let id = match keys.next() {
                 Some(key) if !key.is_empty() => EdgeId::Keyed(key.into()),
-                _ => {
-                    let kind = self.edge_types.get(columns.types[at] as usize);
-                    let kind = *kind.ok_or(CopyError::Inconsistent("edge types"))?;
-                    EdgeId::Plain { source, target, kind }
-                }
+                _ => EdgeId::Plain { source, target, kind },
             };
             let weight = columns.weights.get(at).copied().unwrap_or(1.0);
-            self.edges.insert(id, Ends { source, target, weight: finite(f64::from(weight)) });
+            self.edges.insert(id, Ends { source, target, weight: finite(f64::from(weight)), kind });
         }
         self.check(self.nodes.len(), self.edges.len())
     }
@@ -162,14 +174,20 @@ impl GraphCopy {
             match change {
                 Some(Kind::UpsertNode(upsert)) => {
                     let node = upsert.node.ok_or(CopyError::Inconsistent("changes"))?;
+                    self.properties.set(node.ordinal, node.properties.as_ref());
                     let former = self.nodes.insert(node.key.into(), node.ordinal);
                     self.membership_changed |= former != Some(node.ordinal);
-                    dropped_nodes |= former.is_some_and(|former| former != node.ordinal);
+                    if let Some(former) = former.filter(|former| *former != node.ordinal) {
+                        self.properties.forget(former);
+                        dropped_nodes = true;
+                    }
                 }
                 Some(Kind::DeleteNode(delete)) => {
-                    let dropped = self.nodes.remove(delete.key.as_str()).is_some();
-                    self.membership_changed |= dropped;
-                    dropped_nodes |= dropped;
+                    if let Some(ordinal) = self.nodes.remove(delete.key.as_str()) {
+                        self.properties.forget(ordinal);
+                        self.membership_changed = true;
+                        dropped_nodes = true;
+                    }
                 }
                 Some(Kind::UpsertEdge(upsert)) => self.upsert_edge(upsert)?,
                 Some(Kind::DeleteEdge(reference)) => self.delete_edge(&reference),
@@ -194,12 +212,16 @@ impl GraphCopy {
         let ordinal =
             |key: &str| self.nodes.get(key).copied().ok_or(CopyError::Inconsistent("nodes and edges"));
         let (source, target) = (ordinal(&edge.source)?, ordinal(&edge.target)?);
+        let kind = self.edge_type(&edge.r#type).unwrap_or_else(|| {
+            self.edge_types.push(edge.r#type.into());
+            self.edge_types.len() as u32 - 1
+        });
         let id = if edge.key.is_empty() {
-            EdgeId::Plain { source, target, kind: self.digest.hash_one(&edge.r#type) }
+            EdgeId::Plain { source, target, kind }
         } else {
             EdgeId::Keyed(edge.key.into())
         };
-        let ends = Ends { source, target, weight: finite(edge.weight.unwrap_or(1.0)) };
+        let ends = Ends { source, target, weight: finite(edge.weight.unwrap_or(1.0)), kind };
         self.pull_changed |= self.edges.insert(id, ends) != Some(ends);
         Ok(())
     }
@@ -207,15 +229,22 @@ impl GraphCopy {
     fn delete_edge(&mut self, reference: &EdgeReference) {
         let id = if !reference.key.is_empty() {
             EdgeId::Keyed(reference.key.as_str().into())
-        } else if let (Some(&source), Some(&target)) =
-            (self.nodes.get(reference.source.as_str()), self.nodes.get(reference.target.as_str()))
-        {
-            EdgeId::Plain { source, target, kind: self.digest.hash_one(&reference.r#type) }
+        } else if let (Some(&source), Some(&target), Some(kind)) = (
+            self.nodes.get(reference.source.as_str()),
+            self.nodes.get(reference.target.as_str()),
+            self.edge_type(&reference.r#type),
+        ) {
+            EdgeId::Plain { source, target, kind }
         } else {
             // It went with one of its nodes.
             return;
         };
         self.pull_changed |= self.edges.remove(&id).is_some();
+    }
+
+    /// Number of a type of edges.
+    fn edge_type(&self, name: &str) -> Option<u32> {
+        self.edge_types.iter().position(|known| **known == *name).map(|at| at as u32)
     }
 
     fn check(&self, nodes: usize, edges: usize) -> Result<(), CopyError> {
@@ -243,6 +272,23 @@ impl GraphCopy {
         self.nodes.get(key).copied()
     }
 
+    /// The properties that it keeps.
+    pub(crate) fn wanted(&self) -> &[String] {
+        self.properties.wanted()
+    }
+
+    /// Nodes that have a property that is kept, in no order.
+    pub(crate) fn with_property(&self, name: &str) -> impl Iterator<Item = (u32, &Scalar)> {
+        self.properties.of(name)
+    }
+
+    /// Sources and targets of the edges of a type, or of all when it is empty, in no order.
+    pub(crate) fn edges_of(&self, name: &str) -> Vec<(u32, u32)> {
+        let kind = self.edge_type(name);
+        let fits = |ends: &&Ends| name.is_empty() || Some(ends.kind) == kind;
+        self.edges.values().filter(fits).map(|ends| (ends.source, ends.target)).collect()
+    }
+
     /// What has changed since it was taken last; `None` in the middle of a revision.
     pub(crate) fn take(&mut self) -> Option<Topology> {
         if self.partial {
@@ -250,7 +296,9 @@ impl GraphCopy {
         }
         let membership_changed = std::mem::take(&mut self.membership_changed);
         let pull_changed = std::mem::take(&mut self.pull_changed) || membership_changed;
+        let regrouped = std::mem::take(&mut self.properties.changed) || pull_changed;
         Some(Topology {
+            regrouped,
             nodes: membership_changed.then(|| self.ordinals()),
             edges: pull_changed.then(|| self.pulls()),
             revision: self.revision,
@@ -261,6 +309,7 @@ impl GraphCopy {
     /// Everything, taken or not; also in the middle of a revision.
     pub(crate) fn whole(&self) -> Topology {
         Topology {
+            regrouped: true,
             nodes: Some(self.ordinals()),
             edges: Some(self.pulls()),
             revision: self.revision,

@@ -1,6 +1,9 @@
-//! What can be decided without waiting for anybody: names, parameters, pins, the copy of a graph.
+//! What can be decided without waiting for anybody: names, parameters, pins, constraints, the copy of a
+//! graph.
 
+pub(crate) mod constraints;
 pub(crate) mod graph_copy;
+pub(crate) mod members;
 pub(crate) mod name;
 pub(crate) mod parameters;
 pub(crate) mod pins;

@@ -1,4 +1,4 @@
-//! What a resource name says: project, graph, layout or analysis.
+//! What a resource name says: project, graph, layout, constraint or analysis.
 
 use std::fmt;
 
@@ -16,6 +16,13 @@ pub(crate) struct GraphName {
 pub(crate) struct LayoutName {
     pub(crate) graph: GraphName,
     pub(crate) layout: String,
+}
+
+/// Name of a constraint: `projects/{project}/graphs/{graph}/layouts/{layout}/constraints/{constraint}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ConstraintName {
+    pub(crate) layout: LayoutName,
+    pub(crate) constraint: String,
 }
 
 /// Name of an analysis: `projects/{project}/graphs/{graph}/analyses/{analysis}`.
@@ -55,6 +62,20 @@ impl LayoutName {
     }
 }
 
+impl ConstraintName {
+    /// Reads a name; `field` is where the request has it.
+    pub(crate) fn parse(name: &str, field: &'static str) -> Result<Self, Error> {
+        let problem = "must be projects/{project}/graphs/{graph}/layouts/{layout}/constraints/{constraint}";
+        let malformed = || Error::bad_field(field, problem);
+        let (layout, constraint) = name.rsplit_once("/constraints/").ok_or_else(malformed)?;
+        // As with a layout's, an update's name is not checked by the contract.
+        match LayoutName::parse(layout, field) {
+            Ok(layout) if is_id(constraint) => Ok(Self { layout, constraint: constraint.to_owned() }),
+            _ => Err(malformed()),
+        }
+    }
+}
+
 impl AnalysisName {
     /// Reads a name; its pattern has been checked by the contract.
     pub(crate) fn parse(name: &str, field: &'static str) -> Result<Self, Error> {
@@ -85,6 +106,12 @@ impl fmt::Display for LayoutName {
     }
 }
 
+impl fmt::Display for ConstraintName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/constraints/{}", self.layout, self.constraint)
+    }
+}
+
 impl fmt::Display for AnalysisName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/analyses/{}", self.graph, self.analysis)
@@ -101,6 +128,9 @@ mod tests {
         let name = LayoutName::parse(text, "name").unwrap();
         assert_eq!((&*name.graph.project, &*name.graph.graph, &*name.layout), ("p", "g-1", "l"));
         assert_eq!(name.to_string(), text);
+        let text = "projects/p/graphs/g-1/layouts/l/constraints/c";
+        assert_eq!(ConstraintName::parse(text, "name").unwrap().to_string(), text);
+        assert!(ConstraintName::parse("projects/p/graphs/g/layouts/l/constraints/C", "name").is_err());
         let text = "projects/p/graphs/g-1/analyses/a";
         assert_eq!(AnalysisName::parse(text, "name").unwrap().to_string(), text);
         assert_eq!(GraphName::parse("projects/p/graphs/-", "parent").unwrap().graph, "-");

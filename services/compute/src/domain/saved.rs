@@ -9,13 +9,13 @@ const VERSION: u8 = 1;
 const HEAD: usize = 16;
 
 /// Positions as they are kept: 16 bytes of head (magic `WFLP`, u8 version, u8 whether it had
-/// settled, two zero bytes, i64 version of the parameters, little-endian), then a keyframe of
+/// settled, two zero bytes, i64 version of parameters and constraints, little-endian), then a keyframe of
 /// 32-bit columns, which also tells tick and revision.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Saved {
     /// Whether nothing would have moved any more.
     pub(crate) settled: bool,
-    /// Version of the parameters that it had settled under.
+    /// Version of the parameters and constraints that it had settled under.
     pub(crate) parameters_version: i64,
     /// Where the nodes were.
     pub(crate) frame: Frame,

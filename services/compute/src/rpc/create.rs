@@ -10,9 +10,8 @@ use weft_proto::weft::{
     compute::v1::{CreateLayoutRequest, Dimensions, Layout},
     graph::v1::{GetGraphRequest, Graph},
 };
-use weft_store::{DesiredState, LayoutRow, NewLayout, StoreError, Written};
+use weft_store::{DesiredState, LayoutRow, NewLayout, StoreError, Written, once};
 
-use super::once;
 use crate::{
     Error,
     domain::name::{GraphName, LayoutName},
@@ -22,12 +21,12 @@ use crate::{
 pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<CreateLayoutRequest>) -> Result<Layout, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
-    let once = once::once(&caller, "CreateLayout", &request_id, &request)?;
+    let once = once::request(&caller.name, "CreateLayout", &request_id, &request);
     let parent = GraphName::parse(&request.parent, "parent")?;
     if let Some(once) = &once
         && let Some(answer) = layouts.store.recall(once).await.map_err(Error::store(&parent))?
     {
-        return once::replayed(&request.parent, answer);
+        return once::replay(&answer).map_err(Error::Store);
     }
 
     let graph = graph(layouts, &parent).await?;
@@ -40,7 +39,7 @@ pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<CreateLayoutReques
         let remember = once::remember(once.clone(), &answer);
         match layouts.store.create_layout(new.clone(), remember).await {
             Ok(Written::Done(row)) => break row,
-            Ok(Written::Replayed(answer)) => return once::replayed(&name.to_string(), answer),
+            Ok(Written::Replayed(answer)) => return once::replay(&answer).map_err(Error::Store),
             Err(StoreError::AlreadyExists { .. })
                 if !cleared && is_left_over(layouts, &name, &new).await? =>
             {
@@ -126,6 +125,8 @@ fn row(new: &NewLayout) -> LayoutRow {
         desired_state: new.desired_state,
         pins: bytes::Bytes::new(),
         version: 1,
+        constraints: bytes::Bytes::new(),
+        constraints_version: 0,
         created: new.at,
         updated: new.at,
     }

@@ -2,12 +2,12 @@
 
 pub(crate) mod analysis;
 pub(crate) mod attach;
+pub(crate) mod constraint;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod list;
 mod node;
-mod once;
 pub(crate) mod pin;
 pub(crate) mod reheat;
 pub(crate) mod start;
@@ -18,7 +18,7 @@ pub(crate) mod watch;
 
 use std::sync::Arc;
 
-use weft_store::{DesiredState, LayoutRow, LayoutUpdate};
+use weft_store::{DesiredState, LayoutRow, LayoutUpdate, Written};
 
 use crate::{
     Error,
@@ -51,8 +51,13 @@ async fn set_desired(
         parameters: None,
         desired_state: Some(desired),
         pins: None,
+        constraints: None,
+        expected_constraints_version: None,
         at: layouts.now(),
     };
-    session.set_row(layouts.store.update_layout(update).await.map_err(Error::store(name))?);
+    let written = layouts.store.update_layout(update, None).await.map_err(Error::store(name))?;
+    if let Written::Done(row) = written {
+        session.set_row(row);
+    }
     Ok(())
 }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use weft_kit::Call;
 use weft_proto::weft::compute::v1::{Layout, LayoutState, ReheatLayoutRequest};
-use weft_store::{DesiredState, Written};
+use weft_store::{DesiredState, Written, once};
 
-use super::once;
 use crate::{
     Error,
     domain::name::LayoutName,
@@ -16,12 +15,12 @@ use crate::{
 pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<ReheatLayoutRequest>) -> Result<Layout, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
-    let once = once::once(&caller, "ReheatLayout", &request_id, &request)?;
+    let once = once::request(&caller.name, "ReheatLayout", &request_id, &request);
     let name = LayoutName::parse(&request.name, "name")?;
     if let Some(once) = &once
         && let Some(answer) = layouts.store.recall(once).await.map_err(Error::store(&name))?
     {
-        return once::replayed(&request.name, answer);
+        return once::replay(&answer).map_err(Error::Store);
     }
     let session = super::session(layouts, &request.name).await?;
     session.send(Command::Reheat { reset: request.reset_positions }).await?;
@@ -35,7 +34,7 @@ pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<ReheatLayoutReques
         && let Written::Replayed(answer) =
             layouts.store.remember(remember, layouts.now()).await.map_err(Error::store(&name))?
     {
-        return once::replayed(&request.name, answer);
+        return once::replay(&answer).map_err(Error::Store);
     }
     Ok(layout)
 }

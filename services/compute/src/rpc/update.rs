@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 use weft_kit::Call;
 use weft_proto::weft::compute::v1::{Layout, UpdateLayoutRequest};
-use weft_store::{LayoutUpdate, StoreError};
+use weft_store::{LayoutUpdate, StoreError, Written};
 
 use crate::{
     Error,
@@ -47,11 +47,15 @@ pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<UpdateLayoutReques
             parameters: Some(parameters.encode_to_vec().into()),
             desired_state: None,
             pins: None,
+            constraints: None,
+            expected_constraints_version: None,
             at: layouts.now(),
         };
         tries += 1;
-        match layouts.store.update_layout(update).await {
-            Ok(row) => break row,
+        match layouts.store.update_layout(update, None).await {
+            Ok(Written::Done(row)) => break row,
+            // Nothing is remembered of an update, so there is nothing to replay.
+            Ok(Written::Replayed(_)) => break row,
             Err(StoreError::Stale { .. }) if tries < TRIES => {}
             Err(StoreError::Stale { .. }) => {
                 let current = live::etag(&super::row(layouts, &name).await?);

@@ -183,7 +183,7 @@ impl Actor {
         number != self.followed_number
             || !self.pending.is_empty()
             || (engine.moves() && !stopped)
-            || engine.version() != live.row.version
+            || engine.version() != live::rules_version(&live.row)
             || live.state != state(engine, stopped)
     }
 
@@ -252,6 +252,9 @@ impl Actor {
             if let Some((nodes, edges)) = done.counts {
                 (live.nodes, live.edges) = (nodes, edges);
             }
+            if let Some(held) = done.held {
+                live.held = Arc::new(held);
+            }
             if let Some((report, took)) = done.report {
                 self.layouts.meter.step_duration.observe(took.as_secs_f64());
                 let took = took.as_secs_f64() * 1e3;
@@ -282,7 +285,7 @@ impl Actor {
         let (layouts, session) = (Arc::clone(&self.layouts), Arc::clone(&self.session));
         let (settled, version) = {
             let live = self.session.live.borrow();
-            (live.state == LayoutState::Settled, live.row.version)
+            (live.state == LayoutState::Settled, live::rules_version(&live.row))
         };
         self.layouts.lifecycle.spawn_future(async move {
             layouts.positions.save(session.uid, settled, version, &snapshot).await;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use weft_kernels::{Dim, Params, Point, Simulation, TickReport};
+use weft_kernels::{Constraint, Dim, Params, Point, Simulation, TickReport};
 use weft_proto::weft::graph::v1::GraphKind;
 
 use super::{
@@ -24,7 +24,8 @@ pub(crate) struct Setup {
     pub(crate) dim: Dim,
     pub(crate) seed: u64,
     pub(crate) params: Params,
-    /// Version of the parameters.
+    pub(crate) constraints: Vec<Constraint>,
+    /// Counts changes of the parameters and the constraints.
     pub(crate) version: i64,
     pub(crate) pins: Pins,
     pub(crate) max_pins: usize,
@@ -38,7 +39,7 @@ pub(crate) struct Engine {
     simulation: Simulation,
     seed: u64,
     params: Params,
-    /// Version of the parameters.
+    /// Counts changes of the parameters and the constraints.
     version: i64,
     /// Where pinned nodes are; shared with whoever writes them down, and replaced on change.
     pins: Arc<Pins>,
@@ -81,6 +82,7 @@ impl Engine {
             resting: false,
         };
         engine.follow(topology)?;
+        engine.constrain(setup.constraints)?;
         let Some(saved) = setup.saved else {
             engine.put_pins();
             return Ok(engine);
@@ -141,6 +143,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Puts other constraints in force. The same ones do not wake a layout.
+    pub(crate) fn constrain(&mut self, constraints: Vec<Constraint>) -> Result<(), weft_kernels::Error> {
+        if constraints != self.simulation.constraints() {
+            self.simulation.set_constraints(constraints)?;
+            self.resting = false;
+        }
+        Ok(())
+    }
+
     /// Does what it is told. An answer is given back rather than sent, so that it can be sent when
     /// what it is about can be seen. `whole` gives the graph, for whoever begins anew.
     pub(crate) fn obey(&mut self, command: Command, whole: &dyn Fn() -> Topology) -> Option<Replied> {
@@ -185,7 +196,8 @@ impl Engine {
         let anew = Simulation::new(self.simulation.dim(), self.params, self.seed);
         let former =
             std::mem::replace(&mut self.simulation, anew.expect("these parameters are in force already"));
-        if let Err(error) = self.follow(topology) {
+        let constraints = former.constraints().to_vec();
+        if let Err(error) = self.follow(topology).and_then(|()| self.constrain(constraints)) {
             tracing::warn!(%error, "a layout could not be placed anew");
             self.simulation = former;
             return;
@@ -286,7 +298,7 @@ impl Engine {
         report
     }
 
-    /// Version of the parameters in force.
+    /// Which parameters and constraints are in force.
     pub(crate) fn version(&self) -> i64 {
         self.version
     }

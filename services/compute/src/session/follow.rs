@@ -35,12 +35,18 @@ pub(crate) enum Standing {
 #[derive(Debug)]
 pub(crate) struct Followed {
     copy: Mutex<Option<GraphCopy>>,
+    /// The properties that its readers ask for, ascending. Grows only.
+    wanted: watch::Sender<Vec<String>>,
     standing: watch::Sender<Standing>,
 }
 
 impl Followed {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { copy: Mutex::new(None), standing: watch::Sender::new(Standing::Loading) })
+        Arc::new(Self {
+            copy: Mutex::new(None),
+            wanted: watch::Sender::default(),
+            standing: watch::Sender::new(Standing::Loading),
+        })
     }
 
     /// The copy, if there is one yet.
@@ -50,6 +56,19 @@ impl Followed {
 
     pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.subscribe()
+    }
+
+    /// Asks for these properties, too. A copy without them is replaced.
+    pub(crate) fn want(&self, properties: impl IntoIterator<Item = String>) {
+        self.wanted.send_if_modified(|wanted| {
+            let before = wanted.len();
+            for property in properties {
+                if let Err(at) = wanted.binary_search(&property) {
+                    wanted.insert(at, property);
+                }
+            }
+            wanted.len() > before
+        });
     }
 
     fn changed(&self) {
@@ -132,8 +151,13 @@ impl Follower {
 
     /// Takes a snapshot.
     async fn snapshot(&mut self) -> Result<(), Broken> {
+        let wanted = self.followed.wanted.borrow().clone();
         // With keys, because changes name nodes by them.
-        let request = StreamSnapshotRequest { graph: self.graph.clone(), ..StreamSnapshotRequest::default() };
+        let request = StreamSnapshotRequest {
+            graph: self.graph.clone(),
+            topology_only: false,
+            include_properties: !wanted.is_empty(),
+        };
         let answer = self.client.stream_snapshot(request).await.map_err(classify)?;
         let mut pieces: Streaming<StreamSnapshotResponse> = answer.into_inner();
         let mut copy = None;
@@ -145,7 +169,7 @@ impl Follower {
                     if uid != Some(self.uid.to_string().as_str()) {
                         return Err(Broken::Final(Standing::Gone));
                     }
-                    copy = Some(GraphCopy::begin(&header, self.limits)?);
+                    copy = Some(GraphCopy::begin(&header, self.limits, wanted.clone())?);
                 }
                 (Some(Piece::Nodes(nodes)), Some(copy)) => copy.add_nodes(nodes)?,
                 (Some(Piece::Edges(edges)), Some(copy)) => copy.add_edges(edges)?,
@@ -168,9 +192,18 @@ impl Follower {
             after_revision: self.revision(),
             graph_uid: self.uid.to_string(),
         };
+        let mut wanted = self.followed.wanted.subscribe();
         let mut events = self.client.watch_graph(request).await.map_err(classify)?.into_inner();
+        let kept = self.followed.copy().as_ref().map_or(0, |copy| copy.wanted().len());
         loop {
-            let Some(message) = next(&mut events).await? else {
+            let message = tokio::select! {
+                // It only grows, so that another number is more.
+                Ok(_) = wanted.wait_for(|wanted| wanted.len() != kept) => {
+                    return Err(Broken::Copy(CopyError::Inconsistent("properties")));
+                }
+                message = next(&mut events) => message?,
+            };
+            let Some(message) = message else {
                 return Err(Broken::Connection(Status::unavailable("the stream ended")));
             };
             let Some(Event::Changes(changes)) = message.event else { continue };

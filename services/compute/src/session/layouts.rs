@@ -16,7 +16,10 @@ use weft_proto::weft::{compute::v1::LayoutState, graph::v1::graph_service_client
 use weft_store::{LayoutRow, LayoutStore, StoreError, Timestamp};
 
 use super::{End, Positions, Session, actor, live, meter::Meter};
-use crate::{Error, Options, domain::pins::Pins};
+use crate::{
+    Error, Options,
+    domain::{constraints::Constraints, pins::Pins},
+};
 
 /// Everything that sessions share.
 pub(crate) struct Layouts {
@@ -115,6 +118,7 @@ impl Layouts {
         }
         let unreadable = || Error::Unreadable { layout: live::name(&row).to_string(), what: "pins" };
         let pins = Pins::decode(&row.pins).ok_or_else(unreadable)?;
+        Constraints::of(&row, &live::name(&row))?;
         live::stored_parameters(&row)?;
         let uid = row.uid;
         let (session, commands) = Session::new(row, pins);

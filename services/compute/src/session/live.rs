@@ -1,10 +1,11 @@
 //! What a layout is doing, and how a client sees it.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use prost::Message;
+use weft_kernels::Dim;
 use weft_proto::weft::compute::v1::{Dimensions, Layout, LayoutParameters, LayoutState};
-use weft_store::{DesiredState, LayoutRow, Timestamp};
+use weft_store::{DesiredState, LayoutRow};
 
 use crate::{
     Error,
@@ -29,6 +30,8 @@ pub(crate) struct Live {
     /// Mean of the last steps, in milliseconds.
     pub(crate) tick_ms: f64,
     pub(crate) mean_displacement: f64,
+    /// How many nodes each constraint concerns, by the constraint's uid.
+    pub(crate) held: Arc<HashMap<String, i64>>,
 }
 
 impl Live {
@@ -48,6 +51,7 @@ impl Live {
             edges: 0,
             tick_ms: 0.0,
             mean_displacement: 0.0,
+            held: Arc::default(),
         }
     }
 
@@ -73,8 +77,8 @@ impl Live {
             viewer_count: i32::try_from(viewers).unwrap_or(i32::MAX),
             tick_duration_ms: self.tick_ms,
             mean_displacement: self.mean_displacement,
-            create_time: Some(timestamp(row.created)),
-            update_time: Some(timestamp(row.updated)),
+            create_time: Some(row.created.into()),
+            update_time: Some(row.updated.into()),
             etag: etag(row),
         })
     }
@@ -121,11 +125,11 @@ pub(crate) fn stored_parameters(row: &LayoutRow) -> Result<LayoutParameters, Err
     LayoutParameters::decode(row.parameters.clone()).map_err(unreadable)
 }
 
-pub(crate) fn is_three_dimensional(row: &LayoutRow) -> bool {
-    row.dimensions == i32::from(Dimensions::Three)
+pub(crate) fn dim(row: &LayoutRow) -> Dim {
+    if row.dimensions == i32::from(Dimensions::Three) { Dim::Three } else { Dim::Two }
 }
 
-fn timestamp(time: Timestamp) -> prost_types::Timestamp {
-    let (seconds, nanos) = time.to_parts();
-    prost_types::Timestamp { seconds, nanos }
+/// Counts changes of what decides where nodes rest: parameters and constraints.
+pub(crate) fn rules_version(row: &LayoutRow) -> i64 {
+    row.version + row.constraints_version
 }

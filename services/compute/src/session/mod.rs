@@ -39,7 +39,10 @@ use self::{
     snapshot::Snapshot,
 };
 pub(crate) use self::{layouts::Layouts, positions::Positions};
-use crate::{Error, domain::pins::Pins};
+use crate::{
+    Error,
+    domain::{constraints::Constraints, pins::Pins},
+};
 
 /// Commands that wait for the next step at most; whoever sends more waits.
 const COMMANDS: usize = 256;
@@ -98,6 +101,7 @@ impl Session {
             wake: Notify::new(),
             over: CancellationToken::new(),
         };
+        session.follow_properties();
         (Arc::new(session), receiver)
     }
 
@@ -111,14 +115,24 @@ impl Session {
         self.hands.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Takes over what the store has now. An older version of the parameters is passed over.
+    /// Takes over what the store has now. Older parameters or constraints are passed over.
     pub(crate) fn set_row(&self, row: LayoutRow) {
         self.live.send_modify(|live| {
-            if row.version >= live.row.version {
+            let known = &live.row;
+            if row.version >= known.version && row.constraints_version >= known.constraints_version {
                 live.row = Arc::new(row);
             }
         });
+        self.follow_properties();
         self.wake.notify_one();
+    }
+
+    /// Asks for the properties that say which nodes the constraints concern.
+    fn follow_properties(&self) {
+        let row = Arc::clone(&self.live.borrow().row);
+        if let Some(constraints) = Constraints::decode(&row.constraints) {
+            self.followed.want(constraints.properties());
+        }
     }
 
     /// The right to write about this layout.
@@ -183,10 +197,13 @@ impl Session {
             parameters: None,
             desired_state: None,
             pins: Some(pins.encode()),
+            constraints: None,
+            expected_constraints_version: None,
             at,
         };
         let name = live::name(&self.live.borrow().row);
-        store.update_layout(update).await.map_err(Error::store(name))?;
+        // Without a request to remember it is always written.
+        let _ = store.update_layout(update, None).await.map_err(Error::store(name))?;
         *written = pins;
         Ok(())
     }

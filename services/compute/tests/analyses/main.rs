@@ -2,6 +2,7 @@
 
 mod life;
 mod refusals;
+mod similarity;
 mod values;
 mod world;
 mod writing;

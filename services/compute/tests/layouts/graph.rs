@@ -9,6 +9,7 @@ use std::{
 
 use futures::{Stream, StreamExt, stream};
 use prost::Message;
+use prost_types::{Struct, value::Kind as Value};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 use weft_kit::Peer;
@@ -53,6 +54,8 @@ struct State {
     deleted: bool,
     away: bool,
     nodes: BTreeMap<String, u32>,
+    /// Values of the nodes' only property, `team`.
+    teams: BTreeMap<String, String>,
     edges: Vec<(String, String)>,
     journal: Vec<ChangeBatch>,
     next_ordinal: u32,
@@ -105,6 +108,17 @@ impl TestGraph {
             ]);
             ordinal
         })
+    }
+
+    /// Says what a node's property `team` is.
+    pub(crate) fn set_team(&self, key: &str, team: &str) {
+        self.change(|state| {
+            state.teams.insert(key.into(), team.into());
+            let ordinal = state.nodes[key];
+            let properties = Some(state.properties(key));
+            let node = Node { key: key.into(), ordinal, properties, ..Node::default() };
+            state.commit(vec![Kind::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })]);
+        });
     }
 
     pub(crate) fn delete_node(&self, key: &str) {
@@ -183,6 +197,13 @@ impl State {
         }
     }
 
+    fn properties(&self, key: &str) -> Struct {
+        let value = |team: &String| prost_types::Value { kind: Some(Value::StringValue(team.clone())) };
+        Struct {
+            fields: self.teams.get(key).map(|team| ("team".to_owned(), value(team))).into_iter().collect(),
+        }
+    }
+
     fn graph(&self) -> Graph {
         Graph {
             name: GRAPH.into(),
@@ -195,10 +216,12 @@ impl State {
         }
     }
 
-    fn pieces(&self) -> Vec<Piece> {
+    fn pieces(&self, with_properties: bool) -> Vec<Piece> {
         let mut nodes: Vec<_> = self.nodes.iter().map(|(key, ordinal)| (*ordinal, key.clone())).collect();
         nodes.sort();
         let ordinal = |key: &String| self.nodes[key];
+        let properties = |(_, key): &(u32, String)| self.properties(key).encode_to_vec().into();
+        let properties = if with_properties { nodes.iter().map(properties).collect() } else { Vec::new() };
         vec![
             Piece::Header(SnapshotHeader {
                 graph: Some(self.graph()),
@@ -208,6 +231,7 @@ impl State {
             Piece::Nodes(NodeColumns {
                 ordinals: nodes.iter().map(|node| node.0).collect(),
                 keys: nodes.into_iter().map(|node| node.1).collect(),
+                properties,
                 ..NodeColumns::default()
             }),
             Piece::Edges(EdgeColumns {
@@ -242,10 +266,10 @@ macro_rules! not_needed {
 
             async fn stream_snapshot(
                 &self,
-                _: Request<StreamSnapshotRequest>,
+                request: Request<StreamSnapshotRequest>,
             ) -> Result<Response<Self::StreamSnapshotStream>, Status> {
                 self.0.state.lock().unwrap().snapshots += 1;
-                let pieces = self.state()?.pieces().into_iter();
+                let pieces = self.state()?.pieces(request.into_inner().include_properties).into_iter();
                 let answer = |piece| Ok(StreamSnapshotResponse { piece: Some(piece) });
                 Ok(Response::new(stream::iter(pieces.map(answer)).boxed()))
             }

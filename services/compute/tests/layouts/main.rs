@@ -1,5 +1,6 @@
 //! Whether layouts do what their contract says, through the generated client.
 
+mod constraints;
 mod faults;
 mod following;
 mod graph;

@@ -1,5 +1,8 @@
 //! Whether the copy stays true while the graph changes.
 
+use bytes::Bytes;
+use prost::Message;
+use prost_types::{Struct, value::Kind as Value};
 use weft_proto::weft::graph::v1::{Edge as GraphEdge, Graph, Node, NodeDelete, NodeUpsert};
 
 use super::*;
@@ -11,12 +14,18 @@ fn header() -> SnapshotHeader {
     SnapshotHeader { graph: Some(graph), node_types: vec![], edge_types: vec!["links".into()] }
 }
 
+fn properties(team: &str) -> Struct {
+    let kind = Some(Value::StringValue(team.into()));
+    Struct { fields: [("team".to_owned(), prost_types::Value { kind })].into() }
+}
+
 /// Nodes a, b, c with ordinals 1, 4, 5; edges a→b without a key and b→c with key "k".
 fn copy() -> GraphCopy {
-    let mut copy = GraphCopy::begin(&header(), LIMITS).unwrap();
+    let mut copy = GraphCopy::begin(&header(), LIMITS, vec!["team".into()]).unwrap();
     copy.add_nodes(NodeColumns {
         ordinals: vec![1, 4, 5],
         keys: ["a", "b", "c"].map(String::from).into(),
+        properties: [properties("x").encode_to_vec().into(), Bytes::new(), Bytes::new()].into(),
         ..NodeColumns::default()
     })
     .unwrap();
@@ -124,6 +133,38 @@ fn a_node_takes_its_edges_along_and_may_come_again() {
 }
 
 #[test]
+fn wanted_properties_and_types_of_edges_are_followed() {
+    let mut copy = copy();
+    copy.take();
+    let team = |copy: &GraphCopy| {
+        let mut nodes: Vec<_> = copy.with_property("team").map(|(node, _)| node).collect();
+        nodes.sort_unstable();
+        nodes
+    };
+    assert_eq!(team(&copy), [1]);
+    assert_eq!(copy.with_property("other").count(), 0);
+    let joined = |properties| {
+        let node = Node { key: "b".into(), ordinal: 4, properties, ..Node::default() };
+        Kind::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })
+    };
+    copy.apply(batch(4, true, vec![joined(Some(properties("x")))])).unwrap();
+    let topology = copy.take().unwrap();
+    assert!(topology.regrouped && topology.edges.is_none());
+    assert_eq!(team(&copy), [1, 4]);
+    copy.apply(batch(5, true, vec![joined(Some(properties("x")))])).unwrap();
+    assert!(!copy.take().unwrap().regrouped, "nothing has changed");
+    copy.apply(batch(6, true, vec![joined(None), no_node("a")])).unwrap();
+    assert!(team(&copy).is_empty());
+
+    let mut above = edge("c", "b", "", 1.0);
+    let Kind::UpsertEdge(upsert) = &mut above else { unreachable!() };
+    upsert.edge.as_mut().unwrap().r#type = "above".into();
+    copy.apply(batch(7, true, vec![above])).unwrap();
+    assert_eq!((copy.edges_of("above"), copy.edges_of("links")), (vec![(5, 4)], vec![(4, 5)]));
+    assert_eq!((copy.edges_of("").len(), copy.edges_of("below").len()), (2, 0));
+}
+
+#[test]
 fn a_revision_counts_when_it_is_whole_and_may_come_twice() {
     let mut copy = copy();
     copy.take();
@@ -143,7 +184,7 @@ fn a_revision_counts_when_it_is_whole_and_may_come_twice() {
 fn a_graph_that_is_too_large_is_told() {
     let mut large = header();
     large.graph.as_mut().unwrap().node_count = 5;
-    let error = GraphCopy::begin(&large, LIMITS).unwrap_err();
+    let error = GraphCopy::begin(&large, LIMITS, Vec::new()).unwrap_err();
     assert_eq!(error, CopyError::TooLarge { limit: 4, what: "nodes" });
     let error = copy().apply(batch(4, true, vec![node("d", 8), node("e", 9)])).unwrap_err();
     assert_eq!(error, CopyError::TooLarge { limit: 4, what: "nodes" });
@@ -161,7 +202,7 @@ fn what_does_not_fit_asks_for_a_new_snapshot() {
         Err(CopyError::Inconsistent("revisions")),
         "one is missing"
     );
-    let mut copy = GraphCopy::begin(&header(), LIMITS).unwrap();
+    let mut copy = GraphCopy::begin(&header(), LIMITS, vec!["team".into()]).unwrap();
     let columns =
         EdgeColumns { sources: vec![1], targets: vec![4], types: vec![7], ..EdgeColumns::default() };
     assert_eq!(copy.add_edges(columns), Err(CopyError::Inconsistent("edge types")));

@@ -3,14 +3,13 @@
 use prost::Message;
 use uuid::Uuid;
 use weft_kit::Call;
-use weft_proto::weft::compute::v1::{Analysis, CreateAnalysisRequest};
-use weft_store::{AnalysisRow, AnalysisState, NewAnalysis, StoreError, Written};
+use weft_proto::weft::compute::v1::{Analysis, CreateAnalysisRequest, algorithm::Kind};
+use weft_store::{AnalysisRow, AnalysisState, NewAnalysis, StoreError, Written, once};
 
 use crate::{
     Error,
-    analysis::{Analyses, check_algorithm, message},
+    analysis::{Analyses, check_algorithm, edge_type, message},
     domain::name::{AnalysisName, GraphName},
-    rpc::once,
 };
 
 /// Analyses of a graph that is gone are forgotten so many at a time.
@@ -22,13 +21,13 @@ pub(crate) async fn handle(
 ) -> Result<Analysis, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
-    let once = once::once(&caller, "CreateAnalysis", &request_id, &request)?;
+    let once = once::request(&caller.name, "CreateAnalysis", &request_id, &request);
     let parent = GraphName::parse(&request.parent, "parent")?;
     let full = |id: &str| AnalysisName { graph: parent.clone(), analysis: id.to_owned() };
     if let Some(once) = &once
         && let Some(answer) = analyses.store.recall(once).await.map_err(Error::analysis_store(&parent))?
     {
-        return once::replayed(&request.parent, answer);
+        return once::replay(&answer).map_err(Error::Store);
     }
 
     let settings = message::settable(request.analysis.unwrap_or_default());
@@ -37,7 +36,13 @@ pub(crate) async fn handle(
     if settings.timeout.is_some_and(|timeout| !message::TIMEOUTS.contains(&timeout.seconds)) {
         return Err(Error::bad_field("analysis.timeout", "must be from 1 second to 1 hour"));
     }
-    if !settings.write_property.is_empty() && !caller.has_scope("graph.write") {
+    let writes_edges = !edge_type(&algorithm).is_empty();
+    if !settings.write_property.is_empty() && matches!(algorithm.kind, Some(Kind::Similarity(_))) {
+        let problem =
+            "must be empty: rows are pairs, which are written as edges (similarity.write_edge_type)";
+        return Err(Error::bad_field("analysis.write_property", problem));
+    }
+    if (writes_edges || !settings.write_property.is_empty()) && !caller.has_scope("graph.write") {
         return Err(Error::MayNotWrite);
     }
     let graph = analyses.find_graph(&request.parent).await?;
@@ -65,7 +70,7 @@ pub(crate) async fn handle(
         let remember = once::remember(once.clone(), &answer);
         match analyses.store.create_analysis(new.clone(), remember).await {
             Ok(Written::Done(_)) => break,
-            Ok(Written::Replayed(answer)) => return once::replayed(&name.to_string(), answer),
+            Ok(Written::Replayed(answer)) => return once::replay(&answer).map_err(Error::Store),
             Err(StoreError::AlreadyExists { .. }) if !cleared => {
                 let taken = super::row(analyses, &name).await?;
                 if taken.graph_uid == new.graph_uid {

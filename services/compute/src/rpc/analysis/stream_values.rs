@@ -4,10 +4,7 @@ use futures::{Stream, stream};
 use weft_kit::Call;
 use weft_proto::weft::compute::v1::{StreamAnalysisValuesRequest, StreamAnalysisValuesResponse};
 
-use crate::{
-    Error,
-    analysis::{Analyses, table::PIECE},
-};
+use crate::{Error, analysis::Analyses};
 
 pub(crate) async fn handle(
     analyses: &Analyses,
@@ -23,7 +20,7 @@ pub(crate) async fn handle(
         if begin >= table.len() {
             return None;
         }
-        let end = (begin + PIECE).min(table.len());
+        let end = table.end_of_piece(begin);
         let columns = table.piece(begin..end, !ordinals_only);
         let last_ordinal = table.ordinals[end - 1];
         Some((Ok(StreamAnalysisValuesResponse { columns: Some(columns), last_ordinal }), (table, end)))

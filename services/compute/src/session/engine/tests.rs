@@ -6,7 +6,13 @@ use super::*;
 
 fn topology(nodes: &[u32], revision: i64) -> Topology {
     let edges = nodes.windows(2).map(|pair| Edge { source: pair[0], target: pair[1], weight: 1.0 }).collect();
-    Topology { nodes: Some(nodes.to_vec()), edges: Some(edges), revision, kind: GraphKind::Knowledge }
+    Topology {
+        nodes: Some(nodes.to_vec()),
+        edges: Some(edges),
+        regrouped: true,
+        revision,
+        kind: GraphKind::Knowledge,
+    }
 }
 
 fn setup(saved: Option<Saved>) -> Setup {
@@ -14,6 +20,7 @@ fn setup(saved: Option<Saved>) -> Setup {
         dim: Dim::Two,
         seed: 7,
         params: Params::default(),
+        constraints: Vec::new(),
         version: 1,
         pins: Pins::default(),
         max_pins: 3,
