@@ -10,9 +10,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use prost::Message;
 use tokio::sync::OnceCell;
 use weft_bus::{Bus, Received, Subscription};
 use weft_kit::{Clock, Lifecycle};
+use weft_proto::weft::graph::v1::GraphRevision;
 use weft_store::{GraphRow, GraphStore};
 
 use super::{
@@ -20,6 +22,9 @@ use super::{
     load::{catch_up, gone, load},
 };
 use crate::{Error, Options};
+
+/// The topic of the bus that tells other services of every change of every graph: a [`GraphRevision`].
+const REVISIONS: &str = "graph.revisions";
 
 /// All graphs that this process has in memory.
 pub(crate) struct Graphs {
@@ -121,17 +126,19 @@ impl Graphs {
 
     /// Tells those who watch of every change, for as long as the graph is loaded.
     fn tell_watchers(&self, live: &Live) {
-        let (mut head, watchers) = (live.watch_head(), Arc::clone(&live.watchers));
+        let (mut changes, watchers) = (live.watch_head(), Arc::clone(&live.watchers));
+        let head = changes.clone();
         let life = self.life.clone();
         self.life.spawn_future(async move {
             loop {
                 tokio::select! {
-                    changed = head.changed() => if changed.is_err() { return },
+                    changed = changes.changed() => if changed.is_err() { return },
                     // Or the end of the process would wait for every graph that is loaded.
                     () = life.draining() => return,
                 }
-                let now = *head.borrow_and_update();
-                watchers.tell(now).await;
+                // What is told of a later change meanwhile is not told again in the next round.
+                changes.mark_unchanged();
+                watchers.tell(|| *head.borrow()).await;
             }
         });
     }
@@ -205,6 +212,10 @@ impl Graphs {
         let message = Bytes::copy_from_slice(&revision.to_be_bytes());
         if let Err(error) = self.bus.publish(&topic(live.uid), message).await {
             tracing::warn!(graph = live.name, %error, "a notification was lost; others find out within a second");
+        }
+        let message = GraphRevision { graph: live.name.clone(), revision, graph_uid: live.uid.to_string() };
+        if let Err(error) = self.bus.publish(REVISIONS, message.encode_to_vec().into()).await {
+            tracing::warn!(graph = live.name, %error, "a notification was lost; triggers find out within minutes");
         }
     }
 

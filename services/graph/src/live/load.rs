@@ -144,7 +144,7 @@ impl Gathering {
                     number: batch.revision,
                     changes: std::mem::take(&mut self.changes),
                     graph: batch.graph,
-                    at: Timestamp::from_parts(time.seconds, time.nanos),
+                    at: Timestamp::from(&time),
                     parts: std::mem::take(&mut self.parts).into(),
                 });
             }

@@ -1,6 +1,5 @@
 //! How does a graph's row become its message, and the other way round?
 
-use prost_types::Timestamp as ProtoTime;
 use weft_proto::weft::graph::v1::Graph;
 use weft_store::{GraphRow, Timestamp};
 
@@ -9,12 +8,6 @@ use crate::domain::change::BatchHeader;
 /// The resource name of a graph.
 pub(crate) fn graph_name(project: &str, id: &str) -> String {
     format!("projects/{project}/graphs/{id}")
-}
-
-/// An instant as messages write it.
-pub(crate) fn proto_time(time: Timestamp) -> ProtoTime {
-    let (seconds, nanos) = time.to_parts();
-    ProtoTime { seconds, nanos }
 }
 
 /// The etag of a version of a graph's own fields.
@@ -39,8 +32,8 @@ pub(crate) fn graph_message(row: &GraphRow) -> Graph {
         revision: row.revision,
         node_count: row.node_count,
         edge_count: row.edge_count,
-        create_time: Some(proto_time(row.created)),
-        update_time: Some(proto_time(row.updated)),
+        create_time: Some(row.created.into()),
+        update_time: Some(row.updated.into()),
         etag: etag(row.version),
     }
 }
@@ -52,5 +45,5 @@ pub(crate) fn new_batch_header(
     actor: &str,
     graph: Option<Graph>,
 ) -> BatchHeader {
-    BatchHeader { revision, commit_time: Some(proto_time(at)), actor: actor.to_owned(), graph }
+    BatchHeader { revision, commit_time: Some(at.into()), actor: actor.to_owned(), graph }
 }

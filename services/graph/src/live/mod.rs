@@ -20,5 +20,5 @@ mod write;
 pub(crate) use content::{Content, Head, Live, Revision, blocking};
 pub(crate) use graphs::{Graphs, split_name};
 pub(crate) use load::gone;
-pub(crate) use meta::{etag, graph_message, graph_name, new_batch_header, proto_time, version_of_etag};
+pub(crate) use meta::{etag, graph_message, graph_name, new_batch_header, version_of_etag};
 pub(crate) use write::{Expectation, PATIENCE, Write, decode_answer};

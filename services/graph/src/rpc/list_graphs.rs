@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use weft_kit::{Call, paging};
 use weft_proto::weft::graph::v1::{Graph, ListGraphsRequest, ListGraphsResponse};
+use weft_store::Timestamp;
 
 use super::{bad_page_token, cursor, next_page_token};
 use crate::{
@@ -112,9 +113,8 @@ struct Place {
 
 impl Place {
     fn of(id: &str, graph: &Graph, order: &[SortKey<Field>]) -> Self {
-        let micros = |time: Option<prost_types::Timestamp>| {
-            time.map_or(0, |time| time.seconds * 1_000_000 + i64::from(time.nanos / 1_000))
-        };
+        let micros =
+            |time: Option<prost_types::Timestamp>| time.map_or(0, |time| Timestamp::from(&time).as_micros());
         let values = order.iter().take_while(|key| key.field != Field::Name).map(|key| {
             let value = match key.field {
                 Field::Name => 0,

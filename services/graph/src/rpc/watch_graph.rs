@@ -112,10 +112,10 @@ impl Watcher {
                 self.announced = true;
                 return Ok(Event::CaughtUpRevision(self.at.revision));
             }
+            // The runtime ends it with the process, as all streams that can be begun anew.
             tokio::select! {
                 changed = self.head.changed() => changed.map_err(|_| Error::TaskEnded)?,
                 _ = self.signs_of_life.tick() => return Ok(Event::CaughtUpRevision(self.at.revision)),
-                () = self.graphs.life.draining() => return Err(Error::Draining),
             }
         }
     }

@@ -4,10 +4,7 @@ use prost::Message;
 use weft_proto::weft::graph::v1::{Refresh, RefreshState as State, Source};
 use weft_store::{RefreshRow, RefreshState, SourceRow, Timestamp};
 
-use crate::{
-    Error,
-    live::{etag, proto_time},
-};
+use crate::{Error, live::etag};
 
 /// The names of one source.
 #[derive(Clone, Debug)]
@@ -60,8 +57,8 @@ pub(crate) fn source_message(names: &Names, row: &SourceRow, now: Timestamp) -> 
         name: names.source(),
         uid: row.uid.to_string(),
         last_refresh: last.transpose()?,
-        create_time: Some(proto_time(row.created)),
-        update_time: Some(proto_time(row.updated)),
+        create_time: Some(row.created.into()),
+        update_time: Some(row.updated.into()),
         etag: etag(row.version),
         ..settings
     })
@@ -104,8 +101,8 @@ pub(crate) fn refresh_message(names: &Names, row: &RefreshRow, now: Timestamp) -
         uid: format!("{}-{}", row.source_uid, row.number),
         state: state.into(),
         actor: row.actor.clone(),
-        create_time: Some(proto_time(row.started)),
-        end_time: ended.map(proto_time),
+        create_time: Some(row.started.into()),
+        end_time: ended.map(Into::into),
         ..report
     })
 }

@@ -2,20 +2,12 @@
 
 use std::{collections::BTreeMap, ops::Bound};
 
-use super::words::terms;
+use weft_kit::words::{DISPLAY_NAME_WEIGHT, KEY_WEIGHT, LABEL_WEIGHT, MAX_WORDS, PROPERTY_WEIGHT, terms};
+
 use crate::domain::{
     memory::{NodeRef, Table},
     properties::Properties,
 };
-
-/// How much a word counts by where it stands.
-const KEY: f32 = 3.0;
-const DISPLAY_NAME: f32 = 2.0;
-const LABEL: f32 = 1.5;
-const PROPERTY: f32 = 1.0;
-
-/// Terms of one node that are kept at most, so that one long text cannot fill the index.
-const MAX_TERMS: usize = 20_000;
 
 /// A node that has a term, and the sum of the weights of its occurrences there.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,15 +32,15 @@ impl Document {
         {
             let mut add = |text: &str, weight: f32| {
                 terms(text, &mut |term| {
-                    if all.len() < MAX_TERMS {
+                    if all.len() < MAX_WORDS {
                         all.push((Box::from(term), weight));
                     }
                 });
             };
-            add(node.key(), KEY);
-            add(node.display_name(), DISPLAY_NAME);
-            node.labels().for_each(|label| add(label, LABEL));
-            Properties(node.properties()).texts(&mut |text| add(text, PROPERTY));
+            add(node.key(), KEY_WEIGHT);
+            add(node.display_name(), DISPLAY_NAME_WEIGHT);
+            node.labels().for_each(|label| add(label, LABEL_WEIGHT));
+            Properties(node.properties()).texts(&mut |text| add(text, PROPERTY_WEIGHT));
         }
         let length = all.len() as u32;
         all.sort_unstable_by(|a, b| a.0.cmp(&b.0));

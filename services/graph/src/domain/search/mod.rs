@@ -4,9 +4,7 @@
 mod index;
 mod rank;
 mod snippet;
-mod words;
 
 pub use index::{Document, SearchIndex};
 pub use rank::{Hit, search};
 pub use snippet::snippet;
-pub use words::{MAX_WORD_BYTES, query_words, terms};

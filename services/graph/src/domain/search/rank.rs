@@ -3,10 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::{
-    index::{Posting, SearchIndex},
-    words::query_words,
-};
+use weft_kit::words::query_words;
+
+use super::index::{Posting, SearchIndex};
 use crate::domain::memory::Memory;
 
 /// How soon more occurrences stop to count, and how much a long text is marked down.

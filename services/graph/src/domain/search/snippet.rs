@@ -1,6 +1,7 @@
 //! Which piece of a node's text shows why it matches?
 
-use super::words::query_words;
+use weft_kit::words::query_words;
+
 use crate::domain::{memory::NodeRef, properties::Properties};
 
 /// Characters of the piece, without the marks.
