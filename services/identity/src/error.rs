@@ -33,6 +33,18 @@ pub enum Error {
     /// Renewed for as long as it may be.
     #[error("the session is over; sign in again")]
     SessionOver,
+    /// There is no such secret.
+    #[error("there is no secret {0}")]
+    SecretNotFound(String),
+    /// There is a secret of that name already.
+    #[error("there is a secret {0} already")]
+    SecretExists(String),
+    /// The secret was sealed in another mesh.
+    #[error("{0} was sealed in another mesh: set its value again")]
+    SecretUnreadable(String),
+    /// It has changed since it was read.
+    #[error("{0} has changed since it was read")]
+    EtagMismatch(String),
     /// The request id was used for another request.
     #[error("request_id: was used for another request")]
     RequestIdReused,
@@ -45,6 +57,21 @@ pub enum Error {
     /// What is stored cannot be opened with the mesh key.
     #[error("the signing key {0} cannot be opened with this mesh key")]
     Unsealable(String),
+}
+
+impl Error {
+    /// A field that is wrong and what would be right.
+    pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::BadField { field, problem: problem.into() }
+    }
+
+    /// That a request id was used for another request, in the client's words.
+    pub(crate) fn reused(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { .. } => Self::RequestIdReused,
+            error => error.into(),
+        }
+    }
 }
 
 impl From<Problem> for Error {
@@ -65,6 +92,14 @@ impl From<Error> for Status {
             Error::MoreThanHeld(_) => Problem::permission_denied("MORE_THAN_HELD", message),
             Error::BadCredential(_) => Problem::unauthenticated("CREDENTIAL_INVALID", message),
             Error::SessionOver => Problem::unauthenticated("SESSION_OVER", message),
+            Error::SecretNotFound(name) => Problem::not_found("SECRET_NOT_FOUND", message).with("name", name),
+            Error::SecretExists(name) => {
+                Problem::already_exists("SECRET_ALREADY_EXISTS", message).with("name", name)
+            }
+            Error::SecretUnreadable(name) => {
+                Problem::data_loss("SECRET_UNREADABLE", message).with("name", name)
+            }
+            Error::EtagMismatch(name) => Problem::aborted("ETAG_MISMATCH", message).with("name", name),
             Error::RequestIdReused => Problem::invalid_argument("REQUEST_ID_REUSED", message)
                 .field("request_id", "was used for another request"),
             Error::Problem(problem) => problem,

@@ -3,11 +3,12 @@
 use weft_kit::{
     Clock, Ids,
     auth::{SigningKey, VerifyingKeys},
+    seal::Seal,
 };
 use weft_proto::weft::identity::v1::JsonWebKey;
 use weft_store::{IdentityStore, NewSigningKey, SigningKeyRow};
 
-use crate::{Error, domain::seal::Seal};
+use crate::Error;
 
 /// The keys of the mesh as this process knows them.
 #[derive(Clone)]
@@ -38,14 +39,16 @@ pub(crate) fn fresh(seal: &Seal, clock: &Clock, ids: &Ids) -> NewSigningKey {
     let key = SigningKey::from_seed(&seed);
     NewSigningKey {
         kid: key.kid().to_owned(),
-        private: seal.seal(key.kid(), &seed, ids.bytes()),
+        private: seal.seal(key.kid().as_bytes(), &seed, ids.bytes()),
         public: key.public_bytes().to_vec().into(),
         at: clock.now().into(),
     }
 }
 
 fn keys_of(signs: &SigningKeyRow, rows: &[SigningKeyRow], seal: &Seal) -> Result<Keys, Error> {
-    let seed = seal.open(&signs.kid, &signs.private).ok_or_else(|| Error::Unsealable(signs.kid.clone()))?;
+    let opened = seal.open(signs.kid.as_bytes(), &signs.private);
+    let seed = opened.and_then(|seed| <[u8; 32]>::try_from(&seed[..]).ok());
+    let seed = seed.ok_or_else(|| Error::Unsealable(signs.kid.clone()))?;
     let signing = SigningKey::from_seed(&seed);
     let mut published: Vec<_> = rows
         .iter()

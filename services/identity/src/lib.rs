@@ -8,6 +8,7 @@
 //! - A secret is shown once and never stored: what is stored cannot be used to sign in.
 //! - Nobody can give away more than they hold: neither role, nor scope, nor time.
 //! - A revoked key gets no new token; tokens that are out live for minutes at most.
+//! - What workflows use of others' secrets is stored sealed, and opened for processes of the mesh only.
 //! - Signing keys are stored sealed; after a rotation old tokens stay good until they expire.
 //!
 //! Where things are: one file for each RPC in `rpc`, pure decisions in `domain`, what runs in the
@@ -19,6 +20,7 @@ mod domain;
 mod error;
 mod keys;
 mod rpc;
+mod secret_service;
 mod service;
 mod state;
 mod task;
@@ -26,5 +28,6 @@ mod task;
 pub use bootstrap::{Administrator, administrator};
 pub use config::Options;
 pub use error::Error;
+pub use secret_service::SecretService;
 pub use service::IdentityService;
 pub use state::Deps;

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex, RwLock};
 
 use tonic::{Request, Response, Status};
-use weft_kit::Call;
+use weft_kit::{
+    Call,
+    seal::{Code, Seal},
+};
 use weft_proto::weft::identity::v1::{
     AccessToken, ApiKey, CreateApiKeyRequest, CreateTicketRequest, GetApiKeyRequest, GetJsonWebKeySetRequest,
     IntrospectApiKeyRequest, IssueMachineTokenRequest, IssueTokenRequest, JsonWebKeySet, ListApiKeysRequest,
@@ -12,7 +15,7 @@ use weft_proto::weft::identity::v1::{
     identity_service_server::{IdentityService as IdentityServiceTrait, IdentityServiceServer},
 };
 
-use crate::{Deps, Error, Options, domain::seal::Seal, keys, rpc, state::State, task};
+use crate::{Deps, Error, Options, SecretService, keys, rpc, state::State, task};
 
 /// The identity service. Cheap to clone.
 #[derive(Clone)]
@@ -24,12 +27,15 @@ impl IdentityService {
     /// # Errors
     /// The store fails, or its signing keys were sealed with another mesh's secret.
     pub async fn open(options: Options, deps: Deps) -> Result<Self, Error> {
-        let seal = Seal::new(&deps.mesh_secret);
+        let seal = Seal::new(&deps.mesh_secret, "weft identity signing keys v1");
         let keys = keys::load(&*deps.store, &seal, &deps.clock, &deps.ids).await?;
         let state = Arc::new(State {
             options,
             store: deps.store,
             seal,
+            secrets: deps.secrets,
+            secret_seal: Seal::new(&deps.mesh_secret, "weft secrets v1"),
+            secret_requests: Code::new(&deps.mesh_secret, "weft secret requests v1"),
             clock: deps.clock,
             ids: deps.ids,
             keys: RwLock::new(keys),
@@ -37,6 +43,11 @@ impl IdentityService {
         });
         task::start(&state, &deps.lifecycle);
         Ok(Self(state))
+    }
+
+    /// Keeps the secrets of workflows.
+    pub fn secrets(&self) -> SecretService {
+        SecretService(Arc::clone(&self.0))
     }
 
     /// As a gRPC server.

@@ -2,17 +2,22 @@
 
 use std::sync::{Arc, Mutex, RwLock};
 
-use weft_kit::{Clock, Ids, Lifecycle};
-use weft_store::{IdentityStore, KeyUse};
+use weft_kit::{
+    Clock, Ids, Lifecycle,
+    seal::{Code, Seal},
+};
+use weft_store::{IdentityStore, KeyUse, SecretStore};
 
-use crate::{Options, domain::seal::Seal, keys::Keys};
+use crate::{Options, keys::Keys};
 
 /// What the service needs from its process.
 #[derive(Clone)]
 pub struct Deps {
     /// Where credentials are kept.
     pub store: Arc<dyn IdentityStore>,
-    /// The mesh's secret; signing keys are sealed with it.
+    /// Where secrets of workflows are kept.
+    pub secrets: Arc<dyn SecretStore>,
+    /// The mesh's secret; signing keys and secrets are sealed with what is derived from it.
     pub mesh_secret: [u8; 32],
     /// Time.
     pub clock: Clock,
@@ -25,7 +30,13 @@ pub struct Deps {
 pub(crate) struct State {
     pub(crate) options: Options,
     pub(crate) store: Arc<dyn IdentityStore>,
+    /// Seals signing keys; the key's id is authenticated too.
     pub(crate) seal: Seal,
+    pub(crate) secrets: Arc<dyn SecretStore>,
+    /// Seals secrets; whose and for which hosts is authenticated too.
+    pub(crate) secret_seal: Seal,
+    /// Digests of requests that have secrets in them.
+    pub(crate) secret_requests: Code,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) keys: RwLock<Keys>,

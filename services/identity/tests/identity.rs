@@ -17,12 +17,13 @@ use weft_kit::{
     server::{Guards, Pipeline, RateLimits},
 };
 use weft_proto::weft::identity::v1::{
-    AccessToken, ApiKey, CreateApiKeyRequest, CreateTicketRequest, GetApiKeyRequest, GetJsonWebKeySetRequest,
-    IntrospectApiKeyRequest, IssueTokenRequest, ListApiKeysRequest, Principal, RevokeApiKeyRequest, Role,
-    RotateSigningKeyRequest, WhoAmIRequest, identity_service_client::IdentityServiceClient,
-    issue_token_request::Credential,
+    AccessToken, ApiKey, CreateApiKeyRequest, CreateSecretRequest, CreateTicketRequest, DeleteSecretRequest,
+    GetApiKeyRequest, GetJsonWebKeySetRequest, GetSecretRequest, IntrospectApiKeyRequest, IssueTokenRequest,
+    ListApiKeysRequest, OpenSecretRequest, Principal, RevokeApiKeyRequest, Role, RotateSigningKeyRequest,
+    Secret, UpdateSecretRequest, WhoAmIRequest, identity_service_client::IdentityServiceClient,
+    issue_token_request::Credential, secret_service_client::SecretServiceClient,
 };
-use weft_store::Stores;
+use weft_store::{SecretUpdate, Stores};
 
 const MESH: [u8; 32] = [5; 32];
 
@@ -30,6 +31,8 @@ const MESH: [u8; 32] = [5; 32];
 struct World {
     client: IdentityServiceClient<Peer>,
     mesh: IdentityServiceClient<Peer>,
+    secrets: SecretServiceClient<Peer>,
+    mesh_secrets: SecretServiceClient<Peer>,
     admin: String,
     clock: Clock,
     stores: Stores,
@@ -47,6 +50,7 @@ impl World {
         let admin = administrator(&*stores.identity, &clock, &ids).await.expect("the first key");
         let deps = Deps {
             store: stores.identity.clone(),
+            secrets: stores.secret.clone(),
             mesh_secret: MESH,
             clock: clock.clone(),
             ids: ids.clone(),
@@ -71,11 +75,14 @@ impl World {
             ids: ids.clone(),
             lifecycle: lifecycle.clone(),
         };
-        let pipeline = Pipeline::new(Routes::new(service.into_server()), weft_proto::methods(), guards);
+        let routes = Routes::new(service.secrets().into_server()).add_service(service.into_server());
+        let pipeline = Pipeline::new(routes, weft_proto::methods(), guards);
         let peer = Peer::new(pipeline);
         peers.insert("identity", peer.clone());
         Self {
             mesh: IdentityServiceClient::new(as_mesh(peer.clone())),
+            secrets: SecretServiceClient::new(peer.clone()),
+            mesh_secrets: SecretServiceClient::new(as_mesh(peer.clone())),
             client: IdentityServiceClient::new(peer),
             admin: admin.secret.reveal().to_owned(),
             clock,
@@ -390,10 +397,117 @@ async fn another_mesh_cannot_open_the_signing_keys() {
     let world = World::new().await;
     let deps = Deps {
         store: world.stores.identity.clone(),
+        secrets: world.stores.secret.clone(),
         mesh_secret: [6; 32],
         clock: world.clock.clone(),
         ids: Ids::system(),
         lifecycle: world.lifecycle.clone(),
     };
     IdentityService::open(Options::default(), deps).await.expect_err("sealed with another secret");
+}
+
+const TOKEN: &str = "projects/p/secrets/token";
+
+impl World {
+    async fn set(&self, value: &str, request_id: &str) -> Result<Secret, Status> {
+        let secret = Secret {
+            value: value.to_owned(),
+            allowed_hosts: vec!["api.example.org".to_owned()],
+            ..Secret::default()
+        };
+        let request = CreateSecretRequest {
+            parent: "projects/p".to_owned(),
+            secret_id: "token".to_owned(),
+            secret: Some(secret),
+            request_id: request_id.to_owned(),
+        };
+        Ok(self.secrets.clone().create_secret(signed(request, &self.admin)).await?.into_inner())
+    }
+
+    async fn change(&self, secret: Secret) -> Result<Secret, Status> {
+        let secret = Some(Secret { name: TOKEN.to_owned(), ..secret });
+        let request = UpdateSecretRequest { secret, update_mask: None };
+        Ok(self.secrets.clone().update_secret(signed(request, &self.admin)).await?.into_inner())
+    }
+
+    async fn opened(&self) -> Result<(String, Vec<String>), Status> {
+        let request = OpenSecretRequest { name: TOKEN.to_owned() };
+        let opened = self.mesh_secrets.clone().open_secret(request).await?.into_inner();
+        Ok((opened.value, opened.allowed_hosts))
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_opened_for_the_mesh_and_shown_to_nobody() {
+    let world = World::new().await;
+    let made = world.set("one", "").await.expect("an administrator may");
+    assert_eq!((made.name.as_str(), made.value.as_str()), (TOKEN, ""));
+    let hosts = vec!["api.example.org".to_owned()];
+    assert_eq!(world.opened().await.expect("the mesh may"), ("one".to_owned(), hosts.clone()));
+    let request = || OpenSecretRequest { name: TOKEN.to_owned() };
+    let refused = world.secrets.clone().open_secret(signed(request(), &world.admin)).await;
+    assert_eq!(refused.expect_err("nobody else may").code(), Code::PermissionDenied);
+
+    // Another value; and another name, which leaves the value and says so.
+    world.clock.advance(Duration::from_secs(60));
+    let valued =
+        world.change(Secret { value: "two".into(), ..Secret::default() }).await.expect("it is there");
+    assert_eq!(world.opened().await.expect("the mesh may"), ("two".to_owned(), hosts));
+    world.clock.advance(Duration::from_secs(60));
+    let named = Secret { display_name: "for tests".into(), etag: valued.etag.clone(), ..Secret::default() };
+    let named = world.change(named).await.expect("its etag is the newest");
+    assert_eq!((named.value_time, named.create_time), (valued.value_time, made.create_time));
+    let seconds = |secret: &Secret| secret.update_time.map(|time| time.seconds);
+    assert!(seconds(&named) > seconds(&valued));
+    let stale = Secret { value: "three".into(), etag: valued.etag, ..Secret::default() };
+    assert_eq!(reason(&world.change(stale).await.expect_err("an old etag")), "ETAG_MISMATCH");
+    assert_eq!(world.opened().await.expect("the mesh may").0, "two");
+
+    let stored = world.stores.secret.sealed_secret("p", "token").await.expect("it is there");
+    assert!(!stored.sealed.windows(3).any(|part| part == b"two"));
+
+    // Who can write to the database and has no key of the mesh cannot free it of its hosts.
+    let (row, stores) =
+        (world.stores.secret.get_secret("p", "token").await.expect("it is there"), &world.stores);
+    let freed = |settings, expected_version| SecretUpdate {
+        uid: row.uid,
+        expected_version,
+        settings,
+        sealed: None,
+        at: row.updated,
+    };
+    stores.secret.update_secret(freed(bytes::Bytes::new(), row.version)).await.expect("the row is there");
+    assert_eq!(reason(&world.opened().await.expect_err("it is sealed for its hosts")), "SECRET_UNREADABLE");
+    let back = freed(row.settings.clone(), row.version + 1);
+    stores.secret.update_secret(back).await.expect("the row is there");
+    // Who sets secrets can.
+    let other = Secret { allowed_hosts: vec!["*.example.org".into()], ..Secret::default() };
+    world.change(other).await.expect("an administrator may");
+    assert_eq!(world.opened().await.expect("the mesh may"), ("two".into(), vec!["*.example.org".into()]));
+
+    let delete = DeleteSecretRequest { name: TOKEN.to_owned(), etag: String::new() };
+    world.secrets.clone().delete_secret(signed(delete, &world.admin)).await.expect("it is there");
+    assert_eq!(reason(&world.opened().await.expect_err("it is gone")), "SECRET_NOT_FOUND");
+    let get = GetSecretRequest { name: TOKEN.to_owned() };
+    let gone = world.secrets.clone().get_secret(signed(get, &world.admin)).await.expect_err("it is gone");
+    assert_eq!(gone.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_secret_is_created_once() {
+    let world = World::new().await;
+    let id = "6f7cf57c-3b0e-4b60-9c4b-2f3e0d1b7a01";
+    let made = world.set("one", id).await.expect("an administrator may");
+    assert_eq!(world.set("one", id).await.expect("the same request"), made);
+    assert_eq!(reason(&world.set("two", id).await.expect_err("another request")), "REQUEST_ID_REUSED");
+    assert_eq!(reason(&world.set("two", "").await.expect_err("it is there")), "SECRET_ALREADY_EXISTS");
+    assert_eq!(world.opened().await.expect("the mesh may").0, "one");
+    let empty = CreateSecretRequest {
+        parent: "projects/p".to_owned(),
+        secret_id: "empty".to_owned(),
+        secret: Some(Secret::default()),
+        request_id: String::new(),
+    };
+    let refused = world.secrets.clone().create_secret(signed(empty, &world.admin)).await;
+    assert_eq!(refused.expect_err("it has no value").code(), Code::InvalidArgument);
 }

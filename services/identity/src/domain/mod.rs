@@ -2,4 +2,4 @@
 
 pub(crate) mod grants;
 pub(crate) mod name;
-pub(crate) mod seal;
+pub(crate) mod secret;

@@ -2,9 +2,9 @@
 
 use weft_kit::{Call, auth};
 use weft_proto::weft::identity::v1::{ApiKey, CreateApiKeyRequest};
-use weft_store::{NewApiKey, StoreError, Timestamp, Written};
+use weft_store::{NewApiKey, StoreError, Timestamp, Written, once};
 
-use super::{message, once};
+use super::message;
 use crate::{
     Error,
     domain::{grants, name},
@@ -14,9 +14,9 @@ use crate::{
 pub(crate) async fn handle(state: &State, call: Call<CreateApiKeyRequest>) -> Result<ApiKey, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
-    let once = once::once(&caller, "CreateApiKey", &request_id, &request);
+    let once = once::request(&caller.name, "CreateApiKey", &request_id, &request);
     if let Some(once) = &once
-        && let Some(answer) = state.store.recall(once).await.map_err(reused)?
+        && let Some(answer) = state.store.recall(once).await.map_err(Error::reused)?
     {
         return once::replay(&answer);
     }
@@ -25,7 +25,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateApiKeyRequest>) -> Re
     let project = name::project(&request.parent).unwrap_or_default();
     grants::may_give(&caller, project, key.role(), &key.scopes)?;
     let now = Timestamp::from(state.clock.now());
-    let expires = key.expire_time.as_ref().map(message::store_time);
+    let expires = key.expire_time.as_ref().map(Timestamp::from);
     if expires.is_some_and(|expires| expires <= now) {
         return Err(Error::BadField {
             field: "api_key.expire_time",
@@ -53,7 +53,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateApiKeyRequest>) -> Re
         Ok(Written::Done(row)) => Ok(ApiKey { secret, ..message::api_key(&row) }),
         Ok(Written::Replayed(answer)) => once::replay(&answer),
         Err(StoreError::AlreadyExists { .. }) => Err(Error::KeyExists(name)),
-        Err(error) => Err(reused(error)),
+        Err(error) => Err(Error::reused(error)),
     }
 }
 
@@ -65,16 +65,9 @@ fn unsecret(key: &NewApiKey) -> ApiKey {
         display_name: key.display_name.clone(),
         role: key.role,
         scopes: key.scopes.clone(),
-        expire_time: key.expires.map(message::proto_time),
-        create_time: Some(message::proto_time(key.at)),
+        expire_time: key.expires.map(Into::into),
+        create_time: Some(key.at.into()),
         creator: key.creator.clone(),
         ..ApiKey::default()
-    }
-}
-
-fn reused(error: StoreError) -> Error {
-    match error {
-        StoreError::Conflict { .. } => Error::RequestIdReused,
-        error => error.into(),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use prost_types::Timestamp as ProtoTimestamp;
 use weft_kit::{Caller, Role};
 use weft_proto::weft::identity::v1::{ApiKey, Grant, Principal};
 use weft_store::{ApiKeyRow, StoreError, Timestamp};
@@ -17,10 +16,10 @@ pub(crate) fn api_key(row: &ApiKeyRow) -> ApiKey {
         display_name: row.display_name.clone(),
         role: row.role,
         scopes: row.scopes.clone(),
-        expire_time: row.expires.map(proto_time),
-        revoke_time: row.revoked.map(proto_time),
-        create_time: Some(proto_time(row.created)),
-        last_use_time: row.last_used.map(proto_time),
+        expire_time: row.expires.map(Into::into),
+        revoke_time: row.revoked.map(Into::into),
+        create_time: Some(row.created.into()),
+        last_use_time: row.last_used.map(Into::into),
         creator: row.creator.clone(),
         secret: String::new(),
     }
@@ -33,7 +32,7 @@ pub(crate) fn principal_of_key(row: &ApiKeyRow) -> Principal {
         display_name: row.display_name.clone(),
         grants: vec![Grant { project: format!("projects/{}", row.project), role: row.role }],
         scopes: row.scopes.clone(),
-        expire_time: row.expires.map(proto_time),
+        expire_time: row.expires.map(Into::into),
     }
 }
 
@@ -48,17 +47,8 @@ pub(crate) fn principal_of_caller(caller: &Caller) -> Principal {
         display_name: caller.display_name.to_string(),
         grants: caller.grants.iter().map(grant).collect(),
         scopes: caller.scopes.to_vec(),
-        expire_time: caller.expires.map(|at| proto_time(at.into())),
+        expire_time: caller.expires.map(|at| Timestamp::from(at).into()),
     }
-}
-
-pub(crate) fn proto_time(time: Timestamp) -> ProtoTimestamp {
-    let (seconds, nanos) = time.to_parts();
-    ProtoTimestamp { seconds, nanos }
-}
-
-pub(crate) fn store_time(time: &ProtoTimestamp) -> Timestamp {
-    Timestamp::from_parts(time.seconds, time.nanos)
 }
 
 /// Whether a key is good at a time.

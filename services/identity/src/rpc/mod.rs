@@ -1,4 +1,4 @@
-//! One file for each RPC.
+//! One file for each RPC; those about secrets are together.
 
 pub(crate) mod create_api_key;
 pub(crate) mod create_ticket;
@@ -8,7 +8,7 @@ pub(crate) mod issue_machine_token;
 pub(crate) mod issue_token;
 pub(crate) mod list_api_keys;
 mod message;
-mod once;
 pub(crate) mod revoke_api_key;
 pub(crate) mod rotate_signing_key;
+pub(crate) mod secrets;
 pub(crate) mod who_am_i;

@@ -2,9 +2,8 @@
 
 use weft_kit::Call;
 use weft_proto::weft::identity::v1::{RotateSigningKeyRequest, RotateSigningKeyResponse};
-use weft_store::{StoreError, Written};
+use weft_store::{StoreError, Written, once};
 
-use super::once;
 use crate::{Error, keys, state::State};
 
 pub(crate) async fn handle(
@@ -13,7 +12,7 @@ pub(crate) async fn handle(
 ) -> Result<RotateSigningKeyResponse, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
-    let once = once::once(&caller, "RotateSigningKey", &request_id, &request);
+    let once = once::request(&caller.name, "RotateSigningKey", &request_id, &request);
     let key = keys::fresh(&state.seal, &state.clock, &state.ids);
     let answer = RotateSigningKeyResponse { kid: key.kid.clone() };
     let answer = match state.store.rotate_signing_key(key, once::remember(once, &answer)).await {
