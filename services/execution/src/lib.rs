@@ -8,11 +8,12 @@
 //! - What a step gave is on disk before anything that follows from it acts outside, or is told to anybody.
 //! - A step that has ended is not run again, whatever processes die, unless somebody retries it by hand.
 //! - Every outward call of a step carries the same idempotency key, however often it is begun.
+//! - The value of a secret is in no journal, no log and no answer.
 //! - Waiting for a time, a signal or a person is a row on disk and nothing else.
 //!
 //! Where things are: the rules of a run in `domain` (pure: no clock, no disk, no wire), what nodes do in `kinds`, the
 //! one task that owns a shard of executions in `engine`, workflows read from their graphs in `definitions`, one file for
-//! each RPC in `rpc`, every status that a client can get in `error`. `docs/adr/0018-executions.md` says why it is shaped
+//! each RPC in `rpc`, secrets in requests and in what comes of them in `secrets`, every status that a client can get in `error`. `docs/adr/0018-executions.md` says why it is shaped
 //! like this.
 
 mod config;
@@ -22,6 +23,7 @@ mod engine;
 mod error;
 mod kinds;
 mod rpc;
+mod secrets;
 mod service;
 mod state;
 mod task;

@@ -7,11 +7,11 @@ use tonic::{Request, Response, Status};
 use weft_kit::Call;
 use weft_proto::weft::execution::v1::{
     CancelExecutionRequest, CreateExecutionRequest, DecideApprovalRequest, DeleteExecutionRequest, Execution,
-    GetExecutionRequest, GetStepRequest, ListApprovalsRequest, ListApprovalsResponse, ListExecutionsRequest,
-    ListExecutionsResponse, ListNodeKindsRequest, ListNodeKindsResponse, ListStepsRequest, ListStepsResponse,
-    PauseExecutionRequest, ResumeExecutionRequest, RetryExecutionRequest, SignalExecutionRequest, Step,
-    TerminateExecutionRequest, ValidateWorkflowRequest, ValidateWorkflowResponse, WatchExecutionRequest,
-    WatchExecutionResponse,
+    FindExecutionEndsRequest, FindExecutionEndsResponse, GetExecutionRequest, GetStepRequest,
+    ListApprovalsRequest, ListApprovalsResponse, ListExecutionsRequest, ListExecutionsResponse,
+    ListNodeKindsRequest, ListNodeKindsResponse, ListStepsRequest, ListStepsResponse, PauseExecutionRequest,
+    ResumeExecutionRequest, RetryExecutionRequest, SignalExecutionRequest, Step, TerminateExecutionRequest,
+    ValidateWorkflowRequest, ValidateWorkflowResponse, WatchExecutionRequest, WatchExecutionResponse,
     execution_service_server::{ExecutionService as ExecutionServiceTrait, ExecutionServiceServer},
 };
 
@@ -65,6 +65,13 @@ impl ExecutionServiceTrait for ExecutionService {
         request: Request<ListExecutionsRequest>,
     ) -> Result<Response<ListExecutionsResponse>, Status> {
         Ok(Response::new(rpc::list_executions::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn find_execution_ends(
+        &self,
+        request: Request<FindExecutionEndsRequest>,
+    ) -> Result<Response<FindExecutionEndsResponse>, Status> {
+        Ok(Response::new(rpc::find_execution_ends::handle(&self.0, Call::open(request)?).await?))
     }
 
     async fn delete_execution(

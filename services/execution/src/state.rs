@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use tokio::sync::Notify;
+use weft_bus::Bus;
 use weft_kit::{Clock, Ids, Lifecycle, Peer};
 use weft_proto::weft::graph::v1::graph_service_client::GraphServiceClient;
 use weft_store::{ExecutionStore, objects::Objects};
@@ -11,10 +13,11 @@ use crate::{
     definitions::Definitions,
     engine::{Engine, Parts},
     kinds::{Outside, Web},
+    secrets::Secrets,
 };
 
 /// The shard that executions are in.
-const SHARD: i32 = 0;
+pub(crate) const SHARD: i32 = 0;
 
 /// What the service needs from its process.
 #[derive(Clone)]
@@ -23,10 +26,14 @@ pub struct Deps {
     pub store: Arc<dyn ExecutionStore>,
     /// Where large values are kept.
     pub objects: Objects,
+    /// Tells other services that executions have ended.
+    pub bus: Arc<dyn Bus>,
     /// The graph service, called in the name of this one.
     pub graph: Peer,
     /// The services that steps may call, by the full names of their contracts, called in the name of this one.
     pub services: HashMap<String, Peer>,
+    /// The identity service, called in the name of this one: it opens secrets.
+    pub identity: Peer,
     /// The time.
     pub clock: Clock,
     /// New identities.
@@ -47,6 +54,9 @@ pub(crate) struct State {
     pub(crate) objects: Objects,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) engine: Engine,
+    pub(crate) bus: Arc<dyn Bus>,
+    /// Executions have ended, and it is on disk.
+    pub(crate) ended: Arc<Notify>,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) lifecycle: Lifecycle,
@@ -57,14 +67,17 @@ impl State {
         let graph = GraphServiceClient::new(deps.graph);
         let definitions = Arc::new(Definitions::new(Arc::clone(&deps.store), graph));
         let web = Web::new(&options.http_networks, options.step_timeout, options.max_value_bytes);
+        let secrets = Secrets::new(deps.identity);
+        let ended = Arc::new(Notify::new());
         let engine = Engine::start(Parts {
+            ended: Arc::clone(&ended),
             shard: SHARD,
             owner: deps.ids.short(),
             options: options.clone(),
             store: Arc::clone(&deps.store),
             objects: deps.objects.clone(),
             definitions: Arc::clone(&definitions),
-            outside: Arc::new(Outside { services: deps.services, web }),
+            outside: Arc::new(Outside { services: deps.services, web, secrets }),
             clock: deps.clock.clone(),
             ids: deps.ids.clone(),
             lifecycle: deps.lifecycle.clone(),
@@ -75,6 +88,8 @@ impl State {
             objects: deps.objects,
             definitions,
             engine,
+            bus: deps.bus,
+            ended,
             clock: deps.clock,
             ids: deps.ids,
             lifecycle: deps.lifecycle,

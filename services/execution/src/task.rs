@@ -1,36 +1,70 @@
-//! What runs in the background, beside the engine: forgetting.
+//! What runs in the background, beside the engine: telling what has ended, and forgetting.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use weft_kit::{Lifecycle, TaskKind};
 use weft_store::{StoreError, Timestamp};
 
-use crate::{rpc::forget, state::State};
+use crate::{
+    rpc::forget,
+    state::{SHARD, State},
+};
 
-/// How often.
+/// How often it is forgotten.
 const PERIOD: Duration = Duration::from_mins(10);
 /// Executions that are forgotten in one write.
 const AT_ONCE: u32 = 100;
+/// Ends that are forgotten in one write.
+const ENDS_AT_ONCE: u32 = 1_000;
+/// The topic of the bus that says that executions have ended: a notice, FindExecutionEnds has which.
+const TOPIC: &str = "execution.ends";
+/// How far apart notices are at least.
+const PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) fn start(state: &Arc<State>, lifecycle: &Lifecycle) {
-    let state = Arc::clone(state);
+    let sweeper = Arc::clone(state);
     lifecycle.spawn("executions-sweep", TaskKind::Background, move |life| {
-        let state = Arc::clone(&state);
+        let state = Arc::clone(&sweeper);
         async move {
             loop {
                 tokio::select! {
                     () = tokio::time::sleep(PERIOD) => {}
                     () = life.draining() => return Ok::<_, StoreError>(()),
                 }
-                let before = Timestamp::from(state.clock.now()).before(state.options.retention);
-                loop {
-                    let ended = state.store.ended_executions(before, AT_ONCE).await?;
-                    if ended.is_empty() || life.is_draining() {
-                        break;
-                    }
-                    forget(&state, &ended).await?;
-                }
+                sweep(&state, &life).await?;
             }
         }
     });
+    let teller = Arc::clone(state);
+    lifecycle.spawn("executions-ends", TaskKind::Background, move |life| {
+        let state = Arc::clone(&teller);
+        async move {
+            loop {
+                tokio::select! {
+                    () = state.ended.notified() => {}
+                    () = life.draining() => return Ok::<_, Infallible>(()),
+                }
+                if let Err(error) = state.bus.publish(TOPIC, Bytes::from_static(b"ended")).await {
+                    tracing::warn!(%error, "a notification was lost; triggers find out within half a minute");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    });
+}
+
+/// Forgets what has ended long ago.
+async fn sweep(state: &State, life: &Lifecycle) -> Result<(), StoreError> {
+    let before = Timestamp::from(state.clock.now()).before(state.options.retention);
+    loop {
+        let ended = state.store.ended_executions(before, AT_ONCE).await?;
+        if ended.is_empty() || life.is_draining() {
+            break;
+        }
+        forget(state, &ended).await?;
+    }
+    let forget_ends = || state.store.forget_execution_ends(SHARD, before, ENDS_AT_ONCE);
+    while forget_ends().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
+    Ok(())
 }

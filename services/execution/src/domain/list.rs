@@ -2,8 +2,9 @@
 
 use weft_kit::filter::{Found, Kind, Record, Schema};
 use weft_proto::weft::execution::v1::{Execution, ExecutionState};
+use weft_store::Timestamp;
 
-use super::{name, time};
+use super::name;
 
 /// Fields of an execution.
 pub(crate) static EXECUTION: Schema = Schema {
@@ -41,7 +42,7 @@ impl Record for ExecutionRecord<'_> {
     fn visit(&self, field: usize, _path: &[String], test: &mut dyn FnMut(Found<'_>) -> bool) -> bool {
         let execution = self.0;
         let instant = |time: Option<&prost_types::Timestamp>, test: &mut dyn FnMut(Found<'_>) -> bool| {
-            time.is_some_and(|time| test(Found::Number(time::micros(time) as f64)))
+            time.is_some_and(|time| test(Found::Number(Timestamp::from(time).as_micros() as f64)))
         };
         match EXECUTION.fields[field].0 {
             "name" => test(Found::Text(&execution.name)),

@@ -6,17 +6,17 @@ use prost_types::{Value as Field, value::Kind};
 use serde_json::Value as Json;
 use uuid::Uuid;
 use weft_kit::json::{of_struct, to_struct};
+use weft_kit::span;
 use weft_proto::weft::execution::v1::{
     ApprovalRequest, Execution, ExecutionError, ExecutionState, NodeKind, Port, Step as Shown, StepState,
     WorkflowFault,
 };
-use weft_store::{ExecutionChange, ExecutionRow, NewExecution};
+use weft_store::{ExecutionChange, ExecutionRow, NewExecution, Timestamp};
 
 use super::{
     fault::Fault,
     name,
     run::{Run, Status, Step, StepIs},
-    time,
 };
 use crate::kinds::{self, Kind as NodeOf};
 
@@ -40,6 +40,9 @@ pub(crate) struct Head {
     /// Number of the workflow that the run began with.
     #[prost(int64, tag = "7")]
     pub(crate) definition: i64,
+    /// How many runs led to this one.
+    #[prost(int32, tag = "8")]
+    pub(crate) depth: i32,
 }
 
 /// The head in a row.
@@ -77,16 +80,17 @@ pub(crate) fn of_row(row: &ExecutionRow) -> Execution {
         graph: format!("projects/{project}/graphs/{graph}"),
         graph_revision: *revision,
         display_name: head.display_name,
-        timeout: head.timeout.map(time::duration),
+        timeout: head.timeout.map(span::of_micros),
         pause_on_failure: head.pause_on_failure,
         state: *state,
         error,
         creator: head.creator,
-        create_time: Some(time::proto(*at)),
-        end_time: ended.map(time::proto),
+        create_time: Some((*at).into()),
+        end_time: ended.map(Into::into),
         step_count: *steps,
         retry_count: *retries,
         approval_count: (*approvals).max(0),
+        depth: head.depth,
         ..Execution::default()
     }
 }
@@ -121,9 +125,9 @@ pub(crate) fn step(execution: &str, uid: Uuid, run: &Run, step: &Step, with_valu
         kind: kind.to_owned(),
         port: step.port.clone().unwrap_or_default(),
         failure_count: step.failures.cast_signed(),
-        create_time: Some(time::of_micros(step.began)),
-        end_time: step.ended.map(time::of_micros),
-        due_time: step.due.or_else(|| step.wait.as_ref()?.until).map(time::of_micros),
+        create_time: Some(Timestamp::from_micros(step.began).into()),
+        end_time: step.ended.map(|at| Timestamp::from_micros(at).into()),
+        due_time: step.due.or_else(|| step.wait.as_ref()?.until).map(|at| Timestamp::from_micros(at).into()),
         ..Shown::default()
     };
     shown.set_state(match step.is {

@@ -1,5 +1,6 @@
 //! What is decided without a clock, a disk or a wire: what a workflow is, whether it can be run, and what happens next.
 
+pub(crate) mod address;
 pub(crate) mod duration;
 pub(crate) mod event;
 pub(crate) mod expression;
@@ -12,7 +13,7 @@ pub(crate) mod name;
 pub(crate) mod plan;
 pub(crate) mod retry;
 pub(crate) mod run;
+pub(crate) mod secret;
 pub(crate) mod template;
-pub(crate) mod time;
 pub(crate) mod validate;
 pub(crate) mod workflow;

@@ -427,8 +427,7 @@ fn secrets(node: &str, path: &str, settings: &Map<String, Json>, faults: &mut Fa
             Json::String(text) if !text.is_empty() && !text.contains("${") => {
                 let is_named = NAMES.contains(&name.to_ascii_lowercase().as_str());
                 if is_named || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)) {
-                    let problem =
-                        "looks like a secret; whoever sees the graph reads it: give it with the run's input";
+                    let problem = "looks like a secret; whoever sees the graph reads it: keep it as a secret (`weft secrets set`)";
                     faults.property((node, &path), "SECRET_EMBEDDED", problem);
                 }
             }

@@ -89,6 +89,11 @@ fn every_fault_names_its_place() {
             fault("MISSING_SETTING", "a", "value"),
         ),
         (
+            vec![input(), ("a", "command", json!({"agents": ["host"]}))],
+            vec![("in", "", "a")],
+            fault("MISSING_SETTING", "a", "command_type"),
+        ),
+        (
             vec![input(), ("a", "if", json!({"condition": "1 +"}))],
             vec![("in", "", "a")],
             fault("BAD_EXPRESSION", "a", "condition"),

@@ -11,7 +11,7 @@ mod watchers;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use weft_kit::{Clock, Ids, Lifecycle, TaskKind};
 use weft_store::{ExecutionRow, ExecutionStore, StoreError, objects::Objects};
 
@@ -35,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) objects: Objects,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) outside: Arc<Outside>,
+    /// Told when executions have ended, and it is on disk.
+    pub(crate) ended: Arc<Notify>,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) lifecycle: Lifecycle,

@@ -46,6 +46,7 @@ impl Outward {
             project: execution.project.clone(),
             key: kinds::key(execution.uid, step, generation),
             failures,
+            depth: head.depth,
             caller: kinds::caller(&head.creator, &execution.project, role, &head.scopes),
             stop: stop.clone(),
         };

@@ -262,7 +262,11 @@ impl Shard {
                 lease_until: Timestamp::from(self.parts.clock.now()).after(self.parts.options.shard_lease),
                 ..std::mem::take(&mut self.flush)
             };
+            let have_ended = flush.changes.iter().any(|change| change.ended.is_some());
             self.parts.store.flush_executions(flush).await?;
+            if have_ended {
+                self.parts.ended.notify_one();
+            }
         }
         self.tell(&touched, begins, stops);
         Ok(())

@@ -54,10 +54,14 @@ impl Kind for Command {
         if settings.get("agents").is_some() == settings.get("agent_filter").is_some() {
             settings.wrong("agents", "give either `agents` or `agent_filter`");
         }
-        Box::new(Asked(
-            ["command_type", "arguments", "agents", "agent_filter"]
-                .map(|name| (name, settings.template_or(name, Json::Null))),
-        ))
+        Box::new(Asked(["command_type", "arguments", "agents", "agent_filter"].map(|name| {
+            let template = if name == "command_type" {
+                settings.template(name)
+            } else {
+                settings.template_or(name, Json::Null)
+            };
+            (name, template)
+        })))
     }
     fn perform<'a>(
         &'a self,

@@ -1,11 +1,10 @@
 //! `delay`: goes on later.
 
 use serde_json::{Value as Json, json};
+use weft_store::Timestamp;
 
 use super::{Behaviour, FAILURE, Kind, Move, Port, Settings};
-use crate::domain::{
-    duration, event::Wait, expression::Variables, fault::StepError, template::Template, time,
-};
+use crate::domain::{duration, event::Wait, expression::Variables, fault::StepError, template::Template};
 
 pub(crate) struct Delay;
 
@@ -60,8 +59,9 @@ enum When {
 }
 
 fn instant(value: &Json) -> Result<i64, StepError> {
-    let read = value.as_str().and_then(time::parse);
-    read.ok_or_else(|| StepError::new("BAD_TIME", format!("{value} is no instant as in RFC 3339")))
+    let read = value.as_str().and_then(|text| text.parse::<prost_types::Timestamp>().ok());
+    read.map(|time| Timestamp::from(&time).as_micros())
+        .ok_or_else(|| StepError::new("BAD_TIME", format!("{value} is no instant as in RFC 3339")))
 }
 
 impl Behaviour for When {

@@ -11,7 +11,13 @@ use tonic::{
     Request, Status,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
-use weft_proto::{Method, weft::options::v1::Exposure};
+use weft_proto::{
+    Method,
+    weft::{
+        execution::v1::OnBehalf,
+        options::v1::{Access, Exposure},
+    },
+};
 
 use super::{Attempt, Behaviour, FAILURE, Kind, Move, Outside, Port, Settings, outside};
 use crate::domain::{expression::Variables, fault::StepError, template::Template};
@@ -26,7 +32,7 @@ impl Kind for Grpc {
         "Call a method"
     }
     fn description(&self) -> &'static str {
-        "Calls a method of the mesh by name, with the rights of whoever started the run, in the run's project. A \
+        "Calls a method of the mesh by name, with the rights of whoever started the run, in the run's project. A run that it starts acts in the same name. A \
          `request_id` that is not given is made of the step's identity, so that a repeat is the same call."
     }
     fn inputs(&self) -> &'static [Port] {
@@ -84,6 +90,10 @@ fn find(name: &str) -> Result<&'static Method, String> {
         return Err("only methods without streams can be called".to_owned());
     }
     match &method.policy {
+        // A workflow acts as whoever started it, and is written by who may do less.
+        Some(policy) if policy.access() == Access::Admin => {
+            Err("methods for administrators cannot be called by a workflow".to_owned())
+        }
         Some(policy) if policy.exposure() == Exposure::Edge => Ok(method),
         _ => Err("only methods that clients can reach can be called".to_owned()),
     }
@@ -102,6 +112,20 @@ async fn call(outside: &Outside, attempt: &Attempt, request: Arc<Json>) -> Resul
         && !message.has_field(&field)
     {
         message.set_field(&field, Field::String(attempt.request_id()));
+    }
+    if let Some(field) = method.descriptor.input().get_field_by_name("on_behalf")
+        && let FieldKind::Message(kind) = field.kind()
+    {
+        // A run that a step starts acts as who started the step's, whatever the request says, and is one deeper.
+        let behalf = OnBehalf {
+            creator: attempt.caller.name.to_string(),
+            role: attempt.caller.role_in(&attempt.project).into(),
+            scopes: attempt.caller.scopes.to_vec(),
+            depth: attempt.depth.saturating_add(1),
+        };
+        let behalf =
+            DynamicMessage::decode(kind, behalf.encode_to_vec().as_slice()).map_err(|error| bad(&error))?;
+        message.set_field(&field, Field::Message(behalf));
     }
     let encoded = message.encode_to_vec();
     let resource = match method.resource_path.as_slice() {

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
 pub(crate) use web::Web;
+pub(super) use web::{headers, refused, target};
 
 use super::{Attempt, Behaviour, FAILURE, Kind, Move, Outside, Port, Settings};
 use crate::domain::{expression::Variables, fault::StepError, template::Template};
@@ -26,8 +27,8 @@ impl Kind for Http {
     fn description(&self) -> &'static str {
         "Sends a request, with the step's identity as `Idempotency-Key`, and gives `status`, `headers` and `body`, \
          which is read as JSON where it is JSON. A status from 400 on is a failure, unless `any_status` is set. \
-         Addresses of this machine and of private networks are refused, however they are written and whatever \
-         leads to them."
+         `${secrets.name}` is put in place when it is sent, and is not in what is kept of it. Addresses of this \
+         machine and of private networks are refused, however they are written and whatever leads to them."
     }
     fn inputs(&self) -> &'static [Port] {
         const { &[Port::input("what expressions call `input`")] }
@@ -37,10 +38,10 @@ impl Kind for Http {
     }
     fn settings(&self) -> (Json, &'static [&'static str]) {
         let properties = json!({
-            "url": {"type": "string", "description": "http or https, with expressions"},
+            "url": {"type": "string", "description": "http or https, with expressions and secrets"},
             "method": {"enum": METHODS, "default": "GET"},
-            "headers": {"type": "object", "description": "headers, with expressions"},
-            "body": {"description": "a text as it is, anything else as JSON; with expressions"},
+            "headers": {"type": "object", "description": "headers, with expressions and secrets"},
+            "body": {"description": "a text as it is, anything else as JSON; with expressions and secrets"},
             "any_status": {"type": "boolean", "description": "take every status for an answer"},
         });
         (properties, &["url"])
@@ -53,17 +54,12 @@ impl Kind for Http {
         if !METHODS.contains(&method.as_str()) {
             settings.wrong("method", format!("must be one of {}", METHODS.join(", ")));
         }
-        let url = settings.template("url");
-        if let Template::Literal(Json::String(url)) = &url
-            && let Err(problem) = web::address(url)
-        {
-            settings.wrong("url", problem.message);
-        }
+        let url = settings.address("url");
         Box::new(Asked {
             url,
             method,
-            headers: settings.template_or("headers", json!({})),
-            body: settings.template_or("body", Json::Null),
+            headers: settings.outward("headers", json!({})),
+            body: settings.outward("body", Json::Null),
             any_status: settings.flag("any_status"),
         })
     }
@@ -73,7 +69,10 @@ impl Kind for Http {
         attempt: &'a Attempt,
         request: Arc<Json>,
     ) -> BoxFuture<'a, Result<Json, StepError>> {
-        Box::pin(outside.web.send(attempt, request))
+        Box::pin(async move {
+            let revealed = outside.secrets.reveal(&attempt.project, request).await?;
+            outside.web.send(attempt, &revealed).await.map_err(|error| revealed.mask.error(error))
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod grpc;
 mod http;
 mod input;
 mod map;
+mod mcp;
 mod merge;
 mod noop;
 mod note;
@@ -174,7 +175,7 @@ impl Move {
 }
 
 /// All kinds, by name.
-pub(crate) static KINDS: [&dyn Kind; 19] = [
+pub(crate) static KINDS: [&dyn Kind; 20] = [
     &approval::Approval,
     &command::Command,
     &delay::Delay,
@@ -185,6 +186,7 @@ pub(crate) static KINDS: [&dyn Kind; 19] = [
     &choose::If,
     &input::Input,
     &map::Map,
+    &mcp::Mcp,
     &merge::Merge,
     &noop::Noop,
     &note::Note,

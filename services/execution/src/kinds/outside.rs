@@ -10,13 +10,14 @@ use weft_kit::{Caller, Peer, server::authorise};
 use weft_proto::Method;
 
 use super::http::Web;
-use crate::domain::fault::StepError;
+use crate::{domain::fault::StepError, secrets::Secrets};
 
 /// The world outside.
 pub(crate) struct Outside {
     /// The mesh's services by the full names of their contracts, called in the name of this service.
     pub(crate) services: HashMap<String, Peer>,
     pub(crate) web: Web,
+    pub(crate) secrets: Secrets,
 }
 
 /// One attempt of a step.
@@ -26,6 +27,8 @@ pub(crate) struct Attempt {
     pub(crate) key: String,
     /// Attempts that have failed.
     pub(crate) failures: u32,
+    /// How many runs led to the run.
+    pub(crate) depth: i32,
     /// Whoever started the run, as far as they may do something in its project.
     pub(crate) caller: Caller,
     /// Somebody wants it to end.

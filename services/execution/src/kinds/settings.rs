@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::domain::{
-    duration,
+    address, duration,
     expression::{Expression, VARIABLES},
     fault::Faults,
     template::Template,
@@ -72,7 +72,15 @@ impl<'a> Settings<'a> {
     /// A value with expressions in it that must be there.
     pub(crate) fn template(&mut self, name: &str) -> Template {
         match self.need(name) {
-            Some(value) => self.fill(name, value),
+            Some(value) => self.fill(name, value, false),
+            None => Template::Literal(Json::Null),
+        }
+    }
+
+    /// A value that must be there, as in [`Self::outward`].
+    fn need_outward(&mut self, name: &str) -> Template {
+        match self.need(name) {
+            Some(value) => self.fill(name, value, true),
             None => Template::Literal(Json::Null),
         }
     }
@@ -80,20 +88,41 @@ impl<'a> Settings<'a> {
     /// A value with expressions in it, or what it is otherwise.
     pub(crate) fn template_or(&mut self, name: &str, otherwise: Json) -> Template {
         match self.all.get(name) {
-            Some(value) => self.fill(name, value),
+            Some(value) => self.fill(name, value, false),
             None => Template::Literal(otherwise),
         }
     }
 
-    fn fill(&mut self, name: &str, value: &Json) -> Template {
+    /// A value with expressions in it, which may name secrets, or what it is otherwise. What it is filled with must go
+    /// where nothing is kept of it.
+    pub(crate) fn outward(&mut self, name: &str, otherwise: Json) -> Template {
+        match self.all.get(name) {
+            Some(value) => self.fill(name, value, true),
+            None => Template::Literal(otherwise),
+        }
+    }
+
+    fn fill(&mut self, name: &str, value: &Json, secrets: bool) -> Template {
         let (faults, node) = (&mut *self.faults, self.node);
-        let template = Template::compile(value, name, VARIABLES, &mut |path, problem| {
+        let compile = if secrets { Template::compile_with_secrets } else { Template::compile };
+        let template = compile(value, name, VARIABLES, &mut |path, problem| {
             faults.property((node, path), "BAD_EXPRESSION", problem);
         });
         let mut steps = Vec::new();
         template.expressions(&mut |expression| steps.extend_from_slice(expression.steps()));
         self.steps.extend(steps.into_iter().map(|step| (step, name.to_owned())));
         template
+    }
+
+    /// An address that must be there, with secrets in it as in [`Self::outward`].
+    pub(crate) fn address(&mut self, name: &str) -> Template {
+        let url = self.need_outward(name);
+        if let Template::Literal(Json::String(text)) = &url
+            && let Err(problem) = address::read(text)
+        {
+            self.wrong(name, problem.message);
+        }
+        url
     }
 
     /// A text without expressions that must be there.

@@ -7,7 +7,7 @@ use prost::Message;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use tokio::{sync::oneshot, time::Instant};
-use weft_kit::{Call, Caller, CallerKind, json};
+use weft_kit::{Call, Caller, CallerKind, json, span};
 use weft_proto::weft::execution::v1::{CreateExecutionRequest, Execution};
 use weft_store::{ExecutionRow, NewExecution, Timestamp};
 
@@ -16,7 +16,7 @@ use crate::{
     Error,
     domain::{
         message::{self, Head},
-        name, time,
+        name,
     },
     engine::Creation,
     kinds,
@@ -36,15 +36,15 @@ pub(crate) async fn handle(state: &State, call: Call<CreateExecutionRequest>) ->
         let named = format!("{}\n{}\n{}", request.parent, caller.name, request_id.to_lowercase());
         (Bytes::from(named), <[u8; 32]>::from(Sha256::digest(request.encode_to_vec())))
     });
-    let wait = match wait.as_ref().map(time::span) {
+    let wait = match wait.as_ref().map(span::to_std) {
         None => None,
         Some(Some(wait)) if wait <= LONGEST_WAIT => Some(wait),
         Some(_) => return Err(Error::field("wait_duration", "must be from 0 to ten minutes")),
     };
     let until = wait.map(|wait| Instant::now() + wait);
     let (ended, end) = oneshot::channel();
-    let starter = starter(&caller, &mut request)?;
-    let planned = plan(state, &starter, request, once.clone()).await;
+    let (starter, depth) = starter(&caller, &mut request)?;
+    let planned = plan(state, (&starter, depth), request, once.clone()).await;
     let row = match planned {
         Ok(creation) => {
             let creation = Creation { ended: wait.map(|_| ended), ..creation };
@@ -94,19 +94,19 @@ async fn wait_for(
     }
 }
 
-/// Whose rights a run has: the caller's, or of whom a process of the mesh says.
-fn starter(caller: &Caller, request: &mut CreateExecutionRequest) -> Result<Caller, Error> {
-    let Some(behalf) = request.on_behalf.take() else { return Ok(caller.clone()) };
+/// Whose rights a run has: the caller's, or of whom a process of the mesh says; and how many runs led to it.
+fn starter(caller: &Caller, request: &mut CreateExecutionRequest) -> Result<(Caller, i32), Error> {
+    let Some(behalf) = request.on_behalf.take() else { return Ok((caller.clone(), 0)) };
     if caller.kind != CallerKind::Mesh {
         return Err(Error::field("on_behalf", "is for processes of the mesh"));
     }
     let project = name::project(&request.parent);
-    Ok(kinds::caller(&behalf.creator, project, behalf.role(), &behalf.scopes))
+    Ok((kinds::caller(&behalf.creator, project, behalf.role(), &behalf.scopes), behalf.depth))
 }
 
 async fn plan(
     state: &State,
-    caller: &Caller,
+    (caller, depth): (&Caller, i32),
     request: CreateExecutionRequest,
     once: Option<(Bytes, [u8; 32])>,
 ) -> Result<Creation, Error> {
@@ -128,7 +128,7 @@ async fn plan(
     if json::is_too_deep(&input) {
         return Err(Error::field("execution.input", "is nested too deep"));
     }
-    let timeout = match execution.timeout.as_ref().map(time::span) {
+    let timeout = match execution.timeout.as_ref().map(span::to_std) {
         None => None,
         Some(Some(timeout)) if !timeout.is_zero() => Some(timeout.as_micros() as i64),
         Some(_) => return Err(Error::field("execution.timeout", "must be more than nothing")),
@@ -146,6 +146,7 @@ async fn plan(
         timeout,
         pause_on_failure: execution.pause_on_failure,
         definition: ready.number,
+        depth,
     };
     let execution = NewExecution {
         id: 0,

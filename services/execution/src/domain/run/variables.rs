@@ -5,7 +5,10 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::{Is, Run, Step};
-use crate::{domain::expression::Variables, kinds::Shape};
+use crate::{
+    domain::{expression::Variables, secret},
+    kinds::Shape,
+};
 
 /// A step, seen by its expressions.
 pub(super) struct Seen<'a> {
@@ -49,6 +52,10 @@ impl Variables for Seen<'_> {
             "run" => Some(Arc::clone(&self.run.start.about)),
             _ => None,
         }
+    }
+
+    fn secret(&self, name: &str) -> String {
+        secret::reference(name)
     }
 
     fn step(&self, key: &str) -> Option<Arc<Json>> {

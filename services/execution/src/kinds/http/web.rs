@@ -1,7 +1,7 @@
 //! The client of HTTP requests: what is asked for, redirects, and what an answer is to the step. Where a request may go is
 //! looked at by [`Egress`], for each redirect as for the first address.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{
@@ -15,7 +15,10 @@ use weft_kit::{
 };
 
 use super::super::Attempt;
-use crate::domain::fault::StepError;
+use crate::{
+    domain::{address, fault::StepError},
+    secrets::Revealed,
+};
 
 /// Redirects that are followed.
 const REDIRECTS: usize = 5;
@@ -34,22 +37,25 @@ impl Web {
     }
 
     /// Sends a request, and gives the answer.
-    pub(crate) async fn send(&self, attempt: &Attempt, request: Arc<Json>) -> Result<Json, StepError> {
-        let mut url = address(request["url"].as_str().unwrap_or_default())?;
+    pub(crate) async fn send(&self, attempt: &Attempt, revealed: &Revealed) -> Result<Json, StepError> {
+        let request = &*revealed.request;
+        let mut url = target(revealed)?;
         let mut method: Method = request["method"].as_str().unwrap_or("GET").parse().unwrap_or(Method::GET);
-        let (mut headers, mut body) = content(&request)?;
+        let (mut headers, mut body) = content(request)?;
         let key = HeaderValue::try_from(&attempt.key);
         headers.entry("idempotency-key").or_insert(key.unwrap_or_else(|_| HeaderValue::from_static("")));
         for _ in 0..=REDIRECTS {
             let mut sent = http::Request::new(Bytes::from(body.clone().unwrap_or_default()));
             *sent.method_mut() = method.clone();
-            *sent.uri_mut() =
-                url.as_str().parse().map_err(|_| bad_url("cannot be asked for", url.as_str()))?;
+            *sent.uri_mut() = url
+                .as_str()
+                .parse()
+                .map_err(|_| unsaid(revealed, address::bad("cannot be asked for", url.as_str())))?;
             *sent.headers_mut() = headers.clone();
-            let sent = self.egress.send(sent, self.patience, self.most_bytes).await;
-            let response = sent.map_err(|error| of_error(&error))?;
-            let Some(next) = next(&response, &url)? else {
-                return read(&response, &request);
+            let response = self.exchange(sent).await?;
+            let next = next(&response, &url).map_err(|error| unsaid(revealed, error))?;
+            let Some(next) = next else {
+                return read(&response, revealed);
             };
             let status = response.status();
             if status == StatusCode::SEE_OTHER
@@ -61,6 +67,10 @@ impl Web {
                 headers.remove(CONTENT_TYPE);
             }
             if next.origin() != url.origin() {
+                if revealed.has_secrets() {
+                    let message = "what has secrets in it is not sent on to another origin";
+                    return Err(StepError::new("REDIRECT_REFUSED", message));
+                }
                 for name in [AUTHORIZATION, COOKIE, HeaderName::from_static("proxy-authorization")] {
                     headers.remove(name);
                 }
@@ -69,13 +79,23 @@ impl Web {
         }
         Err(StepError::new("TOO_MANY_REDIRECTS", format!("more than {REDIRECTS}")))
     }
+
+    /// Sends a request, and gives the answer, wherever it leads.
+    pub(crate) async fn exchange(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, StepError> {
+        let sent = self.egress.send(request, self.patience, self.most_bytes).await;
+        sent.map_err(|error| of_error(&error))
+    }
 }
 
-fn read(response: &http::Response<Bytes>, request: &Json) -> Result<Json, StepError> {
+fn read(response: &http::Response<Bytes>, revealed: &Revealed) -> Result<Json, StepError> {
     let status = response.status();
     let mut headers = Map::new();
     for (name, value) in response.headers() {
-        headers.insert(name.to_string(), String::from_utf8_lossy(value.as_bytes()).into());
+        let text = revealed.mask.text(&String::from_utf8_lossy(value.as_bytes()));
+        headers.insert(revealed.mask.text(name.as_str()), text.into());
     }
     let kind = headers.get("content-type").and_then(Json::as_str).unwrap_or_default();
     let is_json = kind.contains("/json") || kind.contains("+json");
@@ -83,13 +103,19 @@ fn read(response: &http::Response<Bytes>, request: &Json) -> Result<Json, StepEr
         Ok(body) if is_json => body,
         _ => Json::String(String::from_utf8_lossy(response.body()).into_owned()),
     };
-    if status.as_u16() < 400 || request["any_status"] == true {
+    let body = revealed.mask.value(body);
+    if status.as_u16() < 400 || revealed.request["any_status"] == true {
         return Ok(json!({"status": status.as_u16(), "headers": headers, "body": body}));
     }
-    let message = format!("{status}: {}", body.to_string().chars().take(500).collect::<String>());
+    Err(refused(status, &body.to_string()))
+}
+
+/// The failure that a status and what comes with it are.
+pub(in super::super) fn refused(status: StatusCode, body: &str) -> StepError {
+    let message = format!("{status}: {}", body.chars().take(500).collect::<String>());
     let may_pass = status.is_server_error() || [408, 425, 429].contains(&status.as_u16());
     let failed = if may_pass { StepError::passing } else { StepError::new };
-    Err(failed("HTTP_STATUS".to_owned(), message))
+    failed("HTTP_STATUS".to_owned(), message)
 }
 
 fn of_error(error: &EgressError) -> StepError {
@@ -103,24 +129,22 @@ fn of_error(error: &EgressError) -> StepError {
     }
 }
 
-fn bad_url(problem: &str, url: &str) -> StepError {
-    StepError::new("BAD_URL", format!("{problem}: {url}"))
-}
-
-/// An address that a request can go to.
-pub(super) fn address(text: &str) -> Result<Url, StepError> {
-    let bad = |problem: &str| bad_url(problem, text);
-    let url = Url::parse(text).map_err(|error| bad(&error.to_string()))?;
-    if !["http", "https"].contains(&url.scheme()) {
-        return Err(bad("must begin with http:// or https://"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(bad("must not have a name and password in it"));
-    }
+/// Where a request goes, with its secrets in place.
+pub(in super::super) fn target(revealed: &Revealed) -> Result<Url, StepError> {
+    let url = address::read(revealed.request["url"].as_str().unwrap_or_default())
+        .map_err(|error| unsaid(revealed, error))?;
+    revealed.may_go_to(&url)?;
     Ok(url)
 }
 
-fn content(request: &Json) -> Result<(HeaderMap, Option<String>), StepError> {
+/// An error about an address, which is not quoted where there may be a secret in it.
+fn unsaid(revealed: &Revealed, error: StepError) -> StepError {
+    let told = "what the address is with its secrets in place cannot be asked for";
+    if revealed.has_secrets() { StepError::new(error.reason, told) } else { error }
+}
+
+/// The headers that a request asks for.
+pub(in super::super) fn headers(request: &Json) -> Result<HeaderMap, StepError> {
     let mut headers = HeaderMap::new();
     for (name, value) in request["headers"].as_object().into_iter().flatten() {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -131,6 +155,11 @@ fn content(request: &Json) -> Result<(HeaderMap, Option<String>), StepError> {
         }
         headers.insert(name, HeaderValue::try_from(text).map_err(|_| bad())?);
     }
+    Ok(headers)
+}
+
+fn content(request: &Json) -> Result<(HeaderMap, Option<String>), StepError> {
+    let mut headers = headers(request)?;
     let body = match &request["body"] {
         Json::Null => None,
         Json::String(text) => Some(text.clone()),
@@ -148,5 +177,5 @@ fn next(response: &http::Response<Bytes>, from: &Url) -> Result<Option<Url>, Ste
     let Some(location) = response.headers().get(LOCATION).filter(|_| is_redirect) else { return Ok(None) };
     let bad = || StepError::new("BAD_URL", "a redirect leads to nowhere");
     let next = from.join(location.to_str().map_err(|_| bad())?).map_err(|_| bad())?;
-    address(next.as_str()).map(Some)
+    address::read(next.as_str()).map(Some)
 }
