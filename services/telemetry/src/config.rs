@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use weft_kit::config::Network;
 
+use crate::events::Kind;
+
 /// Settings of the telemetry service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +27,20 @@ pub struct Options {
     pub seal_after: Duration,
     /// So many samples in memory are sealed sooner.
     pub seal_samples: u64,
+    /// How long logs are kept.
+    #[serde(with = "humantime_serde")]
+    pub log_retention: Duration,
+    /// Most bytes on disk of a project's sealed logs; the oldest are forgotten first.
+    pub log_bytes: u64,
+    /// How long spans are kept.
+    #[serde(with = "humantime_serde")]
+    pub trace_retention: Duration,
+    /// Most bytes on disk of a project's sealed spans; the oldest are forgotten first.
+    pub trace_bytes: u64,
+    /// Bytes of logs and spans that a project may send in a second, on average over ten seconds; any when zero.
+    pub event_rate_bytes: u64,
+    /// So many bytes of logs, or of spans, in memory are sealed before `seal_after`.
+    pub event_seal_bytes: usize,
     /// How often it is looked what is to be thinned out and forgotten.
     #[serde(with = "humantime_serde")]
     pub housekeeping: Duration,
@@ -60,6 +76,12 @@ impl Default for Options {
             max_series: 1_000_000,
             seal_after: Duration::from_hours(2),
             seal_samples: 4_000_000,
+            log_retention: Duration::from_hours(7 * 24),
+            log_bytes: 1 << 30,
+            trace_retention: Duration::from_hours(7 * 24),
+            trace_bytes: 1 << 30,
+            event_rate_bytes: 8 << 20,
+            event_seal_bytes: 8 << 20,
             housekeeping: Duration::from_mins(10),
             cache_bytes: 128 << 20,
             max_ahead: Duration::from_hours(2),
@@ -69,6 +91,24 @@ impl Default for Options {
             alert_interval: Duration::from_secs(15),
             webhook_networks: Vec::new(),
             webhook_pause: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Options {
+    /// How long events of a kind are kept.
+    pub(crate) fn keeps(&self, kind: Kind) -> Duration {
+        match kind {
+            Kind::Logs => self.log_retention,
+            Kind::Spans => self.trace_retention,
+        }
+    }
+
+    /// Most bytes on disk of a project's sealed events of a kind.
+    pub(crate) fn most_bytes(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Logs => self.log_bytes,
+            Kind::Spans => self.trace_bytes,
         }
     }
 }

@@ -35,6 +35,20 @@ pub enum Error {
     /// All of the samples were refused, because the project has as many series as it may.
     #[error("the project may have {0} series")]
     TooManySeries(usize),
+    /// What was sent cannot be read as logs or spans.
+    #[error("the export cannot be read: {0}")]
+    Export(String),
+    /// The project sends logs and spans faster than it may.
+    #[error("the project may send {limit} bytes of logs and spans a second")]
+    TooFast {
+        /// Bytes a second.
+        limit: u64,
+        /// When it may be tried again.
+        wait: Duration,
+    },
+    /// No span of this trace is kept.
+    #[error("there is no {0}")]
+    TraceNotFound(String),
     /// The caller may not report for this source.
     #[error("{0} may not report for {1}")]
     NotTheSource(String, String),
@@ -74,6 +88,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// That a request id was used for another request, in the client's words.
+    pub(crate) fn reused(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { .. } => Self::RequestIdReused,
+            error => error.into(),
+        }
+    }
+
     /// A field that is wrong and what would be right.
     pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
         Self::BadField { field, problem: problem.into() }
@@ -117,6 +139,14 @@ impl From<Error> for Status {
             Error::TooManySeries(limit) => Problem::resource_exhausted("TOO_MANY_SERIES", message)
                 .with("limit", limit)
                 .quota("series of the project", format!("at most {limit}")),
+            Error::Export(_) => {
+                Problem::invalid_argument("EXPORT_INVALID", message).field("content", "cannot be read")
+            }
+            Error::TooFast { limit, wait } => Problem::resource_exhausted("EVENT_RATE_EXCEEDED", message)
+                .with("limit_bytes_per_second", limit)
+                .quota("logs and spans of the project", format!("at most {limit} bytes a second"))
+                .retry_after(wait),
+            Error::TraceNotFound(name) => Problem::not_found("TRACE_NOT_FOUND", message).with("name", name),
             Error::NotTheSource(_, source) => {
                 Problem::permission_denied("NOT_THE_SOURCE", message).with("source", source)
             }

@@ -6,7 +6,8 @@ use futures::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 use weft_kit::Call;
 use weft_proto::weft::telemetry::v1::{
-    AttachReporterRequest, AttachReporterResponse, GetStatisticsRequest, ListLabelValuesRequest,
+    AttachReporterRequest, AttachReporterResponse, FindAnomaliesRequest, FindAnomaliesResponse,
+    GetForecastRequest, GetForecastResponse, GetStatisticsRequest, ListLabelValuesRequest,
     ListLabelValuesResponse, ListMetricsRequest, ListMetricsResponse, ListSeriesRequest, ListSeriesResponse,
     QueryInstantRequest, QueryInstantResponse, QueryRangeRequest, QueryRangeResponse, TelemetryStatistics,
     WatchQueryRequest, WatchQueryResponse, WriteSamplesRequest, WriteSamplesResponse,
@@ -31,6 +32,16 @@ impl TelemetryService {
     /// The alert service of the same samples.
     pub fn alerts(&self) -> crate::AlertService {
         crate::AlertService::new(Arc::clone(&self.0))
+    }
+
+    /// The log service of the same store.
+    pub fn logs(&self) -> crate::LogService {
+        crate::LogService::new(Arc::clone(&self.0))
+    }
+
+    /// The trace service of the same store.
+    pub fn traces(&self) -> crate::TraceService {
+        crate::TraceService::new(Arc::clone(&self.0))
     }
 
     /// As a gRPC server.
@@ -87,6 +98,20 @@ impl TelemetryServiceTrait for TelemetryService {
     ) -> Result<Response<Self::WatchQueryStream>, Status> {
         let answers = rpc::watch_query::handle(&self.0, Call::open(request)?)?;
         Ok(Response::new(answers.map(|answer| answer.map_err(Status::from)).boxed()))
+    }
+
+    async fn get_forecast(
+        &self,
+        request: Request<GetForecastRequest>,
+    ) -> Result<Response<GetForecastResponse>, Status> {
+        Ok(Response::new(rpc::get_forecast::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn find_anomalies(
+        &self,
+        request: Request<FindAnomaliesRequest>,
+    ) -> Result<Response<FindAnomaliesResponse>, Status> {
+        Ok(Response::new(rpc::find_anomalies::handle(&self.0, Call::open(request)?).await?))
     }
 
     async fn list_series(

@@ -5,18 +5,20 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use uuid::Uuid;
 use weft_bus::Bus;
-use weft_kit::{Clock, Ids, Lifecycle, egress::Egress};
+use weft_kit::{Clock, Ids, Lifecycle, egress::Egress, seal::Seal};
 use weft_series::{Batch, promql::Limits};
 use weft_store::{AlertStore, TelemetryStore, objects::Objects};
 
 use crate::{
     Error, Options,
-    alerts::{board::Boards, rule::Keeper, seal::Seal},
+    alerts::{board::Boards, rule::Keeper},
+    events::{Kind, chunk::Chunk, incoming::NewChunk, rate::Rates, repeats::Repeats, scan},
     ingest::delta::Deltas,
     samples::{
-        incoming::{Incoming, Progress, Reporters},
+        incoming::{Content, Incoming, Progress, Reporters},
         projects::{Projects, Shared},
         query::{Cached, View},
     },
@@ -26,6 +28,11 @@ use crate::{
 const ROOM: usize = 256 << 10;
 /// How many may wait.
 const WAITING: usize = 1_024;
+/// Chunks of logs that one who watches may be behind.
+const BEHIND: usize = 64;
+
+/// A chunk of logs that has arrived, and its project.
+pub(crate) type Arrival = (Arc<str>, Arc<Chunk>);
 
 /// What the service needs from its process.
 #[derive(Clone)]
@@ -81,6 +88,12 @@ pub(crate) struct State {
     /// Whether all that was acknowledged is in memory.
     pub(crate) is_ready: AtomicBool,
     pub(crate) deltas: Deltas,
+    /// How fast projects send logs and spans.
+    pub(crate) rates: Rates,
+    /// Logs that arrive, for those who watch.
+    pub(crate) arrivals: broadcast::Sender<Arrival>,
+    repeats: Mutex<Repeats>,
+    merged: Mutex<Vec<Uuid>>,
     reporters: Mutex<Reporters>,
     room: Arc<Semaphore>,
     queue: mpsc::Sender<Incoming>,
@@ -97,7 +110,7 @@ impl State {
             alert_store: deps.alerts,
             bus: deps.bus,
             egress: Egress::new(options.webhook_networks.clone()),
-            seal: Seal::new(&deps.mesh_secret),
+            seal: Seal::new(&deps.mesh_secret, "weft webhook secrets v1"),
             alerts: Boards::default(),
             epoch: watch::Sender::new(0),
             options,
@@ -108,6 +121,10 @@ impl State {
             projects: Projects::default(),
             is_ready: AtomicBool::new(false),
             deltas: Deltas::default(),
+            rates: Rates::default(),
+            arrivals: broadcast::Sender::new(BEHIND),
+            repeats: Mutex::default(),
+            merged: Mutex::default(),
             reporters: Mutex::default(),
             room: Arc::new(Semaphore::new(ROOM)),
             queue,
@@ -117,6 +134,16 @@ impl State {
 
     pub(crate) fn reporters(&self) -> MutexGuard<'_, Reporters> {
         self.reporters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Exports of logs and spans that are known.
+    pub(crate) fn repeats(&self) -> MutexGuard<'_, Repeats> {
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Blocks that were merged into others, and whose objects are still there.
+    pub(crate) fn merged(&self) -> MutexGuard<'_, Vec<Uuid>> {
+        self.merged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What looks at rules.
@@ -141,15 +168,44 @@ impl State {
         batches: Vec<(u32, Batch)>,
         progress: Option<Progress>,
     ) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
-        self.ready()?;
         let cells: usize =
             batches.iter().map(|(_, batch)| batch.times.len() * (batch.columns.len() + 1)).sum();
-        let room = u32::try_from(cells * 8 / 1_024 + 1).unwrap_or(u32::MAX).min(ROOM as u32);
+        self.queue(project, Content::Samples { batches, progress }, cells * 8).await
+    }
+
+    /// Puts something into the line before the log. What comes back answers when it is on disk.
+    async fn queue(
+        &self,
+        project: &Shared,
+        content: Content,
+        bytes: usize,
+    ) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
+        self.ready()?;
+        let room = u32::try_from(bytes / 1_024 + 1).unwrap_or(u32::MAX).min(ROOM as u32);
         let room = Arc::clone(&self.room).acquire_many_owned(room).await.map_err(|_| Error::Draining)?;
         let (done, answer) = oneshot::channel();
-        let incoming = Incoming { project: project.clone(), batches, progress, done, _room: room };
+        let incoming = Incoming { project: project.clone(), content, done, _room: room };
         self.queue.send(incoming).await.map_err(|_| Error::Draining)?;
         Ok(answer)
+    }
+
+    /// Writes logs or spans, and comes back when they are on disk.
+    pub(crate) async fn write_events(
+        &self,
+        project: &Shared,
+        kind: Kind,
+        chunks: Vec<NewChunk>,
+    ) -> Result<(), Error> {
+        self.ready()?;
+        let mut answers = Vec::with_capacity(chunks.len());
+        for new in chunks {
+            let bytes = new.chunk.bytes() + new.packed.len();
+            answers.push(self.queue(project, Content::Events(kind, Box::new(new)), bytes).await?);
+        }
+        for answer in answers {
+            answer.await.unwrap_or(Err(Error::NotReady))?;
+        }
+        Ok(())
     }
 
     /// Writes samples, and comes back when they are on disk.
@@ -181,6 +237,12 @@ impl State {
         (before - batch.sample_count()) as u64
     }
 
+    /// Events of a kind that are older than this are forgotten: nanoseconds since 1970.
+    pub(crate) fn oldest(&self, kind: Kind) -> i64 {
+        let age = i64::try_from(self.options.keeps(kind).as_nanos()).unwrap_or(i64::MAX);
+        (self.now() * 1_000_000).saturating_sub(age)
+    }
+
     /// How much a query may use, from now on.
     pub(crate) fn limits(&self) -> Limits {
         Limits {
@@ -203,5 +265,25 @@ impl State {
             View { project, cached: Arc::clone(&self.cached), wait: tokio::runtime::Handle::current() };
         let asked = tokio::task::spawn_blocking(move || work(&view)).await;
         asked.map_err(|_| Error::Query(weft_series::promql::Failure::Source("a query broke off".into())))?
+    }
+
+    /// Runs work that looks through logs or spans, where it may take long and may wait for objects.
+    pub(crate) async fn look<T: Default + Send + 'static>(
+        &self,
+        kind: Kind,
+        project: &str,
+        work: impl FnOnce(&scan::View) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.ready()?;
+        let Some(project) = self.projects.find(project) else { return Ok(T::default()) };
+        let view = scan::View {
+            kind,
+            project,
+            cached: Arc::clone(&self.cached),
+            wait: tokio::runtime::Handle::current(),
+            deadline: std::time::Instant::now() + self.options.query_timeout,
+        };
+        let looked = tokio::task::spawn_blocking(move || work(&view)).await;
+        looked.map_err(|_| Error::Query(weft_series::promql::Failure::Source("a search broke off".into())))?
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use weft_kit::egress::Egress;
+use weft_kit::{egress::Egress, seal::Seal};
 
-use super::{kept::Notice, seal::Seal, signature};
+use super::{kept::Notice, signature};
 
 /// How long a webhook may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -30,7 +30,7 @@ impl Deliverer {
     /// # Errors
     /// Why it was not heard; never with the secret in it.
     pub(crate) async fn post(&self, notice: &Notice, seconds: i64) -> Result<(), String> {
-        let key = self.seal.open(&notice.secret).ok_or("its secret was sealed in another mesh")?;
+        let key = self.seal.open(&[], &notice.secret).ok_or("its secret was sealed in another mesh")?;
         let signature = signature::sign(&key, &notice.id, seconds, &notice.body);
         let request = Request::post(&notice.url)
             .header("content-type", "application/json")

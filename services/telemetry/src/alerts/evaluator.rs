@@ -35,9 +35,13 @@ const PAGE: u32 = 500;
 /// Notices of one rule that wait; the oldest are dropped.
 const WAITING: usize = 1_000;
 /// Notices on their way at once.
-const UNDER_WAY: usize = 16;
+const UNDER_WAY: usize = 64;
+/// Those of one project, so that one whose webhooks hang does not hold up the others.
+const UNDER_WAY_OF_ONE: usize = 8;
 /// Alerts in one message of the bus.
 const ON_THE_BUS: usize = 200;
+/// The topic of the bus that names projects of which alerts have begun to fire or are over.
+const CHANGED: &str = "telemetry.alerts";
 /// A silence is shown for so long after its end, in milliseconds.
 const SILENCES_KEPT: i64 = 5 * 24 * 3_600_000;
 
@@ -92,12 +96,15 @@ struct Evaluator {
     deliverer: Deliverer,
     states: HashMap<Uuid, KeptAlerts>,
     rules: Vec<Known>,
+    /// The projects of rules.
+    projects: HashMap<Uuid, Arc<str>>,
     silences: HashMap<String, Vec<Compiled>>,
     problems: HashMap<Uuid, String>,
     /// Why webhooks could not be reached the last time, by rule.
     unheard: HashMap<Uuid, String>,
-    /// Webhooks of rules that something is on its way to: one after the other, so that they hear in order.
-    busy: HashSet<(Uuid, String)>,
+    /// Webhooks of rules that something is on its way to, and their projects: one after the other, so that they hear
+    /// in order.
+    busy: HashMap<(Uuid, String), Arc<str>>,
     posted: mpsc::Receiver<Posted>,
     post: mpsc::Sender<Posted>,
 }
@@ -123,10 +130,11 @@ impl Evaluator {
             deliverer,
             states,
             rules: Vec::new(),
+            projects: HashMap::new(),
             silences: HashMap::new(),
             problems: HashMap::new(),
             unheard: HashMap::new(),
-            busy: HashSet::new(),
+            busy: HashMap::new(),
             posted,
             post,
         })
@@ -181,6 +189,7 @@ impl Evaluator {
     /// Rules and silences as they are now: another process may have changed them.
     async fn read(&mut self) -> Result<(), StoreError> {
         self.rules.clear();
+        self.projects.clear();
         self.silences.clear();
         let now = self.state.now();
         let mut after = Uuid::nil();
@@ -194,6 +203,7 @@ impl Evaluator {
                         let mut kept = KeptRule::read(&row)?;
                         let secrets = std::mem::take(&mut kept.secrets);
                         let rule = rule::shown(&row, kept);
+                        self.projects.insert(row.uid, row.project.as_str().into());
                         self.rules.push(Known { row, rule, secrets });
                     }
                     AlertSettingKind::Silence => self.take_silence(&row, silence::read(&row)?, now).await?,
@@ -322,11 +332,18 @@ impl Evaluator {
     /// Starts what is due: of each webhook the oldest notice, and no two at once.
     fn deliver(&mut self) {
         let now = self.state.now();
-        let room = UNDER_WAY.saturating_sub(self.busy.len());
-        let due = self.first_notices().filter(|(_, notice)| notice.next <= now);
-        let due: Vec<_> = due.take(room).map(|(uid, notice)| (uid, notice.clone())).collect();
-        for (uid, notice) in due {
-            self.busy.insert((uid, notice.url.clone()));
+        let (mut room, mut under_way) = (UNDER_WAY.saturating_sub(self.busy.len()), self.under_way());
+        let mut due = Vec::new();
+        for (uid, notice) in self.first_notices().filter(|(_, notice)| notice.next <= now) {
+            let project = self.project(uid);
+            let of_one = under_way.entry(Arc::clone(&project)).or_default();
+            if room > 0 && *of_one < UNDER_WAY_OF_ONE {
+                (room, *of_one) = (room - 1, *of_one + 1);
+                due.push((uid, project, notice.clone()));
+            }
+        }
+        for (uid, project, notice) in due {
+            self.busy.insert((uid, notice.url.clone()), project);
             let (deliverer, post) = (self.deliverer.clone(), self.post.clone());
             self.life.spawn_future(async move {
                 let result = deliverer.post(&notice, now.div_euclid(1_000)).await;
@@ -337,23 +354,39 @@ impl Evaluator {
         }
     }
 
+    /// The project of a rule; of one that was not read yet, none.
+    fn project(&self, rule: Uuid) -> Arc<str> {
+        self.projects.get(&rule).cloned().unwrap_or_default()
+    }
+
+    /// How many notices of each project are on their way.
+    fn under_way(&self) -> HashMap<Arc<str>, usize> {
+        self.busy.values().fold(HashMap::new(), |mut counts, project| {
+            *counts.entry(Arc::clone(project)).or_default() += 1;
+            counts
+        })
+    }
+
     /// Of each webhook that nothing is on its way to the oldest notice: those after it wait for it.
     fn first_notices(&self) -> impl Iterator<Item = (Uuid, &Notice)> {
         self.states.iter().flat_map(|(uid, kept)| {
             let mut seen = HashSet::new();
             let firsts = kept.outbox.iter().filter(move |notice| seen.insert(notice.url.as_str()));
-            let idle = firsts.filter(|notice| !self.busy.contains(&(*uid, notice.url.clone())));
+            let idle = firsts.filter(|notice| !self.busy.contains_key(&(*uid, notice.url.clone())));
             idle.map(|notice| (*uid, notice))
         })
     }
 
-    /// How long until a notice is to be tried again; nothing where none waits, or all must wait for one that is under way.
+    /// How long until a notice is to be tried again; nothing where none waits, or all must wait for others that are under
+    /// way.
     fn until_due(&self) -> Option<Duration> {
         if self.busy.len() >= UNDER_WAY {
             return None;
         }
-        let now = self.state.now();
-        let next = self.first_notices().map(|(_, notice)| notice.next).min()?;
+        let (now, under_way) = (self.state.now(), self.under_way());
+        let has_room = |uid| under_way.get(&self.project(uid)).is_none_or(|count| *count < UNDER_WAY_OF_ONE);
+        let may_go = self.first_notices().filter(|(uid, _)| has_room(*uid));
+        let next = may_go.map(|(_, notice)| notice.next).min()?;
         Some(Duration::from_millis(u64::try_from(next - now).unwrap_or(0)).max(Duration::from_millis(10)))
     }
 
@@ -417,6 +450,11 @@ impl Evaluator {
                 if let Err(error) = self.state.bus.publish(&topic, changes.encode_to_vec().into()).await {
                     tracing::warn!(%error, topic, "alerts are not on the bus");
                 }
+            }
+            if !changed.is_empty()
+                && let Err(error) = self.state.bus.publish(CHANGED, project.clone().into()).await
+            {
+                tracing::warn!(%error, "alerts are not on the bus");
             }
         }
     }

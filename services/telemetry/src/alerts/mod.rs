@@ -12,7 +12,6 @@ pub(crate) mod evaluator;
 pub(crate) mod kept;
 pub(crate) mod notices;
 pub(crate) mod rule;
-pub(crate) mod seal;
 pub(crate) mod signature;
 pub(crate) mod silence;
 pub(crate) mod step;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use http::Uri;
 use prost::Message;
-use weft_kit::{Ids, egress::Egress};
+use weft_kit::{Ids, egress::Egress, seal::Seal};
 use weft_proto::weft::telemetry::v1::{AlertRule, AlertSeverity, AlertWebhook};
 use weft_series::{Labels, promql::Query};
 use weft_store::{AlertSettingRow, StoreError};
 
-use super::{kept::KeptRule, seal::Seal, signature};
+use super::{kept::KeptRule, signature};
 use crate::{
     Error,
     domain::{name, time},
@@ -83,7 +83,7 @@ impl Keeper<'_> {
         let key = signature::key(&webhook.secret).ok_or_else(|| {
             Error::field("alert_rule.webhooks.secret", "must be whsec_ and 24 to 64 bytes as base64")
         })?;
-        Ok(self.seal.seal(&key, self.ids.bytes()))
+        Ok(self.seal.seal(&[], &key, self.ids.bytes()).into())
     }
 }
 

@@ -6,6 +6,7 @@ use weft_proto::weft::telemetry::v1::{GetStatisticsRequest, TelemetryStatistics}
 use crate::{
     Error,
     domain::{name, time},
+    events::Kind,
     state::State,
 };
 
@@ -16,6 +17,7 @@ pub(crate) fn handle(state: &State, call: &Call<GetStatisticsRequest>) -> Result
         return Ok(TelemetryStatistics { series_limit: limit, ..TelemetryStatistics::default() });
     };
     let project = project.read();
+    let (logs, spans) = (project.kept(Kind::Logs), project.kept(Kind::Spans));
     let oldest = project.segments.iter().map(|segment| segment.first).min();
     Ok(TelemetryStatistics {
         series_count: project.index.len() as i64,
@@ -28,6 +30,12 @@ pub(crate) fn handle(state: &State, call: &Call<GetStatisticsRequest>) -> Result
         sealed_bytes: project.segments.iter().map(|segment| segment.bytes as i64).sum(),
         segment_count: project.segments.len() as i64,
         oldest_time: oldest.map(time::timestamp),
-        memory_bytes: project.bytes() as i64,
+        memory_bytes: (project.bytes() + logs.bytes() + spans.bytes()) as i64,
+        log_count: logs.count() as i64,
+        sealed_log_count: logs.sealed_count() as i64,
+        sealed_log_bytes: logs.sealed_bytes() as i64,
+        span_count: spans.count() as i64,
+        sealed_span_count: spans.sealed_count() as i64,
+        sealed_span_bytes: spans.sealed_bytes() as i64,
     })
 }

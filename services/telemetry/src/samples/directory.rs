@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use uuid::Uuid;
 use weft_series::{DecodeError, Labels, Reader, group::Chunk, write_bytes, write_signed, write_unsigned};
-use weft_store::{SegmentRow, Timestamp};
+use weft_store::{SegmentRow, TelemetryKind, Timestamp};
 
 use super::{
     project::{Metric, Project},
@@ -97,6 +97,7 @@ impl Builder {
         let row = SegmentRow {
             uid,
             project: project.to_owned(),
+            kind: TelemetryKind::Samples,
             resolution,
             first: time(self.first.unwrap_or_default()),
             last: time(self.last),

@@ -7,7 +7,10 @@ use uuid::Uuid;
 use weft_series::Batch;
 
 use super::projects::Shared;
-use crate::Error;
+use crate::{
+    Error,
+    events::{Kind, incoming::NewChunk},
+};
 
 /// How far a source has come is known for so long after it was last heard of.
 pub(crate) const REPORTERS_KEPT: Duration = Duration::from_hours(7 * 24);
@@ -15,12 +18,19 @@ pub(crate) const REPORTERS_KEPT: Duration = Duration::from_hours(7 * 24);
 /// What came in, and is to be written as one.
 pub(crate) struct Incoming {
     pub(crate) project: Shared,
-    pub(crate) batches: Vec<(u32, Batch)>,
-    pub(crate) progress: Option<Progress>,
+    pub(crate) content: Content,
     /// Told when all of it is on disk.
     pub(crate) done: oneshot::Sender<Result<(), Error>>,
     /// Its share of the memory for what waits.
     pub(crate) _room: OwnedSemaphorePermit,
+}
+
+/// What it is.
+pub(crate) enum Content {
+    /// Samples by group, and how far their source has come with them.
+    Samples { batches: Vec<(u32, Batch)>, progress: Option<Progress> },
+    /// Logs or spans.
+    Events(Kind, Box<NewChunk>),
 }
 
 /// How far a source of reports has come.

@@ -4,6 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::time::Instant;
 
+use crate::events::seal::Pending;
+
 /// The log in the hands of this task.
 pub(super) struct Log {
     pub(super) epoch: i64,
@@ -18,10 +20,12 @@ pub(super) struct Log {
     pub(super) samples: u64,
     /// Since when.
     pub(super) since: Instant,
+    /// Logs and spans that are in no block.
+    pub(super) events: [Pending; 2],
 }
 
 impl Log {
-    /// Nothing is defined any more.
+    /// Samples are sealed, so nothing of them is defined any more.
     pub(super) fn begin_anew(&mut self) {
         self.defined.clear();
         self.next_group = 0;

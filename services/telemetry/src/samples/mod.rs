@@ -1,7 +1,9 @@
 //! Where samples are: the newest in memory and in the log, the others in segments.
 
+mod apply;
 pub(crate) mod directory;
 pub(crate) mod incoming;
+mod load;
 mod log;
 pub(crate) mod project;
 pub(crate) mod projects;

@@ -8,6 +8,7 @@ use std::{
 use weft_series::{Labels, group::Group, index::Index};
 
 use super::segment::Segment;
+use crate::events::{Kind, kept};
 
 /// What a metric is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub(crate) struct Project {
     /// Metrics that the log does not tell of yet.
     pub(crate) untold: Vec<String>,
     pub(crate) counts: Counts,
+    logs: kept::Kept,
+    spans: kept::Kept,
     /// Series of which nothing is left, and that may come again.
     gone: HashMap<Labels, Place>,
 }
@@ -68,6 +71,22 @@ pub(crate) struct Place {
 }
 
 impl Project {
+    /// The logs, or the spans.
+    pub(crate) fn kept(&self, kind: Kind) -> &kept::Kept {
+        match kind {
+            Kind::Logs => &self.logs,
+            Kind::Spans => &self.spans,
+        }
+    }
+
+    /// The logs, or the spans.
+    pub(crate) fn kept_mut(&mut self, kind: Kind) -> &mut kept::Kept {
+        match kind {
+            Kind::Logs => &mut self.logs,
+            Kind::Spans => &mut self.spans,
+        }
+    }
+
     /// The group of a key; made if there is none.
     pub(crate) fn group(&mut self, key: &str) -> u32 {
         if let Some(group) = self.by_key.get(key) {

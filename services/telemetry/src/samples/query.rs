@@ -1,6 +1,6 @@
 //! Reading samples for queries: from memory, and from segments.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
@@ -11,24 +11,38 @@ use weft_series::{
     group::Samples,
     promql::{Failure, Limits, Matcher, Source, StoredSeries},
 };
-use weft_store::objects::{MAX_OBJECT_BYTES, Objects};
+use weft_store::{
+    StoreError,
+    objects::{MAX_OBJECT_BYTES, Objects},
+};
 
 use super::{project::Project, projects::Shared, segment};
 
 /// So many series are worth more than one core.
 const MANY: usize = 64;
 
-/// Objects that were read.
+/// Objects, and parts of them, that were read.
 pub(crate) struct Cached {
     objects: Objects,
-    read: Cache<Uuid, Bytes, Size>,
+    read: Cache<(Uuid, Part), Bytes, Size>,
+}
+
+/// What of an object is read at once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// All of a segment of samples.
+    Whole,
+    /// The filter of a block of logs or spans.
+    Filter(Range<u64>),
+    /// Its events.
+    Events(Range<u64>),
 }
 
 #[derive(Clone)]
 struct Size;
 
-impl Weighter<Uuid, Bytes> for Size {
-    fn weight(&self, _: &Uuid, object: &Bytes) -> u64 {
+impl Weighter<(Uuid, Part), Bytes> for Size {
+    fn weight(&self, _: &(Uuid, Part), object: &Bytes) -> u64 {
         object.len() as u64 + 64
     }
 }
@@ -45,16 +59,25 @@ impl Cached {
 
     /// Keeps an object that was just written.
     pub(crate) fn put(&self, uid: Uuid, object: Bytes) {
-        self.read.insert(uid, object);
+        self.read.insert((uid, Part::Whole), object);
     }
 
     /// The object of a segment. Waits for it, so that it may be called only where that is allowed.
     fn get(&self, uid: Uuid, wait: &Handle) -> Result<Bytes, Failure> {
-        let read = || {
-            let object = wait.block_on(self.objects.get(&segment::key(uid), MAX_OBJECT_BYTES));
-            object.map_err(|error| Failure::Source(format!("segment {uid} cannot be read: {error}")))
+        self.part(uid, &Part::Whole, wait)
+            .map_err(|error| Failure::Source(format!("segment {uid} cannot be read: {error}")))
+    }
+
+    /// A part of an object. Waits for it, so that it may be called only where that is allowed.
+    pub(crate) fn part(&self, uid: Uuid, part: &Part, wait: &Handle) -> Result<Bytes, StoreError> {
+        let key = segment::key(uid);
+        let read = || match part {
+            Part::Whole => wait.block_on(self.objects.get(&key, MAX_OBJECT_BYTES)),
+            Part::Filter(range) | Part::Events(range) => {
+                wait.block_on(self.objects.get_range(&key, range.clone()))
+            }
         };
-        self.read.get_or_insert_with(&uid, read)
+        self.read.get_or_insert_with(&(uid, part.clone()), read)
     }
 }
 

@@ -4,13 +4,14 @@
 //! shortened, they are defined anew. So each entry is understood with those before it that are still there.
 
 use uuid::Uuid;
-use weft_series::{DecodeError, Labels, Reader, write_bytes, write_unsigned};
+use weft_series::{DecodeError, Labels, Reader, write_bytes, write_signed, write_unsigned};
 
 const GROUP: u8 = 1;
 const SERIES: u8 = 2;
 const BATCH: u8 = 3;
 const REPORTER: u8 = 4;
 const METRIC: u8 = 5;
+const EVENTS: u8 = 6;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub(crate) enum Record<'r> {
     Reporter { project: &'r str, source: &'r str, incarnation: Uuid, sequence: i64 },
     /// What a metric is.
     Metric { project: &'r str, metric: &'r str, kind: i32, unit: &'r str, description: &'r str },
+    /// A chunk of logs or spans, which of them the entry says; with what a repeat is known by, and when it came.
+    Events { project: &'r str, digest: [u8; 16], time: i64, chunk: &'r [u8] },
 }
 
 impl Record<'_> {
@@ -60,6 +63,13 @@ impl Record<'_> {
                     write_bytes(out, text.as_bytes());
                 }
                 write_unsigned(out, *kind as u64);
+            }
+            Self::Events { project, digest, time, chunk } => {
+                out.push(EVENTS);
+                write_bytes(out, project.as_bytes());
+                out.extend(digest);
+                write_signed(out, *time);
+                write_bytes(out, chunk);
             }
         }
     }
@@ -97,11 +107,17 @@ fn next<'r>(reader: &mut Reader<'r>) -> Result<Record<'r>, DecodeError> {
             let (unit, description) = (text(reader)?, text(reader)?);
             Record::Metric { project, metric, unit, description, kind: reader.unsigned()? as i32 }
         }
+        EVENTS => {
+            let project = text(reader)?;
+            let mut digest = [0; 16];
+            digest.copy_from_slice(reader.take(16)?);
+            Record::Events { project, digest, time: reader.signed()?, chunk: reader.bytes()? }
+        }
         _ => return Err(DecodeError("has a record of an unknown kind")),
     })
 }
 
-pub(super) fn text<'r>(reader: &mut Reader<'r>) -> Result<&'r str, DecodeError> {
+pub(crate) fn text<'r>(reader: &mut Reader<'r>) -> Result<&'r str, DecodeError> {
     std::str::from_utf8(reader.bytes()?).map_err(|_| DecodeError("holds a text that is no UTF-8"))
 }
 
@@ -117,6 +133,7 @@ mod tests {
             Record::Batch { group: 300, bytes: b"batch" },
             Record::Reporter { project: "p", source: "s", incarnation: Uuid::from_u128(7), sequence: 9 },
             Record::Metric { project: "p", metric: "up", kind: 2, unit: "s", description: "α" },
+            Record::Events { project: "p", digest: [7; 16], time: -5, chunk: b"chunk" },
         ];
         let mut out = Vec::new();
         for record in &records {

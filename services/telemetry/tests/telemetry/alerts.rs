@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -110,6 +113,22 @@ impl Receiver {
     }
 }
 
+/// Somebody who takes what it is told, and never answers: an address, and how many have come.
+async fn silent(life: &Lifecycle) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    life.spawn_future(async move {
+        let mut open = Vec::new();
+        loop {
+            open.push(listener.accept().await.unwrap());
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (url, asked)
+}
+
 fn header<'h>(head: &'h str, name: &str) -> &'h str {
     let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")));
     line.and_then(|line| line.split_once(':')).map_or("", |(_, value)| value.trim())
@@ -146,8 +165,12 @@ fn rule(expression: String, url: &str) -> AlertRule {
 
 impl Running {
     async fn create(&self, id: &str, rule: AlertRule) -> AlertRule {
+        self.create_in(PROJECT, id, rule).await
+    }
+
+    async fn create_in(&self, parent: &str, id: &str, rule: AlertRule) -> AlertRule {
         let request = CreateAlertRuleRequest {
-            parent: PROJECT.into(),
+            parent: parent.into(),
             alert_rule_id: id.into(),
             alert_rule: Some(rule),
             request_id: String::new(),
@@ -269,6 +292,26 @@ async fn what_was_not_heard_is_said_again_after_a_restart_and_under_the_same_id(
     until("it is told", || receiver.told().len() == 2).await;
     assert_eq!(receiver.told(), ["alert.firing: firing a", "alert.resolved: resolved a"]);
     assert_eq!(running.alerts().get_alert_rule(get).await.unwrap().into_inner().problem, "");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_project_whose_webhooks_hang_holds_up_no_other() {
+    let world = World::new(options()).await;
+    let running = world.start().await;
+    let life = Lifecycle::new();
+    let receiver = Receiver::start(&life).await;
+    let (url, asked) = silent(&life).await;
+    world.clock.advance(Duration::from_secs(20));
+    for number in 0..20 {
+        let hanging = rule(between("a", 10, 1_000), &format!("{url}/{number}"));
+        running.create(&format!("hangs-{number}"), hanging).await;
+    }
+    until("they hang", || asked.load(Ordering::SeqCst) >= 8).await;
+    running.create_in("projects/q", "heard", rule(between("b", 10, 1_000), &receiver.url)).await;
+    until("the other is told", || receiver.told() == ["alert.firing: firing b"]).await;
+    let asked = asked.load(Ordering::SeqCst);
+    assert!(asked < 16, "{asked} of one project were under way");
     running.stop().await;
 }
 

@@ -3,7 +3,10 @@
 #![expect(clippy::float_cmp, reason = "values are kept to the bit")]
 
 mod alerts;
+mod forecasts;
+mod logs;
 mod others;
 mod reports;
 mod sealing;
+mod traces;
 mod world;

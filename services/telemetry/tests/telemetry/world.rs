@@ -12,12 +12,14 @@ use weft_proto::weft::telemetry::v1::{
     AttachReporterRequest, AttachReporterResponse, GetStatisticsRequest, MetricType, QueryInstantRequest,
     Report, ReportAcknowledged, ReporterOpen, SeriesDefinition, TelemetryStatistics,
     alert_service_client::AlertServiceClient, alert_service_server::AlertServiceServer,
-    attach_reporter_request::Action, attach_reporter_response::Event,
-    telemetry_service_client::TelemetryServiceClient, telemetry_service_server::TelemetryServiceServer,
+    attach_reporter_request::Action, attach_reporter_response::Event, log_service_client::LogServiceClient,
+    log_service_server::LogServiceServer, telemetry_service_client::TelemetryServiceClient,
+    telemetry_service_server::TelemetryServiceServer, trace_service_client::TraceServiceClient,
+    trace_service_server::TraceServiceServer,
 };
 use weft_series::Batch;
 use weft_store::objects::Objects;
-use weft_telemetry::{AlertService, Deps, Options, TelemetryService};
+use weft_telemetry::{AlertService, Deps, LogService, Options, TelemetryService, TraceService};
 
 pub(crate) const PROJECT: &str = "projects/p";
 pub(crate) const INCARNATION: &str = "7ead0000-0000-4000-8000-000000000001";
@@ -28,6 +30,11 @@ pub(crate) type Client =
 
 pub(crate) type AlertClient =
     AlertServiceClient<InterceptedService<AlertServiceServer<AlertService>, WithCaller>>;
+
+pub(crate) type LogClient = LogServiceClient<InterceptedService<LogServiceServer<LogService>, WithCaller>>;
+
+pub(crate) type TraceClient =
+    TraceServiceClient<InterceptedService<TraceServiceServer<TraceService>, WithCaller>>;
 
 pub(crate) struct World {
     folder: Arc<TempDir>,
@@ -94,6 +101,18 @@ fn with(caller: Caller, mut request: Request<()>) -> Request<()> {
     request
 }
 
+/// A key with the role Operator.
+#[expect(clippy::unnecessary_wraps, reason = "it is an interceptor, and those may refuse")]
+fn key(request: Request<()>) -> Result<Request<()>, Status> {
+    let caller = Caller {
+        kind: CallerKind::Principal,
+        name: "projects/p/apiKeys/k".into(),
+        grants: [("p".to_owned(), Role::Operator)].into(),
+        ..Caller::nobody()
+    };
+    Ok(with(caller, request))
+}
+
 impl Running {
     pub(crate) async fn stop(self) {
         self.lifecycle.shut_down(Duration::from_secs(5)).await;
@@ -116,15 +135,22 @@ impl Running {
     }
 
     pub(crate) fn alerts(&self) -> AlertClient {
-        AlertServiceClient::with_interceptor(self.service.alerts().into_server(), |request| {
-            let caller = Caller {
-                kind: CallerKind::Principal,
-                name: "projects/p/apiKeys/k".into(),
-                grants: [("p".to_owned(), Role::Operator)].into(),
-                ..Caller::nobody()
-            };
-            Ok(with(caller, request))
-        })
+        AlertServiceClient::with_interceptor(self.service.alerts().into_server(), key)
+    }
+
+    pub(crate) fn logs(&self) -> LogClient {
+        LogServiceClient::with_interceptor(self.service.logs().into_server(), key)
+    }
+
+    pub(crate) fn traces(&self) -> TraceClient {
+        TraceServiceClient::with_interceptor(self.service.traces().into_server(), key)
+    }
+
+    /// Waits until the statistics say something.
+    pub(crate) async fn until_sealed(&self, is_it: impl Fn(&TelemetryStatistics) -> bool) {
+        while !is_it(&self.statistics().await) {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) fn agent(&self) -> Client {

@@ -2,9 +2,8 @@
 
 use weft_kit::Call;
 use weft_proto::weft::telemetry::v1::{AlertRule, CreateAlertRuleRequest};
-use weft_store::{AlertSettingKind, AlertSettingRow, NewAlertSetting, StoreError, Written};
+use weft_store::{AlertSettingKind, AlertSettingRow, NewAlertSetting, StoreError, Written, once};
 
-use super::once;
 use crate::{
     Error,
     alerts::{kept::KeptRule, rule},
@@ -18,9 +17,9 @@ const MOST: u32 = 1_000;
 pub(crate) async fn handle(state: &State, call: Call<CreateAlertRuleRequest>) -> Result<AlertRule, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
-    let once = once::once(&caller, "CreateAlertRule", &request_id, &request);
+    let once = once::request(&caller.name, "CreateAlertRule", &request_id, &request);
     if let Some(once) = &once
-        && let Some(answer) = state.alert_store.recall(once).await.map_err(once::reused)?
+        && let Some(answer) = state.alert_store.recall(once).await.map_err(Error::reused)?
     {
         return once::replay(&answer);
     }
@@ -45,7 +44,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateAlertRuleRequest>) ->
         Ok(Written::Done(row)) => Ok(rule::read(&row)?),
         Ok(Written::Replayed(answer)) => once::replay(&answer),
         Err(StoreError::AlreadyExists { .. }) => Err(Error::Exists(full)),
-        Err(error) => Err(once::reused(error)),
+        Err(error) => Err(Error::reused(error)),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use weft_kit::Call;
 use weft_proto::weft::telemetry::v1::{CreateSilenceRequest, Silence};
-use weft_store::{AlertSettingKind, NewAlertSetting, StoreError, Written};
+use weft_store::{AlertSettingKind, NewAlertSetting, StoreError, Written, once};
 
-use super::{create_alert_rule::as_row, once};
+use super::create_alert_rule::as_row;
 use crate::{
     Error,
     alerts::silence,
@@ -20,9 +20,9 @@ const MOST: u32 = 1_000;
 pub(crate) async fn handle(state: &State, call: Call<CreateSilenceRequest>) -> Result<Silence, Error> {
     let Call { caller, message: mut request, .. } = call;
     let request_id = std::mem::take(&mut request.request_id);
-    let once = once::once(&caller, "CreateSilence", &request_id, &request);
+    let once = once::request(&caller.name, "CreateSilence", &request_id, &request);
     if let Some(once) = &once
-        && let Some(answer) = state.alert_store.recall(once).await.map_err(once::reused)?
+        && let Some(answer) = state.alert_store.recall(once).await.map_err(Error::reused)?
     {
         return once::replay(&answer);
     }
@@ -48,7 +48,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateSilenceRequest>) -> R
         Ok(Written::Done(row)) => Ok(silence::read(&row)?),
         Ok(Written::Replayed(answer)) => once::replay(&answer),
         Err(StoreError::AlreadyExists { .. }) => Err(Error::Exists(full)),
-        Err(error) => Err(once::reused(error)),
+        Err(error) => Err(Error::reused(error)),
     }
 }
 

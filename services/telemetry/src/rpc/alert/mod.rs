@@ -9,6 +9,5 @@ pub(crate) mod get_silence;
 pub(crate) mod list_alert_rules;
 pub(crate) mod list_alerts;
 pub(crate) mod list_silences;
-mod once;
 pub(crate) mod update_alert_rule;
 pub(crate) mod watch_alerts;
