@@ -21,6 +21,11 @@ pub struct Options {
     /// After how long it is given up to start a run.
     #[serde(with = "humantime_serde")]
     pub give_up_after: Duration,
+    /// Events of one trigger that start runs in a second, ten seconds' worth at once; more wait for their turn, up to ten
+    /// minutes, and those after them are refused.
+    pub max_events_per_second: u32,
+    /// How many runs may lead to a run, each by its end: further ones are not started.
+    pub max_depth: u32,
     /// Where several processes share a database: how long one that died keeps others from its ticks.
     #[serde(with = "humantime_serde")]
     pub lease: Duration,
@@ -34,6 +39,8 @@ impl Default for Options {
             max_waiting: 10_000,
             retry_pause: Duration::from_secs(1),
             give_up_after: Duration::from_hours(24),
+            max_events_per_second: 50,
+            max_depth: 8,
             lease: Duration::from_secs(15),
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     domain::{
         delivery::Same,
         kept::{KeptEvent, KeptTrigger},
-        time, trigger,
+        trigger,
     },
     pending::Pending,
     state::State,
@@ -33,7 +33,9 @@ const MADE_UP: usize = 100;
 pub(crate) async fn run(state: Arc<State>, life: Lifecycle) -> Result<(), StoreError> {
     while let Some(epoch) = own(&state, &life).await? {
         state.dispatcher.set_owner(true);
+        state.epoch.send_replace(epoch);
         let ended = keep(&state, epoch, &life).await;
+        state.epoch.send_replace(0);
         state.dispatcher.set_owner(false);
         match ended {
             // Another process was given them.
@@ -149,7 +151,7 @@ fn of(state: &State, row: &TriggerRow, now: Timestamp) -> Result<Option<Tick>, E
 fn head(tick: i64) -> Delivery {
     Delivery {
         cause: DeliveryCause::Schedule.into(),
-        schedule_time: Some(time::proto(tick)),
+        schedule_time: Some(Timestamp::from_micros(tick).into()),
         ..Delivery::default()
     }
 }

@@ -8,8 +8,8 @@ use weft_proto::weft::trigger::v1::{
     BackfillTriggerRequest, BackfillTriggerResponse, CreateTriggerRequest, DeleteTriggerRequest, Delivery,
     FireTriggerRequest, GetDeliveryRequest, GetTriggerRequest, ListDeliveriesRequest, ListDeliveriesResponse,
     ListTicksRequest, ListTicksResponse, ListTriggersRequest, ListTriggersResponse, PauseTriggerRequest,
-    ReceiveWebhookRequest, ReceiveWebhookResponse, ResumeTriggerRequest, RotateTriggerTokenRequest, Trigger,
-    UpdateTriggerRequest,
+    PreviewScheduleRequest, PreviewScheduleResponse, ReceiveWebhookRequest, ReceiveWebhookResponse,
+    ResumeTriggerRequest, RotateTriggerTokenRequest, Trigger, UpdateTriggerRequest,
     trigger_service_server::{TriggerService as TriggerServiceTrait, TriggerServiceServer},
 };
 
@@ -94,6 +94,13 @@ impl TriggerServiceTrait for TriggerService {
         request: Request<ListTicksRequest>,
     ) -> Result<Response<ListTicksResponse>, Status> {
         Ok(Response::new(rpc::list_ticks::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn preview_schedule(
+        &self,
+        request: Request<PreviewScheduleRequest>,
+    ) -> Result<Response<PreviewScheduleResponse>, Status> {
+        Ok(Response::new(rpc::preview_schedule::handle(&self.0, Call::open(request)?).await?))
     }
 
     async fn list_deliveries(

@@ -2,10 +2,16 @@
 
 use std::{cell::Cell, sync::Arc};
 
-use tokio::sync::Notify;
+use bytes::Bytes;
+use tokio::sync::{Notify, watch};
 use tonic::Status;
+use weft_bus::Bus;
 use weft_kit::{Caller, Clock, Ids, Lifecycle, Peer, server::authorise};
-use weft_proto::weft::execution::v1::execution_service_client::ExecutionServiceClient;
+use weft_proto::weft::{
+    execution::v1::execution_service_client::ExecutionServiceClient,
+    graph::v1::graph_service_client::GraphServiceClient,
+    telemetry::v1::alert_service_client::AlertServiceClient,
+};
 use weft_store::{Timestamp, TriggerRow, TriggerStore};
 
 use crate::{
@@ -19,6 +25,8 @@ use crate::{
 
 /// The method that starts a run.
 const CREATE: &str = "/weft.execution.v1.ExecutionService/CreateExecution";
+/// The topic of the bus that names triggers which watch something and were changed: the bytes of their identity.
+pub(crate) const WATCHING: &str = "trigger.watching";
 
 /// What the service needs from its process.
 #[derive(Clone)]
@@ -27,6 +35,12 @@ pub struct Deps {
     pub store: Arc<dyn TriggerStore>,
     /// The execution service, called in the name of this one.
     pub executions: Peer,
+    /// The graph service, called in the name of this one.
+    pub graphs: Peer,
+    /// The alert service, called in the name of this one.
+    pub alerts: Peer,
+    /// Wakes what watches.
+    pub bus: Arc<dyn Bus>,
     /// The mesh's secret: what seals secrets and makes tokens is derived from it.
     pub mesh_secret: [u8; 32],
     /// Who has the ticks, for the store: a name that no process has which may run at the same time.
@@ -49,6 +63,9 @@ pub(crate) struct State {
     pub(crate) options: Options,
     pub(crate) store: Arc<dyn TriggerStore>,
     pub(crate) executions: ExecutionServiceClient<Peer>,
+    pub(crate) graphs: GraphServiceClient<Peer>,
+    pub(crate) alerts: AlertServiceClient<Peer>,
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) seal: Seal,
     pub(crate) owner: String,
     pub(crate) clock: Clock,
@@ -58,6 +75,8 @@ pub(crate) struct State {
     pub(crate) dispatcher: Dispatcher,
     /// A trigger of this process has another next tick now.
     pub(crate) rescheduled: Notify,
+    /// The epoch in which this process has the triggers; 0 while it has not.
+    pub(crate) epoch: watch::Sender<i64>,
 }
 
 impl State {
@@ -67,6 +86,9 @@ impl State {
             options,
             store: deps.store,
             executions: ExecutionServiceClient::new(deps.executions),
+            graphs: GraphServiceClient::new(deps.graphs),
+            alerts: AlertServiceClient::new(deps.alerts),
+            bus: deps.bus,
             seal: Seal::new(&deps.mesh_secret),
             owner: deps.owner,
             clock: deps.clock,
@@ -74,6 +96,7 @@ impl State {
             readies: Readies::new(),
             intake: Intake::new(),
             rescheduled: Notify::new(),
+            epoch: watch::Sender::new(0),
         }
     }
 
@@ -97,9 +120,15 @@ impl State {
     }
 
     /// Makes a change of a trigger count.
-    pub(crate) fn changed(&self, row: &TriggerRow) {
+    pub(crate) async fn changed(&self, row: &TriggerRow) {
         self.readies.forget(row);
         self.rescheduled.notify_one();
+        if row.place.is_some() {
+            let uid = Bytes::copy_from_slice(row.uid.as_bytes());
+            if let Err(error) = self.bus.publish(WATCHING, uid).await {
+                tracing::warn!(%error, "a change of a trigger was not told; it counts once the bus is back");
+            }
+        }
     }
 }
 
@@ -108,7 +137,15 @@ impl State {
 /// # Errors
 /// Why not, as the execution service would say it.
 pub(crate) fn may_start(caller: &Caller, project: &str) -> Result<(), Status> {
-    let method = weft_proto::methods().get(CREATE);
-    let method = method.ok_or_else(|| Status::internal("this mesh has no execution service"))?;
-    authorise(method, caller, Some(&format!("projects/{project}")))
+    may(caller, CREATE, &format!("projects/{project}"))
+}
+
+/// Whether somebody may call a method about a resource.
+///
+/// # Errors
+/// Why not, as its service would say it.
+pub(crate) fn may(caller: &Caller, method: &str, resource: &str) -> Result<(), Status> {
+    let method = weft_proto::methods().get(method);
+    let method = method.ok_or_else(|| Status::internal("this mesh has no such method"))?;
+    authorise(method, caller, Some(resource))
 }

@@ -1,11 +1,11 @@
-//! What runs in the background: what writes, what starts, what ticks, and forgetting.
+//! What runs in the background: what writes, what starts, what ticks, what watches, and forgetting.
 
 use std::{sync::Arc, time::Duration};
 
 use weft_kit::{Lifecycle, TaskKind};
 use weft_store::{StoreError, Timestamp};
 
-use crate::{dispatch, scheduler, state::State};
+use crate::{dispatch, scheduler, state::State, watch};
 
 /// How often it is looked what is to be forgotten.
 const PERIOD: Duration = Duration::from_mins(1);
@@ -29,6 +29,11 @@ pub(crate) fn start(state: &Arc<State>, lifecycle: &Lifecycle) {
     lifecycle.spawn("trigger-schedules", TaskKind::Background, move |life| {
         let state = Arc::clone(&ticks);
         async move { scheduler::run(state, life).await }
+    });
+    let events = Arc::clone(state);
+    lifecycle.spawn("trigger-events", TaskKind::Background, move |life| {
+        let state = Arc::clone(&events);
+        async move { Box::pin(watch::run(state, life)).await }
     });
     let sweeper = Arc::clone(state);
     lifecycle.spawn("trigger-housekeeping", TaskKind::Background, move |life| {

@@ -18,7 +18,7 @@ use weft_proto::weft::trigger::v1::{Delivery, DeliveryState};
 use weft_store::{DeliveryChange, StoreError, Timestamp};
 
 use super::start::{self, Outcome};
-use crate::{domain::time, pending::Pending, state::State};
+use crate::{pending::Pending, state::State};
 
 /// How often it is looked for what waits on disk.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -214,7 +214,10 @@ impl Desk {
             id,
             state: head.state,
             wake,
-            started: head.start_time.as_ref().map(|time| Timestamp::from_micros(time::micros(time))),
+            started: head
+                .start_time
+                .as_ref()
+                .map(|time| Timestamp::from_micros(Timestamp::from(time).as_micros())),
             head: head.encode_to_vec().into(),
         };
         self.ended.push(Ended { pending, change, head });

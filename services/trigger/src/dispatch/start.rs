@@ -14,11 +14,7 @@ use weft_store::Timestamp;
 
 use crate::{
     Error,
-    domain::{
-        delivery, event,
-        kept::{self, Rights},
-        name, time,
-    },
+    domain::{delivery, event, kept, name},
     pending::Pending,
     ready::Ready,
     state::{State, may_start},
@@ -93,13 +89,19 @@ async fn attempt(state: &State, pending: &Pending) -> Result<Outcome, Error> {
     {
         return Ok(outcome);
     }
-    let request = request(&ready, rights, input, delivery::request_id(row).to_string());
+    let behalf = OnBehalf {
+        creator: rights.creator.clone(),
+        role: rights.role,
+        scopes: rights.scopes.clone(),
+        depth: came.depth,
+    };
+    let request = request(&ready, behalf, input, delivery::request_id(row).to_string());
     let started = tokio::time::timeout(PATIENCE, state.executions.clone().create_execution(request)).await;
     let execution = started.map_err(|_| Status::unavailable("it took too long"))??.into_inner();
     Ok(Outcome::Ended(Box::new(Delivery {
         state: DeliveryState::Started.into(),
         execution: execution.name,
-        start_time: Some(time::proto(state.now().as_micros())),
+        start_time: Some(state.now().into()),
         reason: String::new(),
         message: String::new(),
         ..head.clone()
@@ -108,7 +110,7 @@ async fn attempt(state: &State, pending: &Pending) -> Result<Outcome, Error> {
 
 fn request(
     ready: &Ready,
-    rights: &Rights,
+    behalf: OnBehalf,
     input: prost_types::Struct,
     request_id: String,
 ) -> CreateExecutionRequest {
@@ -119,8 +121,6 @@ fn request(
         display_name: if named.is_empty() { ready.name.clone() } else { named.clone() },
         ..Execution::default()
     };
-    let behalf =
-        OnBehalf { creator: rights.creator.clone(), role: rights.role, scopes: rights.scopes.clone() };
     CreateExecutionRequest {
         parent: format!("projects/{}", ready.project),
         execution: Some(execution),
@@ -168,7 +168,7 @@ fn refused(state: &State, pending: &Pending, status: &Status) -> Outcome {
     if reason == "REQUEST_ID_REUSED" {
         // It was asked for before the trigger was changed, and what came of it was not heard: there is a run.
         let message = "its run was started before the trigger was changed".to_owned();
-        let start_time = Some(time::proto(state.now().as_micros()));
+        let start_time = Some(state.now().into());
         let state = DeliveryState::Started.into();
         return Outcome::Ended(Box::new(Delivery { state, reason, message, start_time, ..head.clone() }));
     }
@@ -184,7 +184,7 @@ fn refused(state: &State, pending: &Pending, status: &Status) -> Outcome {
             | Code::Unauthenticated
     );
     let now = state.now();
-    let age = now.as_micros() - head.create_time.as_ref().map_or(0, time::micros);
+    let age = now.as_micros() - head.create_time.as_ref().map_or(0, |time| Timestamp::from(time).as_micros());
     let patience = i64::try_from(state.options.give_up_after.as_micros()).unwrap_or(i64::MAX);
     if !may_pass || age > patience {
         return Outcome::failed(head, &reason, status.message());

@@ -9,7 +9,7 @@ use weft_kit::Ids;
 use weft_proto::weft::trigger::v1::{Delivery, DeliveryState};
 use weft_store::{DeliveryRow, Timestamp};
 
-use super::{kept::KeptEvent, time};
+use super::kept::KeptEvent;
 
 /// What makes a delivery the same one when it comes again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,11 +96,7 @@ impl Maker<'_> {
     }
 
     fn row(&self, trigger: Uuid, same: &Same<'_>, head: &Delivery, state: DeliveryState) -> DeliveryRow {
-        let head = Delivery {
-            state: state.into(),
-            create_time: Some(time::proto(self.now.as_micros())),
-            ..head.clone()
-        };
+        let head = Delivery { state: state.into(), create_time: Some(self.now.into()), ..head.clone() };
         DeliveryRow {
             id: self.id(),
             trigger,

@@ -75,6 +75,8 @@ pub(crate) fn of(name: &str, head: &Delivery, event: &KeptEvent) -> Json {
         DeliveryCause::Manual => {
             let body = Struct::decode(event.body.clone()).unwrap_or_default();
             all.insert("cause".to_owned(), json!("manual"));
+            // As `data` too, so that what waits for events can be tried.
+            all.insert("data".to_owned(), json::of_struct(&body));
             all.insert("body".to_owned(), json::of_struct(&body));
         }
         DeliveryCause::Schedule | DeliveryCause::Backfill => {
@@ -82,6 +84,16 @@ pub(crate) fn of(name: &str, head: &Delivery, event: &KeptEvent) -> Json {
             all.insert("cause".to_owned(), json!(cause));
             let tick = head.schedule_time.as_ref().map(ToString::to_string);
             all.insert("schedule_time".to_owned(), json!(tick));
+        }
+        DeliveryCause::ExecutionEnd | DeliveryCause::GraphChange | DeliveryCause::Alert => {
+            let cause = head.cause().as_str_name().trim_start_matches("DELIVERY_CAUSE_").to_lowercase();
+            all.insert("cause".to_owned(), json!(cause));
+            all.insert("id".to_owned(), json!(head.event_id));
+            all.insert("type".to_owned(), json!(head.event_type));
+            let found: Json = serde_json::from_slice(&event.body).unwrap_or_default();
+            for field in ["source", "data"] {
+                all.insert(field.to_owned(), found[field].clone());
+            }
         }
         DeliveryCause::Webhook | DeliveryCause::Unspecified => {
             all.insert("cause".to_owned(), json!("webhook"));
@@ -139,7 +151,7 @@ mod tests {
         let event = KeptEvent {
             headers: BTreeMap::from([("content-type".to_owned(), kind.to_owned())]),
             body: body.to_owned().into(),
-            rights: None,
+            ..KeptEvent::default()
         };
         let head = Delivery {
             cause: DeliveryCause::Webhook.into(),

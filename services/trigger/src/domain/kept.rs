@@ -43,12 +43,16 @@ pub(crate) struct KeptEvent {
     /// Headers of a request, but for those with secrets.
     #[prost(btree_map = "string, string", tag = "1")]
     pub(crate) headers: BTreeMap<String, String>,
-    /// The body as it came; of what was fired by hand, a `google.protobuf.Struct`.
+    /// The body as it came; of what was fired by hand, a `google.protobuf.Struct`; of an event, `source` and `data` as
+    /// JSON.
     #[prost(bytes = "bytes", tag = "2")]
     pub(crate) body: Bytes,
     /// In whose name the run acts, where that is not who made the trigger.
     #[prost(message, optional, tag = "3")]
     pub(crate) rights: Option<Rights>,
+    /// How many runs lead to this one.
+    #[prost(int32, tag = "4")]
+    pub(crate) depth: i32,
 }
 
 impl Rights {
@@ -90,7 +94,8 @@ pub(crate) fn event(row: &DeliveryRow) -> Result<KeptEvent, StoreError> {
     decode("trigger_deliveries", "event", row.id, &row.event)
 }
 
-fn decode<T: Message + Default>(
+/// What the store has, read.
+pub(crate) fn decode<T: Message + Default>(
     table: &'static str,
     column: &'static str,
     uid: Uuid,

@@ -10,12 +10,11 @@ use chrono_tz::Tz;
 use croner::{Cron, parser::CronParser};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use weft_kit::span;
 use weft_proto::weft::trigger::v1::ScheduleSource;
+use weft_store::Timestamp;
 
-use super::{
-    time,
-    zone::{self, When},
-};
+use super::zone::{self, When};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 24 * 3_600 * SECOND;
@@ -54,7 +53,7 @@ enum Times {
 impl Schedule {
     /// Reads one that was created at an instant, or says which field is wrong.
     pub(crate) fn read(source: &ScheduleSource, created: i64) -> Result<Self, (&'static str, String)> {
-        let start = source.start_time.as_ref().map(time::micros);
+        let start = source.start_time.as_ref().map(|time| Timestamp::from(time).as_micros());
         let given = [!source.cron.is_empty(), source.interval.is_some(), !source.ticks.is_empty()];
         if given.iter().filter(|given| **given).count() != 1 {
             return Err(("cron", "give one of cron, interval and ticks".to_owned()));
@@ -63,10 +62,13 @@ impl Schedule {
             return Err(("time_zone", "is for cron".to_owned()));
         }
         let times = if let Some(interval) = &source.interval {
-            let interval = bounded("interval", time::span(interval), SECOND..=YEAR, "a second to a year")?;
+            let interval = bounded("interval", span::micros(interval), SECOND..=YEAR, "a second to a year")?;
             Times::Every { from: start.unwrap_or(created), interval }
         } else if source.cron.is_empty() {
-            let ticks = source.ticks.iter().map(|tick| tick.schedule_time.as_ref().map(time::micros));
+            let ticks = source
+                .ticks
+                .iter()
+                .map(|tick| tick.schedule_time.as_ref().map(|time| Timestamp::from(time).as_micros()));
             let mut ticks: Vec<i64> =
                 ticks.collect::<Option<_>>().ok_or_else(|| ("ticks", "need a schedule_time".to_owned()))?;
             ticks.sort_unstable();
@@ -77,12 +79,12 @@ impl Schedule {
         };
         let span = |field, duration: &Option<prost_types::Duration>, otherwise, most, words| match duration {
             None => Ok(otherwise),
-            Some(duration) => bounded(field, time::span(duration), 0..=most, words),
+            Some(duration) => bounded(field, span::micros(duration), 0..=most, words),
         };
         Ok(Self {
             times,
             start,
-            end: source.end_time.as_ref().map(time::micros),
+            end: source.end_time.as_ref().map(|time| Timestamp::from(time).as_micros()),
             catchup: span("catchup_window", &source.catchup_window, CATCHUP, YEAR, "0 seconds to a year")?,
             jitter: span("jitter", &source.jitter, 0, 3_600 * SECOND, "0 seconds to an hour")?,
         })
@@ -311,7 +313,7 @@ mod tests {
         let start = at("2026-01-01T00:00:00Z");
         let every = ScheduleSource {
             interval: Some(Duration { seconds: 90, nanos: 0 }),
-            end_time: Some(time::proto(start + 200 * SECOND)),
+            end_time: Some(Timestamp::from_micros(start + 200 * SECOND).into()),
             ..ScheduleSource::default()
         };
         let every = Schedule::read(&every, start).unwrap();
@@ -319,8 +321,10 @@ mod tests {
         assert_eq!(every.next_after(start), Some(start + 90 * SECOND));
         assert_eq!(every.next_after(start + 91 * SECOND), Some(start + 180 * SECOND));
         assert_eq!(every.next_after(start + 180 * SECOND), None);
-        let tick =
-            |at| weft_proto::weft::trigger::v1::Tick { schedule_time: Some(time::proto(at)), due_time: None };
+        let tick = |at| weft_proto::weft::trigger::v1::Tick {
+            schedule_time: Some(Timestamp::from_micros(at).into()),
+            due_time: None,
+        };
         let dates = ScheduleSource { ticks: vec![tick(9), tick(5), tick(9)], ..ScheduleSource::default() };
         let dates = Schedule::read(&dates, 0).unwrap();
         assert_eq!([0, 5, 9].map(|after| dates.next_after(after)), [Some(5), Some(9), None]);

@@ -1,9 +1,10 @@
 //! Triggers: what can be one, and as clients see it.
 
 use weft_expression::{Expression, Template};
-use weft_kit::{Ids, Role, json};
+use weft_kit::{Ids, Role, json, span};
 use weft_proto::weft::trigger::v1::{
-    ScheduleSource, Trigger, WebhookProvider, WebhookSource, trigger::Source,
+    ExecutionEndSource, GraphChangeSource, ScheduleSource, Trigger, WebhookProvider, WebhookSource,
+    trigger::Source,
 };
 use weft_store::{StoreError, TriggerRow};
 
@@ -12,7 +13,7 @@ use super::{
     kept::{KeptTrigger, Rights},
     name,
     schedule::Schedule,
-    time, webhook,
+    webhook,
 };
 use crate::{Error, seal::Seal};
 
@@ -58,7 +59,23 @@ impl Keeper<'_> {
                 read_schedule(&schedule, self.created)?;
                 (Source::Schedule(ScheduleSource { next_time: None, ..schedule }), Vec::new())
             }
-            None => return Err(Error::field("trigger.source", "give a webhook or a schedule")),
+            Some(Source::ExecutionEnd(end)) => {
+                self.execution_end(&end, &trigger.graph)?;
+                (Source::ExecutionEnd(end), Vec::new())
+            }
+            Some(Source::GraphChange(change)) => {
+                self.graph_change(&change)?;
+                (Source::GraphChange(change), Vec::new())
+            }
+            Some(Source::Alert(alert)) => {
+                if !alert.alert_rule.is_empty() && name::project(&alert.alert_rule) != self.project {
+                    return Err(Error::field("trigger.alert.alert_rule", "must be of the same project"));
+                }
+                (Source::Alert(alert), Vec::new())
+            }
+            None => {
+                return Err(Error::field("trigger.source", "give a webhook, a schedule, or what it watches"));
+            }
         };
         let trigger = Trigger {
             name: String::new(),
@@ -78,11 +95,34 @@ impl Keeper<'_> {
         })
     }
 
+    fn execution_end(&self, source: &ExecutionEndSource, runs: &str) -> Result<(), Error> {
+        let wrong = |problem: &str| Err(Error::field("trigger.execution_end.graph", problem));
+        if !source.graph.is_empty() && name::project(&source.graph) != self.project {
+            return wrong("must be of the same project");
+        }
+        if source.graph == runs && !source.include_own_runs {
+            return wrong("is what the trigger runs: no end counts without include_own_runs");
+        }
+        Ok(())
+    }
+
+    fn graph_change(&self, source: &GraphChangeSource) -> Result<(), Error> {
+        if name::project(&source.graph) != self.project {
+            return Err(Error::field("trigger.graph_change.graph", "must be of the same project"));
+        }
+        match &source.debounce_duration {
+            Some(span) if !(SECOND..=3_600 * SECOND).contains(&span::micros(span)) => {
+                Err(Error::field("trigger.graph_change.debounce_duration", "must be a second to an hour"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn webhook(&self, source: &WebhookSource, known: &KeptTrigger) -> Result<Vec<Vec<u8>>, Error> {
         let provider = source.provider();
         let wrong = |field: &str, problem: &str| Error::field(format!("trigger.webhook.{field}"), problem);
         let within = |field: &str, span: &Option<prost_types::Duration>, most: i64, words: &str| match span {
-            Some(span) if !(SECOND..=most * SECOND).contains(&time::span(span)) => Err(wrong(field, words)),
+            Some(span) if !(SECOND..=most * SECOND).contains(&span::micros(span)) => Err(wrong(field, words)),
             _ => Ok(()),
         };
         within("tolerance", &source.tolerance, 3_600, "must be a second to an hour")?;
@@ -175,7 +215,7 @@ pub(crate) fn shown(row: &TriggerRow, kept: KeptTrigger, role: Role, seal: &Seal
             webhook.path = format!("/hooks/{}", seal.token(row.uid, kept.generation));
         }
         Some(Source::Schedule(schedule)) => {
-            schedule.next_time = row.next.map(|next| time::proto(next.as_micros()));
+            schedule.next_time = row.next.map(Into::into);
         }
         _ => {}
     }
@@ -183,8 +223,8 @@ pub(crate) fn shown(row: &TriggerRow, kept: KeptTrigger, role: Role, seal: &Seal
         name: name::of_trigger(&row.project, &row.id),
         uid: row.uid.to_string(),
         creator: kept.rights.map(|rights| rights.creator).unwrap_or_default(),
-        create_time: Some(time::proto(row.created.as_micros())),
-        update_time: Some(time::proto(row.updated.as_micros())),
+        create_time: Some(row.created.into()),
+        update_time: Some(row.updated.into()),
         etag: row.version.to_string(),
         ..trigger
     }

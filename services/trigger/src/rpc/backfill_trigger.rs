@@ -4,6 +4,7 @@ use weft_kit::Call;
 use weft_proto::weft::trigger::v1::{
     BackfillTriggerRequest, BackfillTriggerResponse, Delivery, DeliveryCause,
 };
+use weft_store::Timestamp;
 
 use super::{fire_trigger::OURS, get_trigger, list_ticks};
 use crate::{
@@ -11,7 +12,6 @@ use crate::{
     domain::{
         delivery::Same,
         kept::{KeptEvent, KeptTrigger, Rights},
-        time,
     },
     pending::Pending,
     state::{State, may_start},
@@ -29,7 +29,9 @@ pub(crate) async fn handle(
     may_start(&caller, &row.project)?;
     let schedule = list_ticks::schedule(&KeptTrigger::read(&row)?, row.created.as_micros())?;
     let now = state.now();
-    let instant = |time: &Option<prost_types::Timestamp>| time.as_ref().map_or(0, time::micros);
+    let instant = |time: &Option<prost_types::Timestamp>| {
+        time.as_ref().map_or(0, |time| Timestamp::from(time).as_micros())
+    };
     let (start, end) = (instant(&request.start_time), instant(&request.end_time));
     if end > now.as_micros() {
         return Err(Error::field("end_time", "is not over yet"));
@@ -52,7 +54,7 @@ pub(crate) async fn handle(
         .map(|(tick, place)| {
             let head = Delivery {
                 cause: DeliveryCause::Backfill.into(),
-                schedule_time: Some(time::proto(*tick)),
+                schedule_time: Some(Timestamp::from_micros(*tick).into()),
                 ..Delivery::default()
             };
             let same = Same::Backfill(&caller.name, request_id, *tick);

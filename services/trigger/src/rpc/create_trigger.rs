@@ -14,6 +14,7 @@ use crate::{
     },
     seal::digest_of_token,
     state::{State, may_start},
+    watch::begin,
 };
 
 pub(crate) async fn handle(state: &State, call: Call<CreateTriggerRequest>) -> Result<Trigger, Error> {
@@ -35,6 +36,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateTriggerRequest>) -> R
     let wanted = Trigger { paused: false, ..wanted };
     let rights = Rights::of(&caller, &project);
     let kept = state.keeper(&project, now).checked(wanted, &KeptTrigger::default(), rights)?;
+    let place = begin::place(state, &caller, &kept).await?;
     let uid = state.ids.uuid();
     let new = NewTrigger {
         id: if request.trigger_id.is_empty() { state.ids.short() } else { request.trigger_id },
@@ -42,6 +44,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateTriggerRequest>) -> R
         token: token(state, uid, &kept),
         settings: kept.encode_to_vec().into(),
         next: next(&kept, now, now)?,
+        place,
         at: now,
         project,
     };
@@ -50,7 +53,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateTriggerRequest>) -> R
     let remember = once::remember(state, once, &row)?;
     match state.store.create_trigger(new, remember).await {
         Ok(Written::Done(row)) => {
-            state.changed(&row);
+            state.changed(&row).await;
             Ok(trigger::shown(&row, kept, caller.role_in(&row.project), &state.seal))
         }
         Ok(Written::Replayed(answer)) => once::replay(state, &caller, &answer).await,
@@ -87,6 +90,7 @@ fn as_row(new: &NewTrigger) -> TriggerRow {
         token: new.token,
         settings: new.settings.clone(),
         next: new.next,
+        place: new.place.clone(),
         version: 1,
         created: new.at,
         updated: new.at,

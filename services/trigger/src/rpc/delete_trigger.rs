@@ -15,6 +15,6 @@ pub(crate) async fn handle(state: &State, call: Call<DeleteTriggerRequest>) -> R
     };
     let row = get_trigger::row(state, &full).await?;
     state.store.delete_trigger(project, id, expected).await.map_err(Error::of_trigger(&full))?;
-    state.changed(&row);
+    state.changed(&row).await;
     Ok(())
 }

@@ -5,11 +5,12 @@ use weft_kit::{
     paging::{List, page_size},
 };
 use weft_proto::weft::trigger::v1::{ListTicksRequest, ListTicksResponse, Tick};
+use weft_store::Timestamp;
 
 use super::get_trigger;
 use crate::{
     Error,
-    domain::{kept::KeptTrigger, schedule::Schedule, time, trigger},
+    domain::{kept::KeptTrigger, schedule::Schedule, trigger},
     state::State,
 };
 
@@ -17,7 +18,10 @@ pub(crate) async fn handle(state: &State, call: Call<ListTicksRequest>) -> Resul
     let request = call.message;
     let list = List::of(&["ListTicks", &request.parent, &format!("{:?}", request.after_time)]);
     let mut after = match list.cursor(&request.page_token)?.as_str() {
-        "" => request.after_time.as_ref().map_or(state.now().as_micros(), time::micros),
+        "" => request
+            .after_time
+            .as_ref()
+            .map_or(state.now().as_micros(), |time| Timestamp::from(time).as_micros()),
         last => last.parse().map_err(|_| weft_kit::cursor::CursorError)?,
     };
     let size = page_size(request.page_size, 10, 100) as usize;
@@ -29,8 +33,8 @@ pub(crate) async fn handle(state: &State, call: Call<ListTicksRequest>) -> Resul
     {
         after = tick;
         ticks.push(Tick {
-            schedule_time: Some(time::proto(tick)),
-            due_time: Some(time::proto(tick + schedule.jitter(row.uid, tick))),
+            schedule_time: Some(Timestamp::from_micros(tick).into()),
+            due_time: Some(Timestamp::from_micros(tick + schedule.jitter(row.uid, tick)).into()),
         });
     }
     let more = ticks.len() == size && schedule.next_after(after).is_some();

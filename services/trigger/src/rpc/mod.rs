@@ -11,6 +11,7 @@ pub(crate) mod list_ticks;
 pub(crate) mod list_triggers;
 mod once;
 pub(crate) mod pause_trigger;
+pub(crate) mod preview_schedule;
 pub(crate) mod receive_webhook;
 pub(crate) mod rotate_trigger_token;
 pub(crate) mod update_trigger;

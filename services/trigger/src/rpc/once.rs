@@ -3,10 +3,9 @@
 
 use bytes::Bytes;
 use prost::Message;
-use uuid::Uuid;
 use weft_kit::Caller;
 use weft_proto::weft::trigger::v1::{Trigger, trigger::Source};
-use weft_store::{Once, Remember, StoreError, TriggerRow};
+use weft_store::{Once, Remember, StoreError, TriggerRow, once};
 
 use crate::{
     Error,
@@ -22,13 +21,9 @@ pub(super) fn once(
     request_id: &str,
     request: &impl Message,
 ) -> Option<Once> {
-    let request_id = Uuid::parse_str(request_id).ok()?;
-    Some(Once {
-        scope: format!("{}/{method}", caller.name),
-        request_id,
-        // It may have secrets in it.
-        fingerprint: state.seal.digest(&request.encode_to_vec()),
-    })
+    // It may have secrets in it.
+    let fingerprint = || state.seal.digest(&request.encode_to_vec());
+    once::with_fingerprint(&caller.name, method, request_id, fingerprint)
 }
 
 /// The answer to remember with a write: the row as it will be.
@@ -44,7 +39,7 @@ pub(super) fn remember(
 
 /// A remembered answer, for whoever asked before.
 pub(super) async fn replay(state: &State, caller: &Caller, bytes: &[u8]) -> Result<Trigger, Error> {
-    let mut answer: Trigger = decoded(bytes)?;
+    let mut answer: Trigger = once::replay::<_, Error>(bytes)?;
     let (project, id) = name::trigger(&answer.name);
     let now = state.store.get_trigger(project, id).await;
     if let Ok(row) = now
@@ -59,12 +54,6 @@ pub(super) async fn replay(state: &State, caller: &Caller, bytes: &[u8]) -> Resu
         }
     }
     Ok(answer)
-}
-
-/// Any remembered answer.
-pub(super) fn decoded<T: Message + Default>(bytes: &[u8]) -> Result<T, Error> {
-    T::decode(bytes)
-        .map_err(|error| StoreError::Bug(format!("a remembered answer cannot be read: {error}")).into())
 }
 
 /// That an id was used for another request, in the client's words.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
-use weft_kit::Call;
+use weft_kit::{Call, span};
 use weft_proto::weft::{
     execution::v1::{Execution, ExecutionState, WatchExecutionRequest, watch_execution_response::Event},
     trigger::v1::{
@@ -21,7 +21,7 @@ use crate::{
         delivery::Same,
         event::{Content, headers_kept},
         kept::{self, KeptEvent},
-        name, time,
+        name,
         webhook::{self, Came},
     },
     pending::Pending,
@@ -73,10 +73,10 @@ pub(crate) async fn handle(
     };
     let same = verified.same(&came);
     let headers = headers_kept(request.headers.iter(), |name| webhook::is_secret(webhook, name));
-    let event = KeptEvent { headers, body: request.body.clone(), rights: None };
+    let event = KeptEvent { headers, body: request.body.clone(), ..KeptEvent::default() };
     let row = state.maker().pending((ready.uid, &same), &head, &event, now.after(OURS));
     let wait =
-        webhook.wait_duration.as_ref().map(|wait| Duration::from_micros(time::span(wait).unsigned_abs()));
+        webhook.wait_duration.as_ref().map(|wait| Duration::from_micros(span::micros(wait).unsigned_abs()));
     // An answer in time says more than that the time is over.
     let latest = deadline.and_then(|deadline| deadline.checked_sub(SPARE));
     let until = wait.map(|wait| latest.map_or(arrived + wait, |latest| latest.min(arrived + wait)));

@@ -31,7 +31,7 @@ pub(crate) async fn handle(state: &State, call: Call<RotateTriggerTokenRequest>)
         }
         let known = KeptTrigger::read(&row)?;
         let kept = KeptTrigger { generation: known.generation + 1, ..known.clone() };
-        let update = update_trigger::update(state, &row, &known, &kept)?;
+        let update = update_trigger::update(state, &row, (&known, &kept), None)?;
         let becomes = TriggerRow {
             token: update.token,
             settings: update.settings.clone(),
@@ -43,7 +43,7 @@ pub(crate) async fn handle(state: &State, call: Call<RotateTriggerTokenRequest>)
         match state.store.update_trigger(update, remember).await {
             Err(StoreError::Stale { .. }) if tries < TRIES => tries += 1,
             Ok(Written::Done(new)) => {
-                state.changed(&row);
+                state.changed(&row).await;
                 return Ok(trigger::shown(&new, kept, caller.role_in(&new.project), &state.seal));
             }
             Ok(Written::Replayed(answer)) => return once::replay(state, &caller, &answer).await,

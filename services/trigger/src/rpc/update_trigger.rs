@@ -1,5 +1,6 @@
 //! UpdateTrigger, and what changes a trigger besides.
 
+use bytes::Bytes;
 use prost::Message;
 use weft_kit::{Call, Caller};
 use weft_proto::weft::trigger::v1::{Trigger, UpdateTriggerRequest, trigger::Source};
@@ -13,6 +14,7 @@ use crate::{
         name, trigger,
     },
     state::{State, may_start},
+    watch::begin,
 };
 
 /// How often a change is tried again because somebody else was faster.
@@ -51,11 +53,12 @@ pub(super) async fn change(
         if kept == known {
             return Ok(trigger::shown(&row, kept, caller.role_in(&row.project), &state.seal));
         }
-        let update = update(state, &row, &known, &kept)?;
+        let place = if begins_anew(&known, &kept) { begin::place(state, caller, &kept).await? } else { None };
+        let update = update(state, &row, (&known, &kept), place)?;
         match state.store.update_trigger(update, None).await {
             Err(StoreError::Stale { .. }) if tries < TRIES => tries += 1,
             Ok(Written::Done(new)) => {
-                state.changed(&row);
+                state.changed(&row).await;
                 return Ok(trigger::shown(&new, kept, caller.role_in(&new.project), &state.seal));
             }
             Ok(Written::Replayed(_)) => {
@@ -70,8 +73,8 @@ pub(super) async fn change(
 pub(super) fn update(
     state: &State,
     row: &TriggerRow,
-    known: &KeptTrigger,
-    kept: &KeptTrigger,
+    (known, kept): (&KeptTrigger, &KeptTrigger),
+    place: Option<Bytes>,
 ) -> Result<TriggerUpdate, Error> {
     let now = state.now();
     let times = |kept: &KeptTrigger| {
@@ -86,8 +89,15 @@ pub(super) fn update(
         token: create_trigger::token(state, row.uid, kept),
         settings: kept.encode_to_vec().into(),
         next,
+        place,
         at: now,
     })
+}
+
+/// Whether what a trigger watches begins anew: it watches something else, or goes on after a pause.
+fn begins_anew(known: &KeptTrigger, kept: &KeptTrigger) -> bool {
+    let (Some(before), Some(now)) = (&known.trigger, &kept.trigger) else { return true };
+    before.source != now.source || (before.paused && !now.paused)
 }
 
 /// Fields that can be changed, whether a trigger has them set, and how one takes another's.
@@ -100,7 +110,21 @@ const FIELDS: &[Field] = &[
     ("condition", |t| !t.condition.is_empty(), |t, w| t.condition.clone_from(&w.condition)),
     ("webhook", |t| matches!(t.source, Some(Source::Webhook(_))), |t, w| t.source.clone_from(&w.source)),
     ("schedule", |t| matches!(t.source, Some(Source::Schedule(_))), |t, w| t.source.clone_from(&w.source)),
+    (
+        "execution_end",
+        |t| matches!(t.source, Some(Source::ExecutionEnd(_))),
+        |t, w| t.source.clone_from(&w.source),
+    ),
+    (
+        "graph_change",
+        |t| matches!(t.source, Some(Source::GraphChange(_))),
+        |t, w| t.source.clone_from(&w.source),
+    ),
+    ("alert", |t| matches!(t.source, Some(Source::Alert(_))), |t, w| t.source.clone_from(&w.source)),
 ];
+
+/// Those of them that are what makes it start something.
+const SOURCES: &[&str] = &["webhook", "schedule", "execution_end", "graph_change", "alert"];
 
 fn changed(before: &Trigger, wanted: &Trigger, paths: &[String]) -> Result<Trigger, Error> {
     if let Some(path) =
@@ -110,7 +134,7 @@ fn changed(before: &Trigger, wanted: &Trigger, paths: &[String]) -> Result<Trigg
     }
     let mut now = before.clone();
     for (name, is_set, take) in FIELDS {
-        let is_source = matches!(*name, "webhook" | "schedule");
+        let is_source = SOURCES.contains(name);
         let is_meant = if paths.is_empty() {
             is_set(wanted)
         } else {
@@ -125,7 +149,7 @@ fn changed(before: &Trigger, wanted: &Trigger, paths: &[String]) -> Result<Trigg
     }
     let kind = |trigger: &Trigger| trigger.source.as_ref().map(std::mem::discriminant);
     if kind(&now) != kind(before) {
-        return Err(Error::field("trigger.source", "stays a webhook, or a schedule"));
+        return Err(Error::field("trigger.source", "stays what it is: only its settings can change"));
     }
     Ok(now)
 }

@@ -1,6 +1,7 @@
 //! Triggers over SQLite, with the real graph and execution services, and a clock of their own.
 
 mod changes;
+mod events;
 mod schedules;
 mod starting;
 mod world;

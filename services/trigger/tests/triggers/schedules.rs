@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use weft_proto::weft::trigger::v1::{
-    Delivery, DeliveryState, ListTicksRequest, OverlapPolicy, PauseTriggerRequest, ResumeTriggerRequest,
-    ScheduleSource,
+    Delivery, DeliveryState, ListTicksRequest, OverlapPolicy, PauseTriggerRequest, PreviewScheduleRequest,
+    ResumeTriggerRequest, ScheduleSource,
 };
 
-use crate::world::{START, World, create, deliveries, schedule, wait_for};
+use crate::world::{START, World, create, deliveries, refused, schedule, wait_for};
 
 fn every_minute(catchup: i64) -> ScheduleSource {
     ScheduleSource {
@@ -124,6 +124,44 @@ async fn jitter_puts_ticks_off() {
     world.clock.advance(Duration::from_secs(50));
     let all = wait_for(&client, "t", DeliveryState::Started, 1).await;
     assert!(all[0].start_time.as_ref().unwrap().seconds >= due.seconds);
+    running.stop().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_saved_yet_says_when_it_would_tick() {
+    let world = World::start().await;
+    let running = world.open("one");
+    let mut client = running.client();
+    let preview = |schedule, max_ticks| PreviewScheduleRequest {
+        parent: "projects/p".into(),
+        schedule: Some(schedule),
+        max_ticks,
+    };
+    let cron = |cron: &str| ScheduleSource { cron: cron.into(), ..ScheduleSource::default() };
+    let every = |seconds| ScheduleSource {
+        interval: Some(prost_types::Duration { seconds, nanos: 0 }),
+        ..ScheduleSource::default()
+    };
+    let end = prost_types::Timestamp { seconds: START as i64 + 15, nanos: 0 };
+    for (schedule, max, expected) in [
+        (cron("*/10 * * * *"), 2, vec![600, 1_200]),
+        (cron("*/10 * * * *"), 0, vec![600, 1_200, 1_800, 2_400, 3_000]),
+        (every(7), 3, vec![7, 14, 21]),
+        (ScheduleSource { end_time: Some(end), ..every(7) }, 3, vec![7, 14]),
+    ] {
+        let ticks = client.preview_schedule(preview(schedule, max)).await.unwrap().into_inner().ticks;
+        let shown: Vec<_> =
+            ticks.iter().map(|tick| tick.schedule_time.as_ref().unwrap().seconds - START as i64).collect();
+        assert_eq!(shown, expected);
+    }
+    let most = client.preview_schedule(preview(cron("* * * * *"), i32::MAX)).await.unwrap().into_inner();
+    assert_eq!(most.ticks.len(), 100);
+    let zone = ScheduleSource { time_zone: "Mars".into(), ..cron("* * * * *") };
+    for (schedule, field) in [(cron("often"), "schedule.cron"), (zone, "schedule.time_zone")] {
+        let refusal = refused(client.preview_schedule(preview(schedule, 0)).await);
+        assert_eq!((&refusal.1[..], &refusal.2[..]), ("INVALID_FIELD", field));
+    }
     running.stop().await;
     world.stop().await;
 }

@@ -166,7 +166,7 @@ async fn runs_have_the_rights_of_whom_they_are_for() {
     let behalf = weft_proto::weft::execution::v1::OnBehalf {
         creator: "projects/p/apiKeys/root".into(),
         role: Role::Admin.into(),
-        scopes: Vec::new(),
+        ..weft_proto::weft::execution::v1::OnBehalf::default()
     };
     assert_eq!(
         world.create_as_operator(behalf).await,

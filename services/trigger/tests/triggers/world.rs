@@ -43,6 +43,9 @@ pub(crate) type Client = TriggerServiceClient<Peer>;
 pub(crate) struct World {
     pub(crate) stores: Stores,
     pub(crate) executions: ExecutionServiceClient<Peer>,
+    pub(crate) graphs: GraphServiceClient<Peer>,
+    graph_way: Peer,
+    bus: Arc<dyn weft_bus::Bus>,
     runs: ExecutionService,
     /// The execution service as trigger services reach it, or do not.
     way: Peer,
@@ -98,11 +101,12 @@ impl World {
         let url = format!("sqlite:{}", folder.path().join("weft.db").display());
         let stores = weft_store_sqlite::open(&url).await.unwrap();
         let life = Lifecycle::new();
+        let bus = weft_bus::open("memory:").await.unwrap().bus;
         let graphs = GraphService::open(
             weft_graph::Options::default(),
             weft_graph::Deps {
                 store: stores.graph.clone(),
-                bus: weft_bus::open("memory:").await.unwrap().bus,
+                bus: Arc::clone(&bus),
                 clock: Clock::system(),
                 ids: Ids::system(),
                 lifecycle: life.clone(),
@@ -110,15 +114,19 @@ impl World {
             },
         )
         .unwrap();
-        let graph = Peer::new(graphs.into_server());
+        let graph_server = graphs.into_server();
+        let graph = Peer::new(graph_server.clone());
         let objects = format!("file://{}", folder.path().join("objects").display());
         let executions = ExecutionService::open(
             weft_execution::Options::default(),
             weft_execution::Deps {
                 store: stores.execution.clone(),
                 objects: weft_store::objects::Objects::open(&objects, None).unwrap(),
+                bus: Arc::clone(&bus),
                 graph: graph.clone(),
                 services: HashMap::new(),
+                // None of its workflows has a secret.
+                identity: graph.clone(),
                 clock: Clock::system(),
                 ids: Ids::system(),
                 lifecycle: life.clone(),
@@ -147,9 +155,27 @@ impl World {
         let options =
             Options { lease: Duration::from_millis(300), retry_pause: Duration::ZERO, ..Options::default() };
         let executions = ExecutionServiceClient::new(mesh);
-        make_graph(GraphServiceClient::new(graph)).await;
+        let graphs = GraphServiceClient::new(graph.clone());
+        for id in ["g", "h"] {
+            make_graph(graphs.clone(), id).await;
+        }
+        let graph_way = called_by(Caller::mesh("trigger"), graph_server);
         let clock = Clock::manual(start);
-        Self { stores, executions, runs, way, is_cut, is_unheard, clock, options, life, _folder: folder }
+        Self {
+            stores,
+            executions,
+            graphs,
+            graph_way,
+            bus,
+            runs,
+            way,
+            is_cut,
+            is_unheard,
+            clock,
+            options,
+            life,
+            _folder: folder,
+        }
     }
 
     /// Starts a trigger service.
@@ -158,6 +184,13 @@ impl World {
         let deps = Deps {
             store: self.stores.trigger.clone(),
             executions: self.way.clone(),
+            graphs: self.graph_way.clone(),
+            // There are no alerts here: tests/polyglot has them.
+            alerts: Peer::new(tower::service_fn(|_| {
+                let refusal = weft_kit::BoxError::from(Status::unavailable("it is not here"));
+                std::future::ready(Err::<http::Response<Body>, _>(refusal))
+            })),
+            bus: Arc::clone(&self.bus),
             mesh_secret: [7; 32],
             owner: owner.into(),
             clock: self.clock.clone(),
@@ -170,6 +203,32 @@ impl World {
     pub(crate) async fn execution(&self, name: &str) -> Execution {
         let request = GetExecutionRequest { name: name.into() };
         self.executions.clone().get_execution(request).await.unwrap().into_inner()
+    }
+
+    /// Runs a graph to its end.
+    pub(crate) async fn run(&self, graph: &str) -> Execution {
+        let request = CreateExecutionRequest {
+            parent: "projects/p".into(),
+            execution: Some(Execution { graph: graph.into(), ..Execution::default() }),
+            wait_duration: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
+            ..CreateExecutionRequest::default()
+        };
+        self.executions.clone().create_execution(request).await.unwrap().into_inner()
+    }
+
+    /// Makes a graph that gives what it is given.
+    pub(crate) async fn make(&self, graph: &str) {
+        make_graph(self.graphs.clone(), graph.rsplit('/').next().unwrap_or_default()).await;
+    }
+
+    /// Writes a node.
+    pub(crate) async fn write(&self, graph: &str, key: &str, kind: &str) {
+        let request = ApplyChangesRequest {
+            graph: graph.into(),
+            changes: vec![Change { change: Some(node(key, kind)) }],
+            ..ApplyChangesRequest::default()
+        };
+        self.graphs.clone().apply_changes(request).await.unwrap();
     }
 
     /// How many runs there are.
@@ -216,28 +275,30 @@ impl Running {
     }
 }
 
-async fn make_graph(mut graphs: GraphServiceClient<Peer>) {
+async fn make_graph(mut graphs: GraphServiceClient<Peer>, id: &str) {
     let graph = Graph { kind: GraphKind::Workflow.into(), ..Graph::default() };
     let request = CreateGraphRequest {
         parent: "projects/p".into(),
-        graph_id: "g".into(),
+        graph_id: id.into(),
         graph: Some(graph),
         ..CreateGraphRequest::default()
     };
     graphs.create_graph(request).await.unwrap();
-    let node = |key: &str| {
-        let node = Node { key: key.into(), r#type: key.into(), ..Node::default() };
-        ChangeKind::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })
-    };
     let edge = Edge { source: "input".into(), target: "output".into(), ..Edge::default() };
     let edge = ChangeKind::UpsertEdge(EdgeUpsert { edge: Some(edge), update_mask: None });
-    let changes = [node("input"), node("output"), edge];
+    let changes = [node("input", "input"), node("output", "output"), edge];
     let request = ApplyChangesRequest {
-        graph: GRAPH.into(),
+        graph: format!("projects/p/graphs/{id}"),
         changes: changes.into_iter().map(|change| Change { change: Some(change) }).collect(),
         ..ApplyChangesRequest::default()
     };
     graphs.apply_changes(request).await.unwrap();
+}
+
+/// A node that is written.
+pub(crate) fn node(key: &str, kind: &str) -> ChangeKind {
+    let node = Node { key: key.into(), r#type: kind.into(), ..Node::default() };
+    ChangeKind::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })
 }
 
 pub(crate) fn webhook(source: WebhookSource) -> Trigger {

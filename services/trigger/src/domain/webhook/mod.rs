@@ -15,9 +15,10 @@ mod tests;
 
 use std::collections::HashMap;
 
+use weft_kit::span;
 use weft_proto::weft::trigger::v1::{WebhookProvider, WebhookSource};
 
-use super::{delivery::Same, time};
+use super::delivery::Same;
 use crate::Error;
 
 /// How far a time may be from ours where nothing is said, in seconds.
@@ -75,7 +76,7 @@ impl Came<'_> {
 
     /// Whether a time of sending is close enough to ours.
     fn in_time(&self, seconds: &str, source: &WebhookSource) -> Result<(), Error> {
-        let tolerance = source.tolerance.as_ref().map_or(TOLERANCE, |span| time::span(span) / 1_000_000);
+        let tolerance = source.tolerance.as_ref().map_or(TOLERANCE, |span| span::micros(span) / 1_000_000);
         let Ok(seconds) = seconds.parse::<i64>() else {
             return Err(refused("TIMESTAMP_INVALID", "the time of sending cannot be read"));
         };
