@@ -8,7 +8,7 @@ use weft_proto::weft::agent::v1::{
     watch_agents_response::Event,
 };
 
-use super::{identity::new_request_id, output, output::OutputFormat};
+use super::{hosts, identity::new_request_id, output, output::OutputFormat, services::ServicesCommand};
 use crate::client::{AgentClient, Connection};
 
 /// The fleet.
@@ -59,6 +59,15 @@ pub(crate) enum AgentsCommand {
         /// Name of the agent.
         name: String,
     },
+    /// List what runs on an agent's host.
+    Processes(hosts::ProcessesArguments),
+    /// List what listens on an agent's host, and whose it is.
+    Ports(hosts::PortsArguments),
+    /// End a process of an agent's host, where its owner allows that.
+    StopProcess(hosts::StopProcessArguments),
+    /// What an agent keeps running on its host.
+    #[command(subcommand)]
+    Services(ServicesCommand),
     /// What agents join with.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -142,6 +151,10 @@ impl AgentsCommand {
                 output::deleted(&name, format);
                 Ok(())
             }
+            Self::Processes(arguments) => hosts::processes(&mut connection.hosts(), arguments, format).await,
+            Self::Ports(arguments) => hosts::ports(&mut connection.hosts(), arguments, format).await,
+            Self::StopProcess(arguments) => hosts::stop(&mut connection.hosts(), arguments, format).await,
+            Self::Services(command) => command.run(&mut connection.hosts(), format).await,
             Self::Token(command) => command.run(&mut client, format).await,
         }
     }

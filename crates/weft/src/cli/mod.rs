@@ -15,11 +15,15 @@ mod exit;
 mod gateway;
 mod graph;
 mod health;
+mod hosts;
 mod identity;
 mod import;
+mod layouts;
 mod open_files;
 mod output;
 mod run;
+mod secrets;
+mod services;
 mod source;
 mod target;
 mod telemetry;
@@ -65,6 +69,9 @@ enum Command {
     /// Bring folders in, and keep graphs true to them.
     #[command(subcommand)]
     Source(source::SourceCommand),
+    /// Layouts of graphs, and what they keep to.
+    #[command(subcommand)]
+    Layouts(layouts::LayoutsCommand),
     /// Analyse graphs: components, ranks, communities, and more.
     #[command(subcommand)]
     Analyses(analyses::AnalysesCommand),
@@ -85,7 +92,10 @@ enum Command {
     /// Workflow graphs: what is wrong with one, and what nodes there are.
     #[command(subcommand)]
     Workflows(executions::WorkflowsCommand),
-    /// Numbers over time: query, range, series, watch.
+    /// Secrets that workflows use and nobody is shown: set, list, delete.
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
+    /// Numbers over time: query, range, series, watch, forecast, anomalies.
     #[command(subcommand)]
     Telemetry(telemetry::TelemetryCommand),
     /// Alerts: what fires, rules, silences.
@@ -155,6 +165,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Graph(command) => command.run(&target.connect()?, output).await,
         Command::Source(command) => command.run(&target.connect()?, output).await,
+        Command::Layouts(command) => command.run(&target.connect()?, output).await,
         Command::Analyses(command) => command.run(&target.connect()?, output).await,
         Command::Gateway(command) => command.run(&target.connect()?, output).await,
         Command::Agents(command) => command.run(&target.connect()?, output).await,
@@ -162,6 +173,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Run(run) => run.run(&target.connect()?, output).await,
         Command::Executions(command) => command.run(&target.connect()?, output).await,
         Command::Workflows(command) => command.run(&target.connect()?, output).await,
+        Command::Secrets(command) => command.run(&target.connect()?, output).await,
         Command::Telemetry(command) => command.run(&target.connect()?, output).await,
         Command::Alerts(command) => command.run(&target.connect()?, output).await,
         Command::Triggers(command) => Box::pin(command.run(&target.connect()?, output)).await,

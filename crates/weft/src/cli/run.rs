@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::IsTerminal, path::PathBuf, process};
 
 use anyhow::{Context, Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_stream::wrappers::ReceiverStream;
 use weft_graph::FolderOptions;
 
@@ -70,7 +70,10 @@ impl Up {
         let _observation = weft_kit::observe::start(&config.observe, "weft").map_err(anyhow::Error::msg)?;
         open_files::allow(config.server.max_connections);
         let data = config.data.clone();
-        let node = Node::start(config, &ROLES.map(|role| role.name)).await?;
+        let mut signals = Signals::listen()?;
+        let roles = ROLES.map(|role| role.name);
+        let start = Box::pin(Node::start(config, &roles));
+        let Some(node) = signals.unless_told(start).await? else { return Ok(()) };
         if self.demo {
             node.bring_demo().await?;
         }
@@ -85,7 +88,7 @@ impl Up {
         if !weft_gateway::has_console() {
             line("  The console was left out of this build; `make up` builds it too.");
         }
-        until_told(node, source).await
+        signals.until_told(node, source).await
     }
 }
 
@@ -99,42 +102,70 @@ impl Serve {
         let _observation = weft_kit::observe::start(&config.observe, "weft").map_err(anyhow::Error::msg)?;
         open_files::allow(config.server.max_connections);
         let names: Vec<&str> = self.services.iter().map(String::as_str).collect();
-        let node = Node::start(config, &names).await?;
+        let mut signals = Signals::listen()?;
+        let start = Box::pin(Node::start(config, &names));
+        let Some(node) = signals.unless_told(start).await? else { return Ok(()) };
         line(&format!("{} at {}", names.join(", "), node.url));
-        until_told(node, source).await
+        signals.until_told(node, source).await
     }
 }
 
-/// Serves until a signal; a second one ends at once.
-async fn until_told(node: Node, source: Source) -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    // The same signal says that the terminal is gone, and that the configuration is to be read again.
-    let on_terminal = std::io::stdin().is_terminal();
-    let terminal_is_gone = move || on_terminal && !std::io::stdin().is_terminal();
-    let (read_again, hangups) = tokio::sync::mpsc::channel(1);
-    node.follow(source, ReceiverStream::new(hangups));
-    let hung_up = async {
-        while hangup.recv().await.is_some() && !terminal_is_gone() {
-            // One that waits already is enough.
-            let _ = read_again.try_send(());
+/// What people and supervisors tell the process.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// None is lost from here on: one that comes while the node starts would end the process in the middle of it, after it
+    /// has answered its first calls too.
+    fn listen() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// A node that has started; none, if it is told to end before.
+    async fn unless_told(&mut self, start: impl Future<Output = Result<Node>>) -> Result<Option<Node>> {
+        tokio::select! {
+            node = start => node.map(Some),
+            _ = self.interrupt.recv() => Ok(None),
+            _ = self.terminate.recv() => Ok(None),
         }
-    };
-    let failed = tokio::select! {
-        _ = interrupt.recv() => false,
-        _ = terminate.recv() => false,
-        () = hung_up => false,
-        () = node.failed() => true,
-    };
-    tracing::info!("ending: what runs may finish");
-    tokio::select! {
-        () = node.shut_down() => {}
-        _ = interrupt.recv() => process::exit(130),
-        _ = terminate.recv() => process::exit(143),
     }
-    if failed {
-        bail!("an essential part of the node failed");
+
+    /// Serves until a signal; a second one ends at once.
+    async fn until_told(self, node: Node, source: Source) -> Result<()> {
+        let Self { mut interrupt, mut terminate, mut hangup } = self;
+        // The same signal says that the terminal is gone, and that the configuration is to be read again.
+        let on_terminal = std::io::stdin().is_terminal();
+        let terminal_is_gone = move || on_terminal && !std::io::stdin().is_terminal();
+        let (read_again, hangups) = tokio::sync::mpsc::channel(1);
+        node.follow(source, ReceiverStream::new(hangups));
+        let hung_up = async {
+            while hangup.recv().await.is_some() && !terminal_is_gone() {
+                // One that waits already is enough.
+                let _ = read_again.try_send(());
+            }
+        };
+        let failed = tokio::select! {
+            _ = interrupt.recv() => false,
+            _ = terminate.recv() => false,
+            () = hung_up => false,
+            () = node.failed() => true,
+        };
+        tracing::info!("ending: what runs may finish");
+        tokio::select! {
+            () = node.shut_down() => {}
+            _ = interrupt.recv() => process::exit(130),
+            _ = terminate.recv() => process::exit(143),
+        }
+        if failed {
+            bail!("an essential part of the node failed");
+        }
+        Ok(())
     }
-    Ok(())
 }

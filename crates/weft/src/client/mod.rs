@@ -18,15 +18,20 @@ use tonic::{
 };
 use weft_kit::{Peer, config::Secret};
 use weft_proto::weft::{
-    agent::v1::agent_service_client::AgentServiceClient,
+    agent::v1::{agent_service_client::AgentServiceClient, host_service_client::HostServiceClient},
     command::v1::command_service_client::CommandServiceClient,
-    compute::v1::analysis_service_client::AnalysisServiceClient,
+    compute::v1::{
+        analysis_service_client::AnalysisServiceClient, layout_service_client::LayoutServiceClient,
+    },
     execution::v1::execution_service_client::ExecutionServiceClient,
     gateway::v1::gateway_service_client::GatewayServiceClient,
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
-    identity::v1::identity_service_client::IdentityServiceClient,
+    identity::v1::{
+        identity_service_client::IdentityServiceClient, secret_service_client::SecretServiceClient,
+    },
     telemetry::v1::{
-        alert_service_client::AlertServiceClient, telemetry_service_client::TelemetryServiceClient,
+        alert_service_client::AlertServiceClient, log_service_client::LogServiceClient,
+        telemetry_service_client::TelemetryServiceClient, trace_service_client::TraceServiceClient,
     },
     trigger::v1::trigger_service_client::TriggerServiceClient,
 };
@@ -74,11 +79,17 @@ pub(crate) type SourceClient = SourceServiceClient<InterceptedService<Peer, With
 /// The client of the agent service.
 pub(crate) type AgentClient = AgentServiceClient<InterceptedService<Peer, WithKey>>;
 
+/// The client of the service of hosts.
+pub(crate) type HostClient = HostServiceClient<InterceptedService<Peer, WithKey>>;
+
 /// The client of the command service.
 pub(crate) type CommandClient = CommandServiceClient<InterceptedService<Peer, WithKey>>;
 
 /// The client of the execution service.
 pub(crate) type ExecutionClient = ExecutionServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// Client of the layouts.
+pub(crate) type LayoutClient = LayoutServiceClient<InterceptedService<Peer, WithKey>>;
 
 /// The client of the analysis service.
 pub(crate) type AnalysisClient = AnalysisServiceClient<InterceptedService<Peer, WithKey>>;
@@ -86,11 +97,20 @@ pub(crate) type AnalysisClient = AnalysisServiceClient<InterceptedService<Peer, 
 /// The client of the telemetry service.
 pub(crate) type TelemetryClient = TelemetryServiceClient<InterceptedService<Peer, WithKey>>;
 
+/// The client of the log service.
+pub(crate) type LogClient = LogServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// The client of the trace service.
+pub(crate) type TraceClient = TraceServiceClient<InterceptedService<Peer, WithKey>>;
+
 /// The client of the alert service.
 pub(crate) type AlertClient = AlertServiceClient<InterceptedService<Peer, WithKey>>;
 
 /// The client of the trigger service.
 pub(crate) type TriggerClient = TriggerServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// The client of the secret service.
+pub(crate) type SecretClient = SecretServiceClient<InterceptedService<Peer, WithKey>>;
 
 /// The client of the identity service.
 pub(crate) type IdentityClient = IdentityServiceClient<InterceptedService<Peer, WithKey>>;
@@ -141,12 +161,20 @@ impl Connection {
         SourceServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
+    pub(crate) fn secrets(&self) -> SecretClient {
+        SecretServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
     pub(crate) fn triggers(&self) -> TriggerClient {
         TriggerServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn agents(&self) -> AgentClient {
         AgentServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn hosts(&self) -> HostClient {
+        HostServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn commands(&self) -> CommandClient {
@@ -157,12 +185,24 @@ impl Connection {
         ExecutionServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
+    pub(crate) fn layouts(&self) -> LayoutClient {
+        LayoutServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
     pub(crate) fn analyses(&self) -> AnalysisClient {
         AnalysisServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn telemetry(&self) -> TelemetryClient {
         TelemetryServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn logs(&self) -> LogClient {
+        LogServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn traces(&self) -> TraceClient {
+        TraceServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn alerts(&self) -> AlertClient {

@@ -81,7 +81,7 @@ pub(crate) fn service(
         }
     }
     for (service, peer) in &directory.0 {
-        upstreams = upstreams.with(service.as_str(), peer.clone());
+        upstreams = upstreams.with_local(service.as_str(), peer.clone());
     }
     let gateway = Gateway::new(
         upstreams,

@@ -33,7 +33,11 @@ type Start = for<'a> fn(&'a Assembly) -> BoxFuture<'a, Result<Routes>>;
 
 /// Everything that `weft serve` can run and `weft up` does run.
 pub const ROLES: [Role; 9] = [
-    Role { name: "identity", services: &["weft.identity.v1.IdentityService"], start: Some(identity) },
+    Role {
+        name: "identity",
+        services: &["weft.identity.v1.IdentityService", "weft.identity.v1.SecretService"],
+        start: Some(identity),
+    },
     Role {
         name: "graph",
         services: &["weft.graph.v1.GraphService", "weft.graph.v1.SourceService"],
@@ -44,7 +48,11 @@ pub const ROLES: [Role; 9] = [
         services: &["weft.compute.v1.LayoutService", "weft.compute.v1.AnalysisService"],
         start: Some(compute),
     },
-    Role { name: "agent", services: &["weft.agent.v1.AgentService"], start: Some(agent) },
+    Role {
+        name: "agent",
+        services: &["weft.agent.v1.AgentService", "weft.agent.v1.HostService"],
+        start: Some(agent),
+    },
     Role {
         name: "command",
         services: &["weft.command.v1.CommandService", "weft.command.v1.WorkerService"],
@@ -53,7 +61,12 @@ pub const ROLES: [Role; 9] = [
     Role { name: "execution", services: &["weft.execution.v1.ExecutionService"], start: Some(execution) },
     Role {
         name: "telemetry",
-        services: &["weft.telemetry.v1.TelemetryService", "weft.telemetry.v1.AlertService"],
+        services: &[
+            "weft.telemetry.v1.TelemetryService",
+            "weft.telemetry.v1.AlertService",
+            "weft.telemetry.v1.LogService",
+            "weft.telemetry.v1.TraceService",
+        ],
         start: Some(telemetry),
     },
     Role { name: "trigger", services: &["weft.trigger.v1.TriggerService"], start: Some(trigger) },
@@ -117,13 +130,15 @@ fn identity(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
     async {
         let deps = weft_identity::Deps {
             store: node.storage.stores.identity.clone(),
+            secrets: node.storage.stores.secret.clone(),
             mesh_secret: node.mesh_secret,
             clock: node.clock.clone(),
             ids: node.ids.clone(),
             lifecycle: node.lifecycle.clone(),
         };
         let service = IdentityService::open(node.config.identity.clone(), deps).await?;
-        Ok(Routes::new(server!(node, service)))
+        let secrets = service.secrets();
+        Ok(Routes::new(server!(node, service)).add_service(server!(node, secrets)))
     }
     .boxed()
 }
@@ -177,7 +192,8 @@ fn agent(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
             lifecycle: node.lifecycle.clone(),
         };
         let service = AgentService::open(node.config.agent.clone(), deps).await?;
-        Ok(Routes::new(server!(node, service)))
+        let hosts = service.hosts();
+        Ok(Routes::new(server!(node, service)).add_service(server!(node, hosts)))
     }
     .boxed()
 }
@@ -208,8 +224,10 @@ fn execution(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         let deps = weft_execution::Deps {
             store: node.storage.stores.execution.clone(),
             objects: node.storage.objects.clone(),
+            bus: node.storage.bus.clone(),
             graph: node.peer("execution", "graph"),
             services: services.collect(),
+            identity: node.peer("execution", "identity"),
             clock: node.clock.clone(),
             ids: node.ids.clone(),
             lifecycle: node.lifecycle.clone(),
@@ -225,6 +243,9 @@ fn trigger(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         let deps = weft_trigger::Deps {
             store: node.storage.stores.trigger.clone(),
             executions: node.peer("trigger", "execution"),
+            graphs: node.peer("trigger", "graph"),
+            alerts: node.peer("trigger", "telemetry"),
+            bus: node.storage.bus.clone(),
             mesh_secret: node.mesh_secret,
             owner: node.ids.uuid().to_string(),
             clock: node.clock.clone(),
@@ -254,8 +275,11 @@ fn telemetry(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
             lifecycle: node.lifecycle.clone(),
         };
         let service = TelemetryService::open(node.config.telemetry.clone(), deps);
-        let alerts = service.alerts();
-        Ok(Routes::new(server!(node, service)).add_service(server!(node, alerts)))
+        let (alerts, logs, traces) = (service.alerts(), service.logs(), service.traces());
+        Ok(Routes::new(server!(node, service))
+            .add_service(server!(node, alerts))
+            .add_service(server!(node, logs))
+            .add_service(server!(node, traces)))
     }
     .boxed()
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use weft_proto::weft::compute::v1::{
     self as api, Algorithm, Analysis, CommunityMethod, CreateAnalysisRequest, EdgeDirection, algorithm::Kind,
-    places::Origin,
+    places::Origin, similarity::Measure,
 };
 
 use super::{show, watch};
@@ -125,6 +125,38 @@ enum AlgorithmCommand {
     },
     /// Nodes whose surroundings are unlike those of the others.
     Anomalies,
+    /// Pairs of nodes that are alike.
+    Similarity {
+        /// What is compared.
+        #[arg(long, value_enum, default_value_t = MeasureArgument::Neighbors)]
+        by: MeasureArgument,
+        #[command(flatten)]
+        along: Along,
+        /// With `--by text`, a property that has the texts; may be repeated. All that a search looks through if not given.
+        #[arg(long = "property", value_name = "PROPERTY")]
+        properties: Vec<String>,
+        /// Similar nodes that are kept for each node; 10 by default, at most 100.
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        per_node: u32,
+        /// The least similarity, above 0 and at most 1; 0.2 by default.
+        #[arg(long)]
+        min_similarity: Option<f64>,
+        /// Pairs are looked for among those that share what no more than so many have; 1,000 by default.
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        max_sharing: u32,
+        /// Write the pairs to the graph as edges of this type, in place of those that it has.
+        #[arg(long, default_value = "", value_name = "TYPE")]
+        write_edge_type: String,
+    },
+}
+
+/// What nodes are compared by.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum MeasureArgument {
+    /// Whom they know.
+    Neighbors,
+    /// What they say.
+    Text,
 }
 
 /// Where nodes are.
@@ -257,6 +289,29 @@ impl AlgorithmCommand {
                 Kind::Dbscan(api::Dbscan { places: Some(places.message()), distance, min_points })
             }
             Self::Anomalies => Kind::Anomalies(api::Anomalies {}),
+            Self::Similarity {
+                by,
+                along,
+                properties,
+                per_node,
+                min_similarity,
+                max_sharing,
+                write_edge_type,
+            } => {
+                let measure = match by {
+                    MeasureArgument::Neighbors => {
+                        Measure::Neighbors(api::NeighborSimilarity { direction: along.number() })
+                    }
+                    MeasureArgument::Text => Measure::Text(api::TextSimilarity { properties }),
+                };
+                Kind::Similarity(api::Similarity {
+                    measure: Some(measure),
+                    per_node,
+                    min_similarity,
+                    max_sharing,
+                    write_edge_type,
+                })
+            }
         }
     }
 }

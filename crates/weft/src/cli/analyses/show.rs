@@ -45,6 +45,7 @@ fn algorithm_word(analysis: &Analysis) -> &'static str {
         Some(Kind::KMeans(_)) => "k-means",
         Some(Kind::Dbscan(_)) => "dbscan",
         Some(Kind::Anomalies(_)) => "anomalies",
+        Some(Kind::Similarity(_)) => "similarity",
     }
 }
 
@@ -76,7 +77,11 @@ pub(super) fn analysis(analysis: &Analysis, format: OutputFormat) -> Result<()> 
     let written = match result.written_revision {
         0 => String::new(),
         revision => {
-            format!("{} as revision {}", analysis.write_property, output::number(revision))
+            let what = match analysis.algorithm.as_ref().and_then(|algorithm| algorithm.kind.as_ref()) {
+                Some(Kind::Similarity(asked)) => &asked.write_edge_type,
+                _ => &analysis.write_property,
+            };
+            format!("{what} as revision {}", output::number(revision))
         }
     };
     let running = analysis.state() == AnalysisState::Running;
@@ -116,11 +121,14 @@ pub(super) fn analysis(analysis: &Analysis, format: OutputFormat) -> Result<()> 
 }
 
 fn table<'a>(columns: &[String], values: impl Iterator<Item = &'a AnalysisValue>) {
-    let mut head = vec!["node"];
-    head.extend(columns.iter().map(String::as_str));
-    let numbers: Vec<usize> = (1..head.len()).collect();
-    let rows = values.map(|value| {
+    let values: Vec<&AnalysisValue> = values.collect();
+    let has_pairs = values.first().is_some_and(|value| value.other_ordinal.is_some());
+    let nodes: &[&str] = if has_pairs { &["node", "and"] } else { &["node"] };
+    let head: Vec<&str> = nodes.iter().copied().chain(columns.iter().map(String::as_str)).collect();
+    let numbers: Vec<usize> = (nodes.len()..head.len()).collect();
+    let rows = values.into_iter().map(|value| {
         let mut row = vec![value.node.clone()];
+        row.extend(has_pairs.then(|| value.other_node.clone()));
         row.extend(value.values.iter().copied().map(short));
         row
     });

@@ -1,5 +1,6 @@
 //! `weft commands`: what agents are asked to do.
 
+mod decide;
 mod show;
 mod submit;
 mod types;
@@ -7,10 +8,14 @@ mod watch;
 
 use anyhow::Result;
 use weft_proto::weft::command::v1::{
-    CancelCommandRequest, GetCommandRequest, GetStatisticsRequest, ListCommandsRequest, ListTargetsRequest,
+    CancelCommandRequest, CancelTargetRequest, GetCommandRequest, GetStatisticsRequest, ListCommandsRequest,
+    ListTargetsRequest, RetryCommandRequest,
 };
 
-use super::output::{self, OutputFormat};
+use super::{
+    identity::new_request_id,
+    output::{self, OutputFormat},
+};
 use crate::client::Connection;
 
 /// Commands for agents.
@@ -50,6 +55,27 @@ pub(crate) enum CommandsCommand {
     Cancel {
         /// Name of the command, or its last part.
         name: String,
+        /// Only on this agent: the last part of its name.
+        #[arg(long)]
+        agent: Option<String>,
+        /// The project, where the name is a last part.
+        #[arg(long, default_value = "default")]
+        project: String,
+    },
+    /// Let a command start that waits for a second person.
+    Approve(decide::Decide),
+    /// Cancel a command that waits for a second person.
+    Reject(decide::Decide),
+    /// Try once more what failed or was cancelled, as a command of its own.
+    Retry {
+        /// Name of the command, or its last part.
+        name: String,
+        /// Makes a repeat harmless: a UUID. Made up if not given.
+        #[arg(long)]
+        request_id: Option<String>,
+        /// Wait until it has ended, and exit with 1 if it fails.
+        #[arg(long)]
+        wait: bool,
         /// The project, where the name is a last part.
         #[arg(long, default_value = "default")]
         project: String,
@@ -97,10 +123,26 @@ impl CommandsCommand {
             Self::Watch { name, project } => {
                 watch::follow(&mut client, whole(&project, "commands", &name), format).await
             }
-            Self::Cancel { name, project } => {
+            Self::Cancel { name, agent: Some(agent), project } => {
+                let name = format!("{}/targets/{agent}", whole(&project, "commands", &name));
+                let target = client.cancel_target(CancelTargetRequest { name }).await?.into_inner();
+                show::target(&target, format)
+            }
+            Self::Cancel { name, agent: None, project } => {
                 let request = CancelCommandRequest { name: whole(&project, "commands", &name) };
                 let command = client.cancel_command(request).await?.into_inner();
                 show::command(&command, format)
+            }
+            Self::Approve(decide) => show::command(&decide.approve(&mut client).await?, format),
+            Self::Reject(decide) => show::command(&decide.reject(&mut client).await?, format),
+            Self::Retry { name, request_id, wait, project } => {
+                let request = RetryCommandRequest {
+                    name: whole(&project, "commands", &name),
+                    command_id: String::new(),
+                    request_id: request_id.unwrap_or_else(new_request_id),
+                };
+                let command = client.retry_command(request).await?.into_inner();
+                submit::accepted(&mut client, command, wait, format).await
             }
             Self::Stats { project } => {
                 let request =

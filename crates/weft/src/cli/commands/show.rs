@@ -3,7 +3,8 @@
 use anyhow::Result;
 use weft_kit::json;
 use weft_proto::weft::command::v1::{
-    Command, CommandState, ListCommandsRequest, ListCommandsResponse, ListTargetsRequest, Target,
+    Command, CommandApproval, CommandApprovalState, CommandState, ListCommandsRequest, ListCommandsResponse,
+    ListTargetsRequest, Target,
 };
 
 use crate::{
@@ -42,6 +43,18 @@ fn counts(command: &Command) -> String {
     some.collect::<Vec<_>>().join(", ")
 }
 
+/// Where an approval stands, who has decided, and why.
+fn approval(approval: &CommandApproval) -> String {
+    let word = match approval.state() {
+        CommandApprovalState::Unspecified => "nobody decided",
+        CommandApprovalState::Waiting => "waits for a second person",
+        CommandApprovalState::Approved => "approved",
+        CommandApprovalState::Rejected => "rejected",
+    };
+    let words = [word, &approval.decider, &approval.comment];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("  ")
+}
+
 pub(super) fn command(command: &Command, format: OutputFormat) -> Result<()> {
     if format == OutputFormat::Json {
         return output::json(command, "weft.command.v1.Command");
@@ -56,6 +69,8 @@ pub(super) fn command(command: &Command, format: OutputFormat) -> Result<()> {
         ("targets", format!("{}: {}", command.target_count, counts(command))),
         ("agents", command.agent_filter.clone()),
         ("by", command.creator.clone()),
+        ("approval", command.approval.as_ref().map(approval).unwrap_or_default()),
+        ("retry of", command.retry_of.clone()),
         ("accepted", output::time(command.create_time.as_ref())),
         ("ended", output::time(command.end_time.as_ref())),
     ];
@@ -107,6 +122,14 @@ pub(super) fn target_line(target: &Target) -> String {
         line.push_str(&json::of_struct(result).to_string());
     }
     line
+}
+
+pub(super) fn target(target: &Target, format: OutputFormat) -> Result<()> {
+    if format == OutputFormat::Json {
+        return output::json(target, "weft.command.v1.Target");
+    }
+    output::line(&target_line(target));
+    Ok(())
 }
 
 pub(super) async fn targets(client: &mut CommandClient, mut request: ListTargetsRequest) -> Result<()> {

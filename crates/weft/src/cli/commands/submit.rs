@@ -86,22 +86,31 @@ fn instant(text: &str) -> Result<prost_types::Timestamp, String> {
     text.parse().map_err(|_| "must be a time as in 2026-11-21T18:00:00Z".to_owned())
 }
 
+/// Tells of a command that was accepted, and maybe waits for its end.
+pub(super) async fn accepted(
+    client: &mut CommandClient,
+    command: Command,
+    wait: bool,
+    format: OutputFormat,
+) -> Result<()> {
+    if wait {
+        return watch::follow(client, command.name, format).await;
+    }
+    match format {
+        OutputFormat::Json => output::json(&command, "weft.command.v1.Command"),
+        // The name alone on standard output, so that it can be used.
+        OutputFormat::Table => {
+            output::line(&command.name);
+            Ok(())
+        }
+    }
+}
+
 impl Submit {
     pub(super) async fn run(self, client: &mut CommandClient, format: OutputFormat) -> Result<()> {
         let (wait, check) = (self.wait, self.check);
         let command = client.create_command(self.request()?).await?.into_inner();
-        if wait {
-            return watch::follow(client, command.name, format).await;
-        }
-        match format {
-            OutputFormat::Json => output::json(&command, "weft.command.v1.Command"),
-            OutputFormat::Table if check => show::command(&command, format),
-            // The name alone on standard output, so that it can be used.
-            OutputFormat::Table => {
-                output::line(&command.name);
-                Ok(())
-            }
-        }
+        if check { show::command(&command, format) } else { accepted(client, command, wait, format).await }
     }
 
     fn request(self) -> Result<CreateCommandRequest> {

@@ -67,6 +67,9 @@ pub(crate) enum TypesCommand {
         /// An attempt that was interrupted has failed, and is not made again.
         #[arg(long)]
         fail_if_interrupted: bool,
+        /// Commands of this type start only when a second person has approved them.
+        #[arg(long)]
+        requires_approval: bool,
     },
     /// Delete a command type. Commands of it stay.
     Delete {
@@ -105,6 +108,7 @@ impl TypesCommand {
                 max_attempts,
                 max_parallel,
                 fail_if_interrupted,
+                requires_approval,
             } => {
                 let command_type = CommandType {
                     display_name,
@@ -116,6 +120,7 @@ impl TypesCommand {
                     retry: Some(RetryPolicy { max_attempts, ..RetryPolicy::default() }),
                     max_parallel,
                     fail_if_interrupted,
+                    requires_approval,
                     ..CommandType::default()
                 };
                 let request = CreateCommandTypeRequest {

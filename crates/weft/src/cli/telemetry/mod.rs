@@ -1,6 +1,11 @@
-//! `weft telemetry`: numbers over time, asked in PromQL.
+//! `weft telemetry`: numbers over time, asked in PromQL; logs and traces.
 
+mod anomalies;
+mod forecast;
+mod logs;
 mod show;
+mod traces;
+mod words;
 
 use std::time::Duration;
 
@@ -15,7 +20,7 @@ use weft_proto::weft::telemetry::v1::{
 use super::output::{self, OutputFormat};
 use crate::client::{Connection, TelemetryClient};
 
-/// Numbers over time.
+/// Numbers over time, logs and traces.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum TelemetryCommand {
     /// Ask for values now, for example `sum by (host) (rate(host_network_bytes_total[1m]))`.
@@ -43,6 +48,11 @@ pub(crate) enum TelemetryCommand {
         #[arg(long, default_value = "default")]
         project: String,
     },
+    /// Tell what series are likely to be, and when they come to a threshold, for example
+    /// `host_disk_available_bytes --threshold 0 --below`.
+    Forecast(forecast::ForecastArgs),
+    /// Find when series were not what they usually are at such a time of the day or the week.
+    Anomalies(anomalies::AnomaliesArgs),
     /// List series.
     Series {
         /// Only those that match, for example `host_cpu_usage_ratio{host="a"}`.
@@ -68,6 +78,18 @@ pub(crate) enum TelemetryCommand {
         /// How often.
         #[arg(long, default_value = "2s", value_parser = duration)]
         every: Duration,
+        /// The project.
+        #[arg(long, default_value = "default")]
+        project: String,
+    },
+    /// Search what programs have said, or show it as it arrives.
+    Logs(logs::LogsArgs),
+    /// Find traces by what one of their spans is.
+    Traces(traces::TracesArgs),
+    /// Show a trace as a tree.
+    Trace {
+        /// Its id, 32 hexadecimal digits.
+        id: String,
         /// The project.
         #[arg(long, default_value = "default")]
         project: String,
@@ -125,6 +147,8 @@ impl TelemetryCommand {
                     }
                 }
             }
+            Self::Forecast(asked) => asked.run(connection, format).await,
+            Self::Anomalies(asked) => asked.run(connection, format).await,
             Self::Series { selector, limit, project } => {
                 let request = ListSeriesRequest { parent: parent(&project), selector, ..Default::default() };
                 series(&mut client, request, limit, format).await
@@ -154,6 +178,9 @@ impl TelemetryCommand {
                 }
                 bail!("the mesh has ended the watch")
             }
+            Self::Logs(asked) => asked.run(connection, format).await,
+            Self::Traces(asked) => asked.run(connection, format).await,
+            Self::Trace { id, project } => traces::show(connection, &project, &id, format).await,
             Self::Status { project } => {
                 let request = GetStatisticsRequest { parent: parent(&project) };
                 let answer = client.get_statistics(request).await?.into_inner();

@@ -30,7 +30,7 @@ pub(super) fn name(series: &Series) -> String {
 }
 
 /// A value in at most six digits or so.
-fn value(value: f64) -> String {
+pub(super) fn value(value: f64) -> String {
     if value.is_nan() {
         return "NaN".into();
     }
@@ -113,6 +113,12 @@ pub(super) fn status(answer: &TelemetryStatistics) {
         ("segments", output::number(answer.segment_count)),
         ("oldest sample", output::time(answer.oldest_time.as_ref())),
         ("bytes in memory", output::number(answer.memory_bytes)),
+        ("logs", output::number(answer.log_count)),
+        ("logs sealed", output::number(answer.sealed_log_count)),
+        ("bytes of logs sealed", output::number(answer.sealed_log_bytes)),
+        ("spans", output::number(answer.span_count)),
+        ("spans sealed", output::number(answer.sealed_span_count)),
+        ("bytes of spans sealed", output::number(answer.sealed_span_bytes)),
     ];
     output::table(&["what", "value"], &[1], rows.map(|(what, value)| vec![what.to_owned(), value]));
 }

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use prost_types::FieldMask;
 use weft_proto::weft::trigger::v1::{
     BackfillTriggerRequest, CreateTriggerRequest, DeleteTriggerRequest, FireTriggerRequest,
-    GetTriggerRequest, ListDeliveriesRequest, ListDeliveriesResponse, ListTicksRequest, ListTriggersRequest,
-    ListTriggersResponse, PauseTriggerRequest, ResumeTriggerRequest, RotateTriggerTokenRequest, Trigger,
-    UpdateTriggerRequest,
+    GetTriggerRequest, ListDeliveriesRequest, ListDeliveriesResponse, ListTicksRequest, ListTicksResponse,
+    ListTriggersRequest, ListTriggersResponse, PauseTriggerRequest, PreviewScheduleRequest,
+    ResumeTriggerRequest, RotateTriggerTokenRequest, Trigger, UpdateTriggerRequest, trigger::Source,
 };
 
 use super::{
@@ -21,7 +21,8 @@ use crate::client::{Connection, TriggerClient};
 /// Triggers.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum TriggersCommand {
-    /// Create a trigger: a webhook (--webhook) or a schedule (--cron, --every, --at).
+    /// Create a trigger: a webhook (--webhook), a schedule (--cron, --every, --at), or an event (--after,
+    /// --on-change, --on-alert).
     Create(Box<Create>),
     /// List the triggers of a project.
     List {
@@ -34,9 +35,9 @@ pub(crate) enum TriggersCommand {
         /// Name of the trigger, `projects/{project}/triggers/{trigger}`, or its id in the project `default`.
         name: String,
     },
-    /// Change a trigger: what is given. A webhook or a schedule is given as a whole.
+    /// Change a trigger: what is given. A webhook, a schedule or an event is given as a whole.
     Update(Box<Update>),
-    /// Hold a trigger: requests are refused, ticks pass by.
+    /// Hold a trigger: requests are refused, ticks and events pass by.
     Pause {
         /// Name of the trigger.
         name: String,
@@ -81,6 +82,8 @@ pub(crate) enum TriggersCommand {
         #[arg(long, default_value_t = 10)]
         limit: i32,
     },
+    /// List the next ticks of a schedule (--cron, --every, --at) that is not saved yet.
+    Preview(Box<Preview>),
     /// Give a webhook another address. The one before is good no more.
     Rotate {
         /// Name of the trigger.
@@ -119,6 +122,19 @@ pub(crate) struct Update {
     graph: Option<String>,
     #[command(flatten)]
     what: What,
+    #[command(flatten)]
+    source: source::SourceArguments,
+}
+
+/// A schedule to look at.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Preview {
+    /// The project.
+    #[arg(long, default_value = "default")]
+    project: String,
+    /// How many.
+    #[arg(long, default_value_t = 5)]
+    limit: i32,
     #[command(flatten)]
     source: source::SourceArguments,
 }
@@ -189,6 +205,7 @@ impl TriggersCommand {
                     ListTicksRequest { parent: full(&name), page_size: limit, ..ListTicksRequest::default() };
                 show::ticks(&client.list_ticks(request).await?.into_inner(), format)
             }
+            Self::Preview(preview) => preview.run(client, format).await,
             Self::Rotate { name } => {
                 let request = RotateTriggerTokenRequest { name: full(&name), request_id: new_request_id() };
                 show::trigger(&client.rotate_trigger_token(request).await?.into_inner(), base, format)
@@ -207,7 +224,7 @@ impl TriggersCommand {
 
 impl Create {
     async fn run(self, client: &mut TriggerClient, base: &str, format: OutputFormat) -> Result<()> {
-        let (source, secret) = self.source.read(true)?;
+        let (source, secret) = self.source.read(&self.project, true)?;
         let mut trigger = Trigger { graph: graph(&self.project, &self.graph), source, ..Trigger::default() };
         self.what.fill(&mut trigger, &mut Vec::new())?;
         let request = CreateTriggerRequest {
@@ -229,7 +246,8 @@ impl Update {
     async fn run(self, client: &mut TriggerClient, base: &str, format: OutputFormat) -> Result<()> {
         let name = full(&self.name);
         let mut paths = Vec::new();
-        let (source, _) = self.source.read(false)?;
+        let project = name.split('/').nth(1).unwrap_or_default();
+        let (source, _) = self.source.read(project, false)?;
         if let Some(source) = &source {
             paths.push(source::field(source).to_owned());
         }
@@ -243,6 +261,21 @@ impl Update {
         anyhow::ensure!(!paths.is_empty(), "say what is to be changed");
         let request = UpdateTriggerRequest { trigger: Some(trigger), update_mask: Some(FieldMask { paths }) };
         show::trigger(&client.update_trigger(request).await?.into_inner(), base, format)
+    }
+}
+
+impl Preview {
+    async fn run(self, client: &mut TriggerClient, format: OutputFormat) -> Result<()> {
+        let (Some(Source::Schedule(schedule)), _) = self.source.read(&self.project, true)? else {
+            anyhow::bail!("only a schedule has ticks: --cron, --every or --at");
+        };
+        let request = PreviewScheduleRequest {
+            parent: format!("projects/{}", self.project),
+            schedule: Some(schedule),
+            max_ticks: self.limit,
+        };
+        let ticks = client.preview_schedule(request).await?.into_inner().ticks;
+        show::ticks(&ListTicksResponse { ticks, next_page_token: String::new() }, format)
     }
 }
 

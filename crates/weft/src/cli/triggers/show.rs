@@ -31,6 +31,20 @@ pub(super) fn triggers(triggers: &[Trigger], base: &str) {
                 let next = output::time(schedule.next_time.as_ref());
                 (kind, if next.is_empty() { "never".to_owned() } else { next })
             }
+            Some(Source::ExecutionEnd(end)) => {
+                let states = end
+                    .states()
+                    .map(|state| state.as_str_name().trim_start_matches("EXECUTION_STATE_").to_lowercase());
+                let states = states.collect::<Vec<_>>().join(", ");
+                let kind = if states.is_empty() { "ended".to_owned() } else { states };
+                let graph = if end.graph.is_empty() { "any run" } else { &end.graph };
+                (kind, graph.to_owned())
+            }
+            Some(Source::GraphChange(change)) => ("changed".to_owned(), change.graph.clone()),
+            Some(Source::Alert(alert)) => {
+                let rule = if alert.alert_rule.is_empty() { "any rule" } else { &alert.alert_rule };
+                ("alert".to_owned(), rule.to_owned())
+            }
             None => (String::new(), String::new()),
         };
         let graph = trigger.graph.rsplit('/').next().unwrap_or_default();

@@ -1,18 +1,22 @@
-//! Webhooks and schedules as people type them.
+//! Webhooks, schedules and events as people type them.
 
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use weft_kit::Ids;
-use weft_proto::weft::trigger::v1::{
-    HmacAlgorithm, HmacEncoding, HmacSignature, OverlapPolicy, ScheduleSource, Tick, WebhookProvider,
-    WebhookSource, trigger::Source,
+use weft_proto::weft::{
+    execution::v1::ExecutionState,
+    telemetry::v1::{AlertSeverity, AlertState},
+    trigger::v1::{
+        AlertSource, ExecutionEndSource, GraphChangeSource, HmacAlgorithm, HmacEncoding, HmacSignature,
+        OverlapPolicy, ScheduleSource, Tick, WebhookProvider, WebhookSource, trigger::Source,
+    },
 };
 
 use crate::cli::telemetry::duration;
 
-/// A webhook or a schedule.
+/// A webhook, a schedule, or an event.
 #[derive(Debug, clap::Args)]
 pub(super) struct SourceArguments {
     /// A webhook, called by this one.
@@ -48,6 +52,36 @@ pub(super) struct SourceArguments {
     /// Answer with what the run gives, if it ends within so long.
     #[arg(long, value_name = "DURATION", value_parser = duration, requires = "webhook")]
     wait: Option<Duration>,
+    /// The end of a run of this workflow graph, by name or by its id in the project; of any where it is `any`.
+    #[arg(long, value_name = "GRAPH", conflicts_with_all = ["webhook", "cron", "every", "at", "on_change"])]
+    after: Option<String>,
+    /// Only where it ended so; may be given several times.
+    #[arg(long, value_enum, requires = "after")]
+    ended: Vec<Ended>,
+    /// Also runs of the graph that this trigger runs.
+    #[arg(long, requires = "after")]
+    include_own_runs: bool,
+    /// A change of this graph, by name or by its id in the project.
+    #[arg(long, value_name = "GRAPH", conflicts_with_all = ["webhook", "cron", "every", "at"])]
+    on_change: Option<String>,
+    /// Only where a node of this type was written, or any was deleted; may be given several times.
+    #[arg(long, value_name = "TYPE", requires = "on_change")]
+    node_type: Vec<String>,
+    /// Only where an edge of this type was written or deleted; may be given several times.
+    #[arg(long, value_name = "TYPE", requires = "on_change")]
+    edge_type: Vec<String>,
+    /// An alert of this rule, by name or by its id in the project; of any where it is `any`.
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["webhook", "cron", "every", "at", "after", "on_change"])]
+    on_alert: Option<String>,
+    /// Only alerts that are as bad as this, or worse.
+    #[arg(long, value_enum, requires = "on_alert")]
+    severity: Option<Severity>,
+    /// Only where it begins to fire, or is over.
+    #[arg(long, value_enum, requires = "on_alert")]
+    alert_state: Option<AlertIs>,
+    /// What is changed within so long is one delivery (2s if not given).
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "on_change")]
+    debounce: Option<Duration>,
     /// A schedule: a cron expression of five fields, or six with seconds before them.
     #[arg(long, value_name = "EXPRESSION", conflicts_with_all = ["every", "at"])]
     cron: Option<String>,
@@ -105,16 +139,67 @@ enum Overlap {
     Allow,
 }
 
+/// How bad an alert is.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Severity {
+    /// Good to know.
+    Info,
+    /// Somebody should look at it soon.
+    Warning,
+    /// Somebody must look at it now.
+    Critical,
+}
+
+/// What has become of an alert.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum AlertIs {
+    /// It begins to fire.
+    Firing,
+    /// It is over.
+    Resolved,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Ended {
+    /// Well.
+    Succeeded,
+    /// A step failed for good, or time ran out.
+    Failed,
+    /// Somebody ended it.
+    Cancelled,
+    /// Somebody ended it at once.
+    Terminated,
+}
+
 impl SourceArguments {
     /// The source, and a secret that was made up for it; nothing where none is given, unless there must be one.
-    pub(super) fn read(self, is_needed: bool) -> Result<(Option<Source>, Option<String>)> {
+    pub(super) fn read(self, project: &str, is_needed: bool) -> Result<(Option<Source>, Option<String>)> {
+        if let Some(graph) = &self.after {
+            let graph = if graph == "any" { String::new() } else { super::graph(project, graph) };
+            return Ok((Some(Source::ExecutionEnd(self.execution_end(graph))), None));
+        }
+        if let Some(graph) = &self.on_change {
+            let graph = super::graph(project, graph);
+            return Ok((Some(Source::GraphChange(self.graph_change(graph)?)), None));
+        }
+        if let Some(rule) = &self.on_alert {
+            let alert_rule = match rule.as_str() {
+                "any" => String::new(),
+                name if name.contains('/') => name.to_owned(),
+                id => format!("projects/{project}/alertRules/{id}"),
+            };
+            return Ok((Some(Source::Alert(self.alert(alert_rule))), None));
+        }
         if let Some(provider) = self.webhook {
             let (webhook, secret) = self.webhook(provider, is_needed)?;
             return Ok((Some(Source::Webhook(webhook)), secret));
         }
         if self.cron.is_none() && self.every.is_none() && self.at.is_empty() {
             if is_needed {
-                bail!("say what starts it: --webhook, --cron, --every or --at");
+                bail!(
+                    "say what starts it: --webhook, --cron, --every, --at, --after, --on-change or --on-alert"
+                );
             }
             return Ok((None, None));
         }
@@ -162,6 +247,38 @@ impl SourceArguments {
         Ok((webhook, made))
     }
 
+    fn execution_end(self, graph: String) -> ExecutionEndSource {
+        let states = self.ended.iter().map(|ended| match ended {
+            Ended::Succeeded => ExecutionState::Succeeded.into(),
+            Ended::Failed => ExecutionState::Failed.into(),
+            Ended::Cancelled => ExecutionState::Cancelled.into(),
+            Ended::Terminated => ExecutionState::Terminated.into(),
+        });
+        ExecutionEndSource { graph, states: states.collect(), include_own_runs: self.include_own_runs }
+    }
+
+    fn alert(self, alert_rule: String) -> AlertSource {
+        let min_severity = self.severity.map_or(AlertSeverity::Unspecified, |severity| match severity {
+            Severity::Info => AlertSeverity::Info,
+            Severity::Warning => AlertSeverity::Warning,
+            Severity::Critical => AlertSeverity::Critical,
+        });
+        let states = self.alert_state.map(|state| match state {
+            AlertIs::Firing => AlertState::Firing.into(),
+            AlertIs::Resolved => AlertState::Resolved.into(),
+        });
+        AlertSource { alert_rule, min_severity: min_severity.into(), states: states.into_iter().collect() }
+    }
+
+    fn graph_change(self, graph: String) -> Result<GraphChangeSource> {
+        Ok(GraphChangeSource {
+            graph,
+            node_types: self.node_type,
+            edge_types: self.edge_type,
+            debounce_duration: self.debounce.map(span).transpose()?,
+        })
+    }
+
     fn schedule(self) -> Result<ScheduleSource> {
         let overlap = match self.overlap {
             Overlap::Skip => OverlapPolicy::Skip,
@@ -195,5 +312,8 @@ pub(super) fn field(source: &Source) -> &'static str {
     match source {
         Source::Webhook(_) => "webhook",
         Source::Schedule(_) => "schedule",
+        Source::ExecutionEnd(_) => "execution_end",
+        Source::GraphChange(_) => "graph_change",
+        Source::Alert(_) => "alert",
     }
 }
