@@ -21,7 +21,7 @@ export default defineConfig(({ mode }) => ({
   server: {
     // A mesh that was started by hand, for `npm run dev`.
     proxy: Object.fromEntries(
-      ["^/weft\\.", "/v1", "/ws"].map((path) => [
+      ["^/weft\\.", "/v1", "/ws", "/hooks"].map((path) => [
         path,
         { target: process.env.WEFT_URL ?? "http://127.0.0.1:8080", ws: path === "/ws" },
       ]),

@@ -309,6 +309,13 @@ describe("expressions", () => {
     expect(texts("either")).toEqual(expect.arrayContaining(["steps.ask.form"]));
   });
 
+  it("name secrets where what they are in is sent", () => {
+    const named = (key: string) =>
+      offersFor(ORDERS, key, KINDS, ["github", "a-b"]).map((offer) => offer.text);
+    expect(named("fetch")).toEqual(expect.arrayContaining(["secrets.github", 'secrets["a-b"]']));
+    expect(named("each")).not.toContain("secrets.github");
+  });
+
   it("are completed where they are, and nowhere else", () => {
     expect(placeOf("input.pr", 8, true)).toEqual({ from: 0, typed: "input.pr" });
     expect(placeOf("a ${steps.ea", 12, false)).toEqual({ from: 4, typed: "steps.ea" });

@@ -7,8 +7,8 @@ export interface Field {
   name: string;
   label: string;
   hint: string;
-  /** `key` is a node; `keys` one or several, by commas; `layout` one whose places are taken. */
-  type: "number" | "key" | "keys" | "layout" | "text" | "choice" | "check";
+  /** `key` is a node; `keys` one or several, by commas; `layout` one whose places are taken; `case` one of several messages. */
+  type: "number" | "key" | "keys" | "layout" | "text" | "choice" | "case" | "check";
   initial?: number;
   low?: number;
   high?: number;
@@ -17,7 +17,7 @@ export interface Field {
   whole?: boolean;
   /** Whether the contract counts in 64 bits. */
   long?: boolean;
-  choices?: readonly [number, string][];
+  choices?: readonly [number | string, string][];
   required?: boolean;
 }
 
@@ -26,6 +26,8 @@ export interface Choice {
   title: string;
   about: string;
   fields: readonly Field[];
+  /** Whether its rows are pairs of nodes, which no property is written from. */
+  pairs?: boolean;
 }
 
 const direction = (initial: string): Field => ({
@@ -204,6 +206,49 @@ export const CHOICES: readonly Choice[] = [
     fields: [],
   },
   {
+    kind: "similarity",
+    title: "Similar nodes",
+    about: "Pairs of nodes that know the same, or say the same.",
+    pairs: true,
+    fields: [
+      {
+        name: "measure",
+        label: "Compared by",
+        hint: "Shared neighbours (Jaccard), or words weighed by how rare they are (TF-IDF)",
+        type: "case",
+        choices: [
+          ["neighbors", "whom they know"],
+          ["text", "what they say"],
+        ],
+      },
+      {
+        name: "perNode",
+        label: "For each node",
+        hint: "So many similar ones are kept",
+        type: "number",
+        initial: 10,
+        low: 1,
+        high: 100,
+        whole: true,
+      },
+      {
+        name: "minSimilarity",
+        label: "At least",
+        hint: "The least similarity, up to 1",
+        type: "number",
+        initial: 0.2,
+        low: 0.001,
+        high: 1,
+      },
+      {
+        name: "writeEdgeType",
+        label: "Write as edges of type",
+        hint: "In place of those of that type; nothing is written when empty",
+        type: "text",
+      },
+    ],
+  },
+  {
     kind: "kMeans",
     title: "Clusters around centres",
     about: "As many groups of nodes that lie together as are asked for (k-means).",
@@ -278,7 +323,8 @@ export function blank(choice: Choice, selectedKey: string): Form {
       if (field.type === "check") return [field.name, false];
       if (field.type === "key") return [field.name, selectedKey];
       if (field.type === "layout") return [field.name, "main"];
-      if (field.type === "choice") return [field.name, String(field.choices?.[0][0] ?? 0)];
+      if (field.type === "choice" || field.type === "case")
+        return [field.name, String(field.choices?.[0][0] ?? 0)];
       return [field.name, field.initial === undefined ? "" : String(field.initial)];
     }),
   );
@@ -305,6 +351,7 @@ export function algorithmOf(choice: Choice, form: Form): Algorithm["kind"] {
     const text = String(given ?? "").trim();
     if (field.type === "check") value[field.name] = given === true;
     else if (field.type === "layout") value[field.name] = { origin: { case: "layout", value: text } };
+    else if (field.type === "case") value[field.name] = { case: text, value: {} };
     else if (field.type === "keys") {
       value[field.name] = text
         .split(",")

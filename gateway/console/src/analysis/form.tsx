@@ -26,7 +26,7 @@ export function AnalysisForm({
   const [weight, setWeight] = useState("");
   const problems = choice.fields.map((field) => problemOf(field, form[field.name]));
   const writeProblem =
-    write === "" || /^[A-Za-z][A-Za-z0-9_]{0,62}$/.test(write)
+    choice.pairs || write === "" || /^[A-Za-z][A-Za-z0-9_]{0,62}$/.test(write)
       ? undefined
       : "is letters, digits and underscores, a letter first";
   const bad = problems.some(Boolean) || writeProblem !== undefined;
@@ -38,7 +38,7 @@ export function AnalysisForm({
         analysis: {
           algorithm: { kind: algorithmOf(choice, form) },
           weightProperty: weight,
-          writeProperty: write,
+          writeProperty: choice.pairs ? "" : write,
         },
       }),
     onSuccess: (analysis) => {
@@ -89,18 +89,20 @@ export function AnalysisForm({
           <input value={weight} maxLength={256} onChange={(event) => setWeight(event.target.value.trim())} />
           <small>Of edges; their own weight when empty</small>
         </label>
-        <label className="field">
-          <span>Write to property</span>
-          <input
-            value={write}
-            maxLength={63}
-            aria-invalid={writeProblem !== undefined}
-            onChange={(event) => setWrite(event.target.value.trim())}
-          />
-          <small className={writeProblem && "field-bad"}>
-            {writeProblem ?? "Of nodes; nothing is written when empty"}
-          </small>
-        </label>
+        {!choice.pairs && (
+          <label className="field">
+            <span>Write to property</span>
+            <input
+              value={write}
+              maxLength={63}
+              aria-invalid={writeProblem !== undefined}
+              onChange={(event) => setWrite(event.target.value.trim())}
+            />
+            <small className={writeProblem && "field-bad"}>
+              {writeProblem ?? "Of nodes; nothing is written when empty"}
+            </small>
+          </label>
+        )}
       </details>
       {create.isError && (
         <p className="note note-bad" role="alert">
@@ -137,10 +139,10 @@ function Entry({ field, value, problem, onChange }: EntryProps) {
   return (
     <div className="field">
       <label htmlFor={id}>{field.label}</label>
-      {field.type === "choice" ? (
+      {field.type === "choice" || field.type === "case" ? (
         <select id={id} value={String(value)} onChange={(event) => onChange(event.target.value)}>
-          {field.choices?.map(([number, name]) => (
-            <option key={number} value={number}>
+          {field.choices?.map(([value, name]) => (
+            <option key={value} value={value}>
               {name}
             </option>
           ))}

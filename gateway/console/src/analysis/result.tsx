@@ -14,10 +14,12 @@ import { valuesOf } from "./run";
 export function AnalysisResultView({ live, analysis }: { live: LiveGraph; analysis: Analysis }) {
   const { result } = analysis;
   if (!result) return null;
+  const pairs = result.top[0]?.otherOrdinal !== undefined;
+  const kind = analysis.algorithm?.kind;
   const numbers = Object.entries(result.numbers).sort(([a], [b]) => (a < b ? -1 : 1));
   return (
     <>
-      <OnMap live={live} analysis={analysis} />
+      {!pairs && <OnMap live={live} analysis={analysis} />}
       <dl className="facts facts-narrow">
         {numbers.map(([name, value]) => (
           <div key={name}>
@@ -26,10 +28,10 @@ export function AnalysisResultView({ live, analysis }: { live: LiveGraph; analys
           </div>
         ))}
         <div>
-          <dt>Nodes</dt>
+          <dt>{pairs ? "Pairs" : "Nodes"}</dt>
           <dd>
             {count(result.rowCount)}
-            {result.rowCount < result.nodeCount && ` of ${count(result.nodeCount)}`}
+            {!pairs && result.rowCount < result.nodeCount && ` of ${count(result.nodeCount)}`}
           </dd>
         </div>
         <div>
@@ -44,7 +46,7 @@ export function AnalysisResultView({ live, analysis }: { live: LiveGraph; analys
           <div>
             <dt>Written to</dt>
             <dd>
-              {analysis.writeProperty}
+              {kind?.case === "similarity" ? `edges ${kind.value.writeEdgeType}` : analysis.writeProperty}
               {result.unwrittenCount > 0n && `, but ${count(result.unwrittenCount)} nodes that have gone`}
             </dd>
           </div>
@@ -88,20 +90,27 @@ function OnMap({ live, analysis }: { live: LiveGraph; analysis: Analysis }) {
 
 function Top({ live, result }: { live: LiveGraph; result: AnalysisResult }) {
   if (result.top.length === 0) return <p className="hint">No node has a value.</p>;
+  const pairs = result.top[0].otherOrdinal !== undefined;
   return (
     <table className="analysis-table" data-testid="analysis-top">
       <thead>
         <tr>
           <th scope="col">Node</th>
+          {pairs && <th scope="col">And</th>}
           <th scope="col">{words(result.columns[0])}</th>
         </tr>
       </thead>
       <tbody>
         {result.top.map((value) => (
-          <tr key={value.ordinal}>
+          <tr key={`${value.ordinal} ${value.otherOrdinal}`}>
             <td>
               <GoTo live={live} node={value.node} />
             </td>
+            {pairs && (
+              <td>
+                <GoTo live={live} node={value.otherNode} />
+              </td>
+            )}
             <td>{short(value.values[0])}</td>
           </tr>
         ))}

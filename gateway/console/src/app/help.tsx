@@ -7,7 +7,7 @@ export const help = { open: () => store.set(true) };
 const KEYS: readonly [string, string][] = [
   ["Ctrl K", "Go to a page or run a command"],
   ["?", "This list"],
-  ["/", "Search the nodes of the graph"],
+  ["/", "Search: nodes of the graph, logs, spans of a trace"],
   ["Enter", "Fly to the first result"],
   ["Esc", "Close, or clear the selection"],
   ["F", "Fit the graph into the view"],
@@ -17,6 +17,8 @@ const KEYS: readonly [string, string][] = [
   ["T", "Change between map and table"],
   ["+ −   ← →   0", "In a chart: zoom, move, back to now"],
   ["[   ]", "In a chart: the values one step before or after"],
+  ["↑ ↓   → ←", "In logs: the next record, open and close it"],
+  ["↑ ↓   → ←", "In a trace: the next span, unfold and fold it"],
   ["Double click", "Fly to a node, or zoom in"],
   ["A   C", "In a workflow: add a node, connect the chosen one"],
   ["L   F", "In a workflow: put in order, fit into view"],
@@ -31,7 +33,7 @@ export function Help() {
     <Dialog title="Keyboard" onClose={() => store.set(false)}>
       <dl className="keys">
         {KEYS.map(([key, what]) => (
-          <div key={key}>
+          <div key={what}>
             <dt>
               <kbd>{key}</kbd>
             </dt>

@@ -57,14 +57,18 @@ function PaletteDialog() {
       to:
         | "/graphs"
         | "/workflows"
+        | "/triggers"
         | "/executions"
         | "/approvals"
         | "/fleet"
         | "/commands"
         | "/telemetry"
+        | "/logs"
+        | "/traces"
         | "/alerts"
         | "/settings"
-        | "/settings/api-keys",
+        | "/settings/api-keys"
+        | "/settings/secrets",
       title: string,
       icon: IconName,
     ): Command => ({
@@ -88,14 +92,18 @@ function PaletteDialog() {
       ...known,
       go("/graphs", "Graphs", "graph"),
       go("/workflows", "Workflows", "flow"),
+      go("/triggers", "Triggers", "bolt"),
       go("/executions", "Runs", "runs"),
       go("/approvals", "Approvals", "inbox"),
       go("/fleet", "Fleet", "hosts"),
       go("/commands", "Commands", "terminal"),
       go("/telemetry", "Telemetry", "chart"),
+      go("/logs", "Logs", "logs"),
+      go("/traces", "Traces", "trace"),
       go("/alerts", "Alerts", "bell"),
       go("/settings", "Settings", "settings"),
       go("/settings/api-keys", "API keys", "key"),
+      go("/settings/secrets", "Secrets", "key"),
       { id: "theme", title: "Change between light and dark", icon: "moon", run: theme.toggle },
       { id: "help", title: "Keyboard", hint: "?", icon: "help", run: help.open },
       { id: "out", title: "Sign out", icon: "out", run: () => session.end() },

@@ -7,7 +7,9 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import { readLogsSearch } from "../logs/search";
 import type { TelemetrySearch } from "../telemetry/search";
+import { readTracesSearch } from "../traces/search";
 import { Broken, Loading, NotFound, Shell } from "./shell";
 
 // Each page is a file of its own, loaded when somebody goes there or is about to.
@@ -21,14 +23,20 @@ const ExecutionsPage = lazyRouteComponent(() => import("../executions/page"), "E
 const ExecutionPage = lazyRouteComponent(() => import("../executions/execution-page"), "ExecutionPage");
 const WorkflowsPage = lazyRouteComponent(() => import("../workflows/page"), "WorkflowsPage");
 const EditorPage = lazyRouteComponent(() => import("../workflows/editor-page"), "EditorPage");
+const TriggersPage = lazyRouteComponent(() => import("../triggers/page"), "TriggersPage");
+const TriggerPage = lazyRouteComponent(() => import("../triggers/trigger-page"), "TriggerPage");
 const ApprovalsPage = lazyRouteComponent(() => import("../approvals/page"), "ApprovalsPage");
 const TelemetryPage = lazyRouteComponent(() => import("../telemetry/page"), "TelemetryPage");
+const LogsPage = lazyRouteComponent(() => import("../logs/page"), "LogsPage");
+const TracesPage = lazyRouteComponent(() => import("../traces/page"), "TracesPage");
+const TracePage = lazyRouteComponent(() => import("../traces/trace-page"), "TracePage");
 const AlertsPage = lazyRouteComponent(() => import("../alerts/page"), "AlertsPage");
 const settingsPages = () => import("../settings/pages");
 const SettingsLayout = lazyRouteComponent(settingsPages, "SettingsLayout");
 const GeneralPage = lazyRouteComponent(settingsPages, "GeneralPage");
 const ApiKeysPage = lazyRouteComponent(settingsPages, "ApiKeysPage");
 const RoutesPage = lazyRouteComponent(settingsPages, "RoutesPage");
+const SecretsPage = lazyRouteComponent(settingsPages, "SecretsPage");
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
@@ -180,6 +188,35 @@ const workflow = createRoute({
   component: EditorPage,
 });
 
+export interface TriggersSearch {
+  project?: string;
+  workflow?: string;
+  q?: string;
+  /** The form of a new one is open. */
+  make?: true;
+}
+
+const triggers = createRoute({
+  getParentRoute: () => root,
+  path: "/triggers",
+  component: TriggersPage,
+  validateSearch: (search: Record<string, unknown>): TriggersSearch => ({
+    project: text(search.project),
+    workflow: search.workflow === undefined ? undefined : text(String(search.workflow)),
+    q: search.q === undefined ? undefined : text(String(search.q)),
+    make: search.make === true ? true : undefined,
+  }),
+});
+
+const trigger = createRoute({
+  getParentRoute: () => root,
+  path: "/triggers/$project/$trigger",
+  component: TriggerPage,
+  validateSearch: (search: Record<string, unknown>): { delivery?: string } => ({
+    delivery: text(search.delivery),
+  }),
+});
+
 const approvals = createRoute({
   getParentRoute: () => root,
   path: "/approvals",
@@ -202,6 +239,33 @@ const telemetry = createRoute({
     to: whole(search.to),
     every: text(search.every),
     before: text(search.before),
+    ahead: text(search.ahead),
+    threshold: Number.isFinite(search.threshold) ? (search.threshold as number) : undefined,
+    below: search.below === true || undefined,
+    anomalies: search.anomalies === true || undefined,
+  }),
+});
+
+const logs = createRoute({
+  getParentRoute: () => root,
+  path: "/logs",
+  component: LogsPage,
+  validateSearch: readLogsSearch,
+});
+
+const traces = createRoute({
+  getParentRoute: () => root,
+  path: "/traces",
+  component: TracesPage,
+  validateSearch: readTracesSearch,
+});
+
+const trace = createRoute({
+  getParentRoute: () => root,
+  path: "/traces/$project/$trace",
+  component: TracePage,
+  validateSearch: (search: Record<string, unknown>): { span?: string } => ({
+    span: search.span === undefined ? undefined : text(String(search.span)),
   }),
 });
 
@@ -231,6 +295,15 @@ const apiKeys = createRoute({
   }),
 });
 
+const secrets = createRoute({
+  getParentRoute: () => settings,
+  path: "/secrets",
+  component: SecretsPage,
+  validateSearch: (search: Record<string, unknown>): { project?: string } => ({
+    project: text(search.project),
+  }),
+});
+
 const routes = createRoute({ getParentRoute: () => settings, path: "/routes", component: RoutesPage });
 
 export const router = createRouter({
@@ -246,10 +319,15 @@ export const router = createRouter({
     workflow,
     executions,
     execution,
+    triggers,
+    trigger,
     approvals,
     telemetry,
+    logs,
+    traces,
+    trace,
     alerts,
-    settings.addChildren([general, apiKeys, routes]),
+    settings.addChildren([general, apiKeys, secrets, routes]),
   ]),
   defaultPreload: "intent",
   defaultPendingComponent: Loading,

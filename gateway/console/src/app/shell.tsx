@@ -22,11 +22,14 @@ const AREAS: readonly {
   to:
     | "/graphs"
     | "/workflows"
+    | "/triggers"
     | "/executions"
     | "/approvals"
     | "/fleet"
     | "/commands"
     | "/telemetry"
+    | "/logs"
+    | "/traces"
     | "/alerts"
     | "/settings";
   label: string;
@@ -35,11 +38,14 @@ const AREAS: readonly {
 }[] = [
   { to: "/graphs", label: "Graphs", icon: "graph" },
   { to: "/workflows", label: "Workflows", icon: "flow" },
+  { to: "/triggers", label: "Triggers", icon: "bolt" },
   { to: "/executions", label: "Runs", icon: "runs" },
   { to: "/approvals", label: "Approvals", icon: "inbox" },
   { to: "/fleet", label: "Fleet", icon: "hosts" },
   { to: "/commands", label: "Commands", icon: "terminal" },
   { to: "/telemetry", label: "Telemetry", icon: "chart" },
+  { to: "/logs", label: "Logs", icon: "logs" },
+  { to: "/traces", label: "Traces", icon: "trace" },
   { to: "/alerts", label: "Alerts", icon: "bell" },
   { to: "/settings", label: "Settings", icon: "settings", end: true },
 ];

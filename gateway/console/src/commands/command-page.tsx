@@ -18,8 +18,9 @@ import { ago, count, duration, lastPart, plural, when } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { Failure, Skeleton } from "../ui/states";
 import { toast } from "../ui/toast";
+import { Approval } from "./approval";
 import { useCommand, useOutput } from "./live";
-import { audience, hasEnded, PRIORITIES, parts, titleOf, tookMs } from "./model";
+import { audience, canRetry, hasEnded, PRIORITIES, parts, titleOf, tookMs } from "./model";
 import { CommandStateName, Share } from "./rows";
 
 const route = getRouteApi("/commands/$project/$command");
@@ -89,6 +90,23 @@ function Summary({ command, project }: { command: Command; project: string }) {
     mutationFn: () => commands.cancelCommand({ name: command.name }),
     onError: (error) => toast.error(describe(error)),
   });
+  const navigate = useNavigate();
+  // The same for each try of one press: a repeat makes no second command.
+  const retryId = useRef("");
+  const retry = useMutation({
+    mutationFn: () => {
+      retryId.current ||= crypto.randomUUID();
+      return commands.retryCommand({ name: command.name, requestId: retryId.current });
+    },
+    onSuccess: (again) => {
+      retryId.current = "";
+      void navigate({
+        to: "/commands/$project/$command",
+        params: { project, command: lastPart(again.name) },
+      });
+    },
+    onError: (error) => toast.error(describe(error)),
+  });
   const took = tookMs(command);
   const priority = PRIORITIES.find(([value]) => value === command.priority)?.[1] ?? "normal";
   const told = parts(command)
@@ -112,7 +130,13 @@ function Summary({ command, project }: { command: Command; project: string }) {
             <Icon name="stop" /> {cancel.isSuccess ? "Stopping" : "Cancel"}
           </button>
         )}
+        {mayCancel && canRetry(command) && (
+          <button type="button" className="button" disabled={retry.isPending} onClick={() => retry.mutate()}>
+            <Icon name="refresh" /> Retry {plural(command.failedCount + command.cancelledCount, "agent")}
+          </button>
+        )}
       </div>
+      <Approval key={command.name} command={command} project={project} />
       <Share command={command} />
       <p role="status">
         {told} {took !== undefined && (command.endTime ? `after ${duration(took)}` : "")}
@@ -122,6 +146,14 @@ function Summary({ command, project }: { command: Command; project: string }) {
         <code>{command.creator}</code>, priority {priority}
         {command.maxParallel > 0 && `, ${command.maxParallel} at a time`}
         {command.stopAfterFailures > 0 && `, stops after ${plural(command.stopAfterFailures, "failure")}`}
+        {command.retryOf && (
+          <>
+            , once more after{" "}
+            <Link to="/commands/$project/$command" params={{ project, command: lastPart(command.retryOf) }}>
+              {lastPart(command.retryOf)}
+            </Link>
+          </>
+        )}
       </p>
       {words && <Json value={command.arguments as JsonObject} label="Arguments" />}
     </section>
@@ -178,9 +210,18 @@ function Targets({ targets, chosen, onChoose }: TargetsProps) {
   );
 }
 
+/** Reasons that are no fault. */
+const CALM: ReadonlySet<string> = new Set(["CANCELLED", "AWAITING_APPROVAL"]);
+
 function TargetPane({ target, project }: { target: Target; project: string }) {
   const agent = lastPart(target.agent);
   const took = tookMs(target);
+  const { principal } = useStore(session.store);
+  const mayCancel = may(principal, CommandService.method.cancelTarget, project);
+  const cancel = useMutation({
+    mutationFn: () => commands.cancelTarget({ name: target.name }),
+    onError: (error) => toast.error(describe(error)),
+  });
   return (
     <section className="target-pane" aria-label={`What ${agent} does`}>
       <header>
@@ -193,9 +234,20 @@ function TargetPane({ target, project }: { target: Target; project: string }) {
           {target.failureCount > 0 && `, ${plural(target.failureCount, "failed attempt")}`}
           {target.deliveryCount > 1 && `, handed over ${count(target.deliveryCount)} times`}
         </small>
+        {mayCancel && !hasEnded(target) && (
+          <button
+            type="button"
+            className="button button-small"
+            aria-label={`Cancel here, on ${agent}`}
+            disabled={cancel.isPending || target.stopping}
+            onClick={() => cancel.mutate()}
+          >
+            <Icon name="stop" /> Cancel here
+          </button>
+        )}
       </header>
       {(target.reason || target.message) && (
-        <p className={`note ${target.reason === "CANCELLED" ? "" : "note-warn"}`}>
+        <p className={`note ${CALM.has(target.reason) ? "" : "note-warn"}`}>
           <Icon name="alert" />
           <span>
             <code>{target.reason}</code> {target.message}

@@ -35,6 +35,11 @@ export function hasEnded(of: Command | Target): boolean {
   return [CommandState.COMPLETED, CommandState.FAILED, CommandState.CANCELLED].includes(of.state);
 }
 
+/** Whether it has ended, and not well everywhere. */
+export function canRetry(command: Command): boolean {
+  return hasEnded(command) && command.failedCount + command.cancelledCount > 0;
+}
+
 export function titleOf(command: Command): string {
   return command.displayName || `${lastPart(command.commandType)} ${lastPart(command.name)}`;
 }

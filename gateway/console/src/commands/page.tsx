@@ -27,6 +27,9 @@ const ROW = 56;
 /** Commands move: what is in sight is asked for again so often. */
 const REFRESH_MILLISECONDS = 3_000;
 
+/** Not a state of its own: a pending command that somebody must approve. */
+const WAITING = "waiting";
+
 export function CommandsPage() {
   const search = route.useSearch();
   const navigate = useNavigate();
@@ -86,6 +89,7 @@ export function CommandsPage() {
               {STATES.map((state) => (
                 <option key={state}>{state}</option>
               ))}
+              <option value={WAITING}>waits for a second person</option>
             </select>
           </label>
           <label className="inline-field">
@@ -214,5 +218,6 @@ function CommandTable({ project, list, filtered }: TableProps) {
 }
 
 function filterOf(state: string | undefined, type: string | undefined): string {
-  return [state && `state = ${state}`, type && `command_type = "${type}"`].filter(Boolean).join(" AND ");
+  const stands = state === WAITING ? "approval = waiting" : state && `state = ${state}`;
+  return [stands, type && `command_type = "${type}"`].filter(Boolean).join(" AND ");
 }

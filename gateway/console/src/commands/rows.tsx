@@ -1,6 +1,6 @@
 // Commands in a list: each with its state, how many agents have done it, who asked and when.
 import { Link } from "@tanstack/react-router";
-import type { Command, Target } from "../gen/weft/command/v1/command_pb";
+import { type Command, CommandApprovalState, type Target } from "../gen/weft/command/v1/command_pb";
 import { ago, count, duration, lastPart, when } from "../ui/format";
 import { audience, parts, type StateName, stateName, titleOf, tookMs } from "./model";
 
@@ -53,6 +53,7 @@ export function CommandCells({ command, project }: { command: Command; project: 
       </div>
       <div role="cell">
         <CommandStateName of={command} />
+        {command.approval?.state === CommandApprovalState.WAITING && <small>for approval</small>}
       </div>
       <div role="cell">
         <Share command={command} />

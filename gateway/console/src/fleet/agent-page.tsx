@@ -11,6 +11,7 @@ import { CommandDialog } from "../commands/create-dialog";
 import { CommandRows } from "../commands/rows";
 import type { Agent } from "../gen/weft/agent/v1/agent_pb";
 import { AgentService } from "../gen/weft/agent/v1/agent_service_pb";
+import { HostService } from "../gen/weft/agent/v1/host_service_pb";
 import { CommandService } from "../gen/weft/command/v1/command_service_pb";
 import { TelemetryService } from "../gen/weft/telemetry/v1/telemetry_service_pb";
 import { describe } from "../rpc/errors";
@@ -27,6 +28,10 @@ import { Labels, State } from "./parts";
 
 // What draws them is fetched while the rest is read.
 const HostCharts = lazy(async () => ({ default: (await import("../telemetry/host-charts")).HostCharts }));
+
+const HostProcesses = lazy(async () => ({ default: (await import("./host-processes")).HostProcesses }));
+const HostServices = lazy(async () => ({ default: (await import("./host-services")).HostServices }));
+const HostPorts = lazy(async () => ({ default: (await import("./host-ports")).HostPorts }));
 
 const route = getRouteApi("/fleet/$project/$agent");
 const COMMANDS = 20;
@@ -82,6 +87,7 @@ function Details({ agent, project }: { agent: Agent; project: string }) {
   const mayChange = may(principal, AgentService.method.updateAgent, project);
   const mayCommand = may(principal, CommandService.method.createCommand, project);
   const mayMeasure = may(principal, TelemetryService.method.watchQuery, project);
+  const mayLook = may(principal, HostService.method.listProcesses, project);
   const [open, setOpen] = useState<Open>(null);
   const close = () => setOpen(null);
   return (
@@ -115,6 +121,13 @@ function Details({ agent, project }: { agent: Agent; project: string }) {
       {mayMeasure && (
         <Suspense>
           <HostCharts project={project} host={lastPart(agent.name)} />
+        </Suspense>
+      )}
+      {mayLook && (
+        <Suspense>
+          <HostServices agent={agent} project={project} />
+          <HostProcesses agent={agent} project={project} />
+          <HostPorts agent={agent} />
         </Suspense>
       )}
       <Commands agent={agent} project={project} />

@@ -5,6 +5,7 @@ import { type LayoutParameters, LayoutState } from "../gen/weft/compute/v1/layou
 import { plural } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { Popover } from "../ui/menu";
+import { ConstraintsButton } from "./constraints-panel";
 import type { LiveGraph } from "./live";
 
 const WORDS: Record<LayoutState, string> = {
@@ -62,6 +63,7 @@ export function LayoutControls({ live }: { live: LiveGraph }) {
           </button>
         ))}
       </div>
+      <ConstraintsButton live={live} />
       {live.canMove && (
         <Popover label="Forces" buttonClass="icon-button" button={<Icon name="sliders" />} align="up">
           {() => <Forces live={live} />}

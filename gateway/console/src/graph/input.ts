@@ -1,4 +1,5 @@
 // Hands on the graph: mouse, touch and pen to pan, zoom, orbit, pick and drag.
+import type { Line } from "../render/lasso";
 import type { Scene } from "./scene";
 
 export interface InputEvents {
@@ -8,6 +9,11 @@ export interface InputEvents {
   mayDrag(): boolean;
   drag(index: number, at: [number, number, number]): void;
   release(index: number): void;
+  /** A node is marked beside those that are, or not any more. */
+  mark(index: number): void;
+  /** A line grows; it is empty when the hand has let go of it. */
+  lasso(line: Line): void;
+  lassoed(line: Line): void;
 }
 
 const CLICK_SLOP = 4;
@@ -15,6 +21,7 @@ const CLICK_SLOP = 4;
 type Gesture =
   | { kind: "pan" | "orbit"; x: number; y: number; moved: boolean }
   | { kind: "node"; index: number; x: number; y: number; moved: boolean; start: [number, number, number] }
+  | { kind: "lasso"; line: [number, number][]; x: number; y: number; moved: boolean }
   | { kind: "pinch"; distance: number; x: number; y: number };
 
 export function attachInput(element: HTMLElement, scene: Scene, events: InputEvents): () => void {
@@ -54,6 +61,11 @@ export function attachInput(element: HTMLElement, scene: Scene, events: InputEve
       gesture = { kind: "node", index, ...at, moved: false, start: [place[0], place[1], place[2]] };
       return;
     }
+    // In space Shift pans; there, nodes are marked one by one.
+    if (scene.camera.dimensions === 2 && event.button === 0 && event.shiftKey) {
+      gesture = { kind: "lasso", line: [[at.x, at.y]], ...at, moved: false };
+      return;
+    }
     const orbit = scene.camera.dimensions === 3 && event.button === 0 && !event.shiftKey;
     gesture = { kind: orbit ? "orbit" : "pan", ...at, moved: false };
   };
@@ -80,6 +92,11 @@ export function attachInput(element: HTMLElement, scene: Scene, events: InputEve
     const [dx, dy] = [at.x - gesture.x, at.y - gesture.y];
     if (!gesture.moved && Math.hypot(dx, dy) < CLICK_SLOP) return;
     gesture.moved = true;
+    if (gesture.kind === "lasso") {
+      gesture.line.push([at.x, at.y]);
+      events.lasso([...gesture.line]);
+      return;
+    }
     if (gesture.kind === "node") {
       if (!events.mayDrag()) {
         gesture = { kind: scene.camera.dimensions === 3 ? "orbit" : "pan", x: at.x, y: at.y, moved: true };
@@ -112,6 +129,11 @@ export function attachInput(element: HTMLElement, scene: Scene, events: InputEve
     if (ended.kind === "node" && ended.moved) {
       scene.positions.letGo();
       events.release(ended.index);
+    } else if (ended.kind === "lasso" && ended.moved) {
+      events.lasso([]);
+      if (event.type === "pointerup") events.lassoed(ended.line);
+    } else if (ended.kind === "node" && event.shiftKey) {
+      events.mark(ended.index);
     } else if (!ended.moved && event.type === "pointerup") {
       events.select(ended.kind === "node" ? ended.index : -1);
     }

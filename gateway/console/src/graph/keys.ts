@@ -29,7 +29,8 @@ function handle(live: LiveGraph, toggleView: () => void, event: KeyboardEvent): 
       document.getElementById("node-search")?.focus();
       return true;
     case "Escape":
-      live.select(-1);
+      if (live.state.get().marked.size > 0) live.markOnly([]);
+      else live.select(-1);
       return true;
     case "t":
     case "T":

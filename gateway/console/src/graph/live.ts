@@ -8,6 +8,7 @@ import { type Layout, type LayoutParameters, LayoutState } from "../gen/weft/com
 import { LayoutService } from "../gen/weft/compute/v1/layout_service_pb";
 import type { Graph } from "../gen/weft/graph/v1/graph_pb";
 import { type Frame, FrameReader } from "../render/frames";
+import type { Line } from "../render/lasso";
 import { session } from "../auth/session";
 import { describe } from "../rpc/errors";
 import { layouts } from "../rpc/layouts";
@@ -39,11 +40,17 @@ export interface LiveState {
   hover: { index: number; x: number; y: number } | null;
   selected: number;
   path: readonly number[];
+  /** Nodes that were marked together, to do something with all of them. */
+  marked: ReadonlySet<number>;
+  /** The line that is being drawn round nodes. */
+  lasso: Line;
   style: SceneStyle;
   legend: readonly LegendEntry[];
 }
 
 const NO_PATH: readonly number[] = [];
+const NONE: ReadonlySet<number> = new Set();
+const NO_LINE: Line = [];
 
 export class LiveGraph {
   readonly state;
@@ -81,6 +88,8 @@ export class LiveGraph {
       hover: null,
       selected: -1,
       path: NO_PATH,
+      marked: NONE,
+      lasso: NO_LINE,
       legend: [],
       style: {
         theme: theme.effective(),
@@ -101,6 +110,11 @@ export class LiveGraph {
 
   get name(): string {
     return `projects/${this.project}/graphs/${this.id}`;
+  }
+
+  /** The layout that is shown. */
+  get layoutName(): string {
+    return `${this.name}/layouts/${this.state.get().dimensions === 2 ? "main" : "main-3d"}`;
   }
 
   // --- beginning and end ---
@@ -144,6 +158,7 @@ export class LiveGraph {
     if (this.model) {
       scene.setModel(this.model);
       scene.setFocus(-1, this.state.get().selected, this.state.get().path);
+      scene.setMarked(this.state.get().marked);
       this.place();
       this.state.patch({ legend: scene.style?.legend ?? [] });
     }
@@ -154,6 +169,9 @@ export class LiveGraph {
       mayDrag: () => this.canMove,
       drag: (index, at) => this.model && this.link?.drag(this.model.ordinals[index], at),
       release: (index) => this.model && this.link?.release(this.model.ordinals[index]),
+      mark: (index) => this.mark(index),
+      lasso: (line) => this.state.patch({ lasso: line }),
+      lassoed: (line) => this.markOnly([...this.state.get().marked, ...(this.scene?.within(line) ?? [])]),
     });
     expose(this);
     return () => {
@@ -174,6 +192,8 @@ export class LiveGraph {
 
   private loaded(model: GraphModel, graph: Graph): void {
     const first = this.model === null;
+    // Another model counts its nodes otherwise.
+    if (!first) this.markOnly([]);
     const selectedKey = this.state.get().selected >= 0 ? this.model?.keys[this.state.get().selected] : null;
     this.model = model;
     const { style } = this.state.get();
@@ -198,6 +218,8 @@ export class LiveGraph {
       this.place();
       const { selected } = this.state.get();
       if (selected >= 0 && model.gone[selected]) this.select(-1);
+      const { marked } = this.state.get();
+      if (marked.size > 0) this.markOnly([...marked].filter((index) => !model.gone[index]));
       this.state.patch({ version: model.version, legend: this.scene?.style?.legend ?? [] });
     }, CHANGE_EVERY_MS);
   }
@@ -205,24 +227,29 @@ export class LiveGraph {
   // --- the layout ---
 
   private attachLayout(): void {
-    const { dimensions } = this.state.get();
     const principal = session.store.get().principal;
     this.layoutStop.abort();
     this.layoutStop = new AbortController();
     const mayCreate = may(principal, LayoutService.method.createLayout, this.project);
-    const link = new LayoutLink(this.name, dimensions === 2 ? "main" : "main-3d", this.canMove, mayCreate, {
-      opened: () => {
-        this.reader = new FrameReader();
+    const link = new LayoutLink(
+      this.name,
+      this.layoutName.slice(this.name.length + "/layouts/".length),
+      this.canMove,
+      mayCreate,
+      {
+        opened: () => {
+          this.reader = new FrameReader();
+        },
+        layout: (layout) => {
+          if (link === this.link) this.state.patch({ layout, layoutError: layout.failureMessage });
+        },
+        frame: (bytes) => link === this.link && this.frame(bytes),
+        failed: (error) => {
+          if (link === this.link && this.state.get().placing)
+            this.state.patch({ layoutError: describe(error) });
+        },
       },
-      layout: (layout) => {
-        if (link === this.link) this.state.patch({ layout, layoutError: layout.failureMessage });
-      },
-      frame: (bytes) => link === this.link && this.frame(bytes),
-      failed: (error) => {
-        if (link === this.link && this.state.get().placing)
-          this.state.patch({ layoutError: describe(error) });
-      },
-    });
+    );
     this.link = link;
     void link.run(this.layoutStop.signal);
   }
@@ -321,6 +348,19 @@ export class LiveGraph {
   select(index: number): void {
     this.state.patch({ selected: index, path: NO_PATH });
     this.scene?.setFocus(this.state.get().hover?.index ?? -1, index, NO_PATH);
+  }
+
+  /** Marks a node beside those that are, or takes the mark off. */
+  private mark(index: number): void {
+    const marked = new Set(this.state.get().marked);
+    if (!marked.delete(index)) marked.add(index);
+    this.markOnly(marked);
+  }
+
+  markOnly(nodes: Iterable<number>): void {
+    const marked = new Set(nodes);
+    this.state.patch({ marked });
+    this.scene?.setMarked(marked);
   }
 
   goTo(index: number): void {

@@ -4,6 +4,7 @@ import { useStore } from "../app/store";
 import { count } from "../ui/format";
 import { Icon } from "../ui/icon";
 import type { LiveGraph } from "./live";
+import { Lasso, MarkedBar } from "./marked";
 
 export function MapView({ live }: { live: LiveGraph }) {
   const box = useRef<HTMLDivElement>(null);
@@ -23,8 +24,11 @@ export function MapView({ live }: { live: LiveGraph }) {
       />
       <p id="map-help" className="hidden-text">
         Arrow keys move the view, plus and minus zoom, F fits the graph, slash searches, T shows the table.
+        Shift and a click mark nodes, Shift and a drag draw a line round them.
       </p>
       <Tip live={live} />
+      <Lasso live={live} />
+      <MarkedBar live={live} />
       {nodes > 0 && <ZoomButtons live={live} />}
     </>
   );

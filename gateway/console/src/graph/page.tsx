@@ -12,7 +12,6 @@ import { compact, count, plural } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { Empty, Failure } from "../ui/states";
 import { ExportMenu } from "../graphs/export";
-import { ImportDialog } from "../graphs/import-dialog";
 import { GraphService } from "../gen/weft/graph/v1/graph_service_pb";
 import { session } from "../auth/session";
 import { may } from "../rpc/policy";
@@ -21,7 +20,6 @@ import { attachKeys } from "./keys";
 import { Legend } from "./legend";
 import { LiveGraph } from "./live";
 import { MapView } from "./map";
-import { NodesTable } from "./nodes-table";
 import { SidePanel } from "./panel";
 import { NodeSearch } from "./search";
 
@@ -29,6 +27,10 @@ const route = getRouteApi("/graphs/$project/$graph");
 const AnalysisPanel = lazy(() =>
   import("../analysis/panel").then((found) => ({ default: found.AnalysisPanel })),
 );
+const ImportDialog = lazy(async () => ({
+  default: (await import("../graphs/import-dialog")).ImportDialog,
+}));
+const NodesTable = lazy(async () => ({ default: (await import("./nodes-table")).NodesTable }));
 const SourcesView = lazy(() => import("../sources/view"));
 const VIEWS = [
   { view: undefined, label: "Map", icon: "map" },
@@ -215,7 +217,11 @@ function OpenGraph({ live }: { live: LiveGraph }) {
             <div className="graph-stage">
               {map && webgl && <MapView live={live} />}
               {map && !webgl && <NoWebGl onTable={() => setSearch({ view: "table" })} />}
-              {view === "table" && <NodesTable live={live} />}
+              {view === "table" && (
+                <Suspense fallback={<Loading />}>
+                  <NodesTable live={live} />
+                </Suspense>
+              )}
               {view === "sources" && (
                 <Suspense fallback={<Loading />}>
                   <SourcesView
@@ -266,7 +272,11 @@ function OpenGraph({ live }: { live: LiveGraph }) {
           </>
         )}
       </div>
-      {importing && <ImportDialog graph={live.name} onClose={() => setImporting(false)} />}
+      {importing && (
+        <Suspense>
+          <ImportDialog graph={live.name} onClose={() => setImporting(false)} />
+        </Suspense>
+      )}
     </div>
   );
 }

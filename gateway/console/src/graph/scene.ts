@@ -4,6 +4,7 @@ import { trimmedExtent } from "../render/extent";
 import { Flight, type Goal } from "../render/flight";
 import { NOWHERE, UNPLACED } from "../render/frames";
 import { Labels } from "../render/labels";
+import { encloses, type Line } from "../render/lasso";
 import { LOOKS, type Theme } from "../render/look";
 import { pick } from "../render/pick";
 import { Positions } from "../render/positions";
@@ -50,6 +51,7 @@ export class Scene {
   private hover = -1;
   private selected = -1;
   private path: readonly number[] = [];
+  private marked: ReadonlySet<number> = new Set();
   private readonly always = new Set<number>();
   private preferred: number[] = [];
   private flight: Flight | null = null;
@@ -128,6 +130,13 @@ export class Scene {
     this.labels.invalidate();
   }
 
+  /** Nodes that were marked together. */
+  setMarked(marked: ReadonlySet<number>): void {
+    this.marked = marked;
+    this.uploadLooks();
+    this.labels.invalidate();
+  }
+
   /** Colours with the state of each node, and the edges that stand out. */
   private uploadLooks(): void {
     const { model, style, options, renderer } = this;
@@ -154,11 +163,13 @@ export class Scene {
       for (const index of lit) mark(index, State.Lit);
     }
     this.preferred = [...new Set(lit)].sort((a, b) => style.sizes[b] - style.sizes[a]).slice(0, 2_000);
+    for (const index of this.marked) mark(index, State.Focus);
     mark(this.selected, State.Focus);
     mark(this.hover, State.Hover);
     if (this.selected >= 0) this.always.add(this.selected);
     if (this.hover >= 0) this.always.add(this.hover);
-    renderer.focus = this.selected >= 0 || this.path.length > 1 ? 1 : this.hover >= 0 ? 0.45 : 0;
+    renderer.focus =
+      this.selected >= 0 || this.path.length > 1 || this.marked.size > 0 ? 1 : this.hover >= 0 ? 0.45 : 0;
     renderer.setLooks(looks, model.nodeCount);
     renderer.setLitEdges(lit, lit.length / 2);
     this.invalidate();
@@ -339,6 +350,20 @@ export class Scene {
       radius: (size: number, depth: number) => this.renderer.radius(size, depth),
     };
     return pick(this.camera, this.positions, nodes, px, py, performance.now());
+  }
+
+  /** The nodes that a line on the screen goes round. */
+  within(line: Line): number[] {
+    const at = new Float32Array(3);
+    const out = new Float32Array(3);
+    const progress = this.positions.progress(performance.now());
+    const found: number[] = [];
+    for (let index = 0; index < (this.model?.nodeCount ?? 0); index++) {
+      if (this.hidden(index) || !this.positions.at(index, progress, at)) continue;
+      this.camera.project(at, out);
+      if (out[2] > 0 && encloses(line, out[0], out[1])) found.push(index);
+    }
+    return found;
   }
 
   /** Where a node is on the screen, in CSS pixels of the canvas. */

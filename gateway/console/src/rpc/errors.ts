@@ -53,9 +53,16 @@ export function retryDelayMs(error: unknown): number | null {
   return delay ? Number(delay.seconds) * 1000 + delay.nanos / 1e6 : null;
 }
 
+/** The fields that the mesh says are wrong, by their paths in the request. */
+export function violations(error: unknown): { field: string; description: string }[] {
+  return ConnectError.from(error)
+    .findDetails(BadRequestSchema)
+    .flatMap((bad) => bad.fieldViolations);
+}
+
 export function describe(error: unknown): string {
   const known = ConnectError.from(error);
-  const fields = known.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations);
+  const fields = violations(error);
   if (fields.length > 0) return fields.map((field) => `${field.field}: ${field.description}`).join("; ");
   if (isNetwork(error)) return "The mesh cannot be reached right now.";
   if (known.rawMessage) return known.rawMessage;

@@ -4,6 +4,7 @@ import { ShellTools } from "../app/shell";
 const PAGES = [
   { to: "/settings", label: "General", exact: true },
   { to: "/settings/api-keys", label: "API keys", exact: false },
+  { to: "/settings/secrets", label: "Secrets", exact: false },
   { to: "/settings/routes", label: "Routes", exact: false },
 ] as const;
 

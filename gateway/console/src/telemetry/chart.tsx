@@ -9,6 +9,7 @@ import { theme } from "../app/theme";
 import type { Theme } from "../render/look";
 import { colourOf } from "./colours";
 import { type Lines, type Unit, valueText } from "./model";
+import type { Overlay } from "./overlay";
 
 interface Props extends Lines {
   /** What it is, for who cannot see it. */
@@ -21,6 +22,8 @@ interface Props extends Lines {
   /** The top of the axis, where there is one by nature. */
   most?: number;
   hidden?: ReadonlySet<string>;
+  /** What is painted with the lines. */
+  overlay?: Overlay;
   /** The line that is pointed at in the legend. */
   highlighted?: string | null;
   /** The row under the cursor; nothing when it is elsewhere. */
@@ -37,7 +40,7 @@ function variable(name: string): string {
 const FONT = "12px system-ui, sans-serif";
 
 export function Chart(props: Props) {
-  const { times, lines, unit, height, label, hidden, highlighted, from, to } = props;
+  const { times, lines, unit, height, label, hidden, highlighted, from, to, overlay } = props;
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   // What the drawing asks for while it lives, without being made anew for it.
@@ -68,7 +71,7 @@ export function Chart(props: Props) {
   // They are what it is fed with.
   useEffect(() => {
     if (plot.current) feed(plot.current, now.current);
-  }, [times, lines, from, to]);
+  }, [times, lines, from, to, overlay]);
 
   useEffect(() => {
     const made = plot.current;
@@ -150,7 +153,12 @@ function optionsOf(
       y: {
         range: (_, least, most) => {
           if (now.current.most !== undefined) return [0, now.current.most];
-          if (least === null || most === null) return [0, 1];
+          const also = now.current.overlay;
+          if (also) {
+            least = Math.min(least ?? Infinity, also.least);
+            most = Math.max(most ?? -Infinity, also.most);
+          }
+          if (least === null || most === null || least > most) return [0, 1];
           // Zero is in sight where that costs little.
           const low = least >= 0 && least < most * 0.6 ? 0 : least;
           const room = (most - low) * 0.06 || Math.abs(most) * 0.1 || 1;
@@ -161,6 +169,8 @@ function optionsOf(
     axes: [
       {
         ...axis,
+        // Dates are longer than hours.
+        space: (_, __, least, most) => (most - least > 5 * 86_400 ? 100 : 50),
         values: [
           // From which step on in seconds, how it is written; what is added where the day or the minute is another.
           [86_400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1],
@@ -189,6 +199,8 @@ function optionsOf(
       }),
     ],
     hooks: {
+      drawClear: [(made) => now.current.overlay?.under(made, shade)],
+      draw: [(made) => now.current.overlay?.over(made, shade)],
       setCursor: [(made) => now.current.onCursor?.(made.cursor.idx ?? null)],
       setSelect: [
         (made) => {

@@ -61,7 +61,9 @@ export function Legend({ lines, unit, row, hidden, onToggle, onHighlight }: Prop
                   {line.before && <small>before</small>}
                 </button>
               </th>
-              <td>{valueText(row === null ? summaries[at].last : line.values[row], unit)}</td>
+              <td>
+                {valueText(row === null ? summaries[at].last : (line.values[row] ?? line.ahead?.[row]), unit)}
+              </td>
               <td>{valueText(summaries[at].least, unit)}</td>
               <td>{valueText(summaries[at].most, unit)}</td>
             </tr>

@@ -14,6 +14,15 @@ export const DEFAULT_LAST = "1h";
 export const DEFAULT_EVERY = "10s";
 
 const UNITS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** How far ahead may be looked, and milliseconds of it. */
+export const AHEADS: readonly [string, number][] = [
+  ["1h", UNITS.h],
+  ["6h", 6 * UNITS.h],
+  ["1d", UNITS.d],
+  ["7d", 7 * UNITS.d],
+  ["30d", 30 * UNITS.d],
+  ["90d", 90 * UNITS.d],
+];
 /** The shortest span that can be zoomed to, and the longest. */
 const SHORTEST = 10_000;
 const LONGEST = 366 * UNITS.d;
@@ -78,6 +87,8 @@ export interface Line {
   values: Column;
   /** Of the time before. */
   before?: boolean;
+  /** What it is likely to be, in rows that are to come. */
+  ahead?: Column;
 }
 
 export interface Lines {

@@ -2,7 +2,7 @@
 // address, so that it can be sent to somebody.
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import { currentProject } from "../app/project";
 import { ProjectPicker } from "../app/project-picker";
 import { ShellTools } from "../app/shell";
@@ -29,11 +29,15 @@ import {
   zoomed,
 } from "./model";
 import { aggregate, isSelector, metricOf, percentile, rate } from "./promql";
+import { OutlookTools } from "./outlook-tools";
 import { QueryBox } from "./query-box";
 import type { TelemetrySearch } from "./search";
+import { useOutlook } from "./use-outlook";
 import { MOST_LINES, type Range, useRange } from "./use-range";
 
 const route = getRouteApi("/telemetry");
+const ForecastList = lazy(async () => ({ default: (await import("./outlook-lists")).ForecastList }));
+const AnomalyList = lazy(async () => ({ default: (await import("./outlook-lists")).AnomalyList }));
 const METRICS = 10_000;
 const HEIGHT = 360;
 
@@ -140,6 +144,7 @@ function Explorer({ project, query, search, set }: ExplorerProps) {
   const every = millisOf(search.every ?? DEFAULT_EVERY) ?? 0;
   const before = millisOf(search.before) ?? 0;
   const range = useRange(project, query, span, every, before);
+  const outlook = useOutlook(project, query, span, every, search);
   const window = range.data?.window;
   const stay = (next: { from: number; to: number }) => set({ ...next, last: undefined });
   const onKey = (key: string): boolean => {
@@ -194,7 +199,9 @@ function Explorer({ project, query, search, set }: ExplorerProps) {
         </label>
         <span className="toolbar-count" role="status">
           {range.data && !range.isError && plural(range.data.found, "series", "series")}
-          {range.isFetching && range.isPlaceholderData && <Spinner label="Loading" />}
+          {((range.isFetching && range.isPlaceholderData) || outlook.isFetching) && (
+            <Spinner label="Loading" />
+          )}
         </span>
         <label className="inline-field">
           <span className="hidden-text">Refresh</span>
@@ -213,13 +220,20 @@ function Explorer({ project, query, search, set }: ExplorerProps) {
         </label>
         {window && <CopyButton label="Link" text={linkOf(search, window)} />}
       </div>
+      <OutlookTools search={search} seen={window ? window.to - window.from : 0} set={set} />
+      {outlook.error && !range.isError && (
+        <p className="note note-warn" role="alert">
+          <Icon name="alert" />
+          <span>{describe(outlook.error)}</span>
+        </p>
+      )}
       {range.isError ? (
         <p className="note note-warn" role="alert">
           <Icon name="alert" />
           <span>{describe(range.error)}</span>
         </p>
       ) : range.data ? (
-        <Picture range={range.data} query={query} onKey={onKey} onZoom={stay} />
+        <Picture range={range.data} outlook={outlook} query={query} onKey={onKey} onZoom={stay} />
       ) : (
         <div className="chart-card chart-wait" style={{ height: HEIGHT }}>
           <Spinner label="Loading" />
@@ -323,6 +337,7 @@ function Writers({
 
 interface PictureProps {
   range: Range;
+  outlook: ReturnType<typeof useOutlook>;
   query: string;
   onKey: (key: string) => boolean;
   onZoom: (span: { from: number; to: number }) => void;
@@ -330,11 +345,18 @@ interface PictureProps {
 
 const NONE: ReadonlySet<string> = new Set();
 
-function Picture({ range, query, onKey, onZoom }: PictureProps) {
+function Picture({ range: seen, outlook, query, onKey, onZoom }: PictureProps) {
+  const { forecast, anomalies } = outlook;
+  const range = useMemo(() => (forecast ? forecast.extended(seen, forecast.data) : seen), [seen, forecast]);
   const [row, setRow] = useState<number | null>(null);
   const [hidden, setHidden] = useState(NONE);
   const [highlighted, setHighlighted] = useState<string | null>(null);
   const unit = unitOf(query);
+  const painter = forecast ?? anomalies;
+  const overlay = useMemo(
+    () => painter?.overlayOf(range.lines, hidden, forecast?.data, anomalies?.data),
+    [painter, range.lines, hidden, forecast, anomalies],
+  );
   // What was hidden of another query says nothing of this one.
   useEffect(() => setHidden(NONE), [query]);
   const toggle = (key: string, alone: boolean) => {
@@ -360,7 +382,8 @@ function Picture({ range, query, onKey, onZoom }: PictureProps) {
           unit={unit}
           height={HEIGHT}
           from={range.window.from / 1_000}
-          to={range.window.to / 1_000}
+          to={(forecast?.data.until ?? range.window.to) / 1_000}
+          overlay={overlay}
           hidden={hidden}
           highlighted={highlighted}
           onCursor={setRow}
@@ -388,6 +411,12 @@ function Picture({ range, query, onKey, onZoom }: PictureProps) {
           onHighlight={setHighlighted}
         />
       )}
+      <Suspense>
+        {forecast && range.lines.length > 0 && <ForecastList outlook={forecast.data} unit={unit} />}
+        {anomalies && range.lines.length > 0 && (
+          <AnomalyList found={anomalies.data} unit={unit} onGo={onZoom} />
+        )}
+      </Suspense>
     </>
   );
 }

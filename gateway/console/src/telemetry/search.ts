@@ -11,4 +11,10 @@ export interface TelemetrySearch {
   /** How often it is asked for again, and how much earlier what it is compared with is. */
   every?: string;
   before?: string;
+  /** How far ahead is forecast, for example `7d`; not at all if not set. What is reached, and from which side. */
+  ahead?: string;
+  threshold?: number;
+  below?: boolean;
+  /** Whether what was not as usual is marked. */
+  anomalies?: boolean;
 }

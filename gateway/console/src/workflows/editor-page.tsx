@@ -12,6 +12,7 @@ import { StartDialog } from "../executions/start-dialog";
 import type { WorkflowFault } from "../gen/weft/execution/v1/execution_pb";
 import { ExecutionService } from "../gen/weft/execution/v1/execution_service_pb";
 import { GraphService } from "../gen/weft/graph/v1/graph_service_pb";
+import { TriggerService } from "../gen/weft/trigger/v1/trigger_service_pb";
 import { executions } from "../rpc/executions";
 import { may } from "../rpc/policy";
 import { lastPart } from "../ui/format";
@@ -143,6 +144,7 @@ function Workbench({ project, graph, editor, document, kinds }: WorkbenchProps) 
   const { principal } = useStore(session.store);
   const mayEdit = may(principal, GraphService.method.applyChanges, project);
   const mayRun = may(principal, ExecutionService.method.createExecution, project);
+  const mayTrigger = may(principal, TriggerService.method.createTrigger, project);
   const [chosen, setChosen] = useState<Selection>(NOTHING);
   const [open, setOpen] = useState<Open | null>(null);
   const [view, setView] = useState<View>({ x: 0, y: 0, scale: 1 });
@@ -285,6 +287,17 @@ function Workbench({ project, graph, editor, document, kinds }: WorkbenchProps) 
               } as const,
             ]
           : []),
+        ...(mayTrigger
+          ? [
+              {
+                id: "trigger-this",
+                title: "New trigger for this workflow",
+                icon: "bolt",
+                run: () =>
+                  void navigate({ to: "/triggers", search: { project, workflow: graph, make: true } }),
+              } as const,
+            ]
+          : []),
         ...(mayEdit
           ? ([
               {
@@ -297,7 +310,7 @@ function Workbench({ project, graph, editor, document, kinds }: WorkbenchProps) 
             ] as const)
           : []),
       ]),
-    [mayRun, mayEdit],
+    [mayRun, mayTrigger, mayEdit, navigate, project, graph],
   );
 
   return (
@@ -345,8 +358,11 @@ function Workbench({ project, graph, editor, document, kinds }: WorkbenchProps) 
               <Icon name="play" /> Run
             </button>
           )}
+          <Link to="/triggers" search={{ project, workflow: graph }} className="button">
+            <Icon name="bolt" /> <span className="wf-bar-word">Triggers</span>
+          </Link>
           <Link to="/executions" search={{ project, workflow: graph }} className="button">
-            <Icon name="runs" /> Runs
+            <Icon name="runs" /> <span className="wf-bar-word">Runs</span>
           </Link>
         </div>
         <ShellTools />

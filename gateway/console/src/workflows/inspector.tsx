@@ -1,16 +1,20 @@
 // What is chosen: a node with its settings and its edges, or an edge; and without
 // either what there is to know and to do.
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
+import { currentProject } from "../app/project";
+import { useStore } from "../app/store";
 import type { WorkflowFault } from "../gen/weft/execution/v1/execution_pb";
-import { plural } from "../ui/format";
+import { listSecrets } from "../settings/secrets";
+import { lastPart, plural } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { Prose } from "../ui/prose";
 import { type Document, edgeId, parentOf, portOf, type WorkflowNode, withInside } from "./document";
 import { type SettingField, settingFields } from "./fields";
 import { iconOf } from "./kind-look";
 import { hasBody, type Kinds, outputsOf } from "./ports";
-import { offersFor } from "./scope";
+import { mayNameSecrets, offersFor } from "./scope";
 import type { Selection } from "./selection";
 import { rootOf, Settings } from "./settings";
 
@@ -131,7 +135,16 @@ function NodePanel(props: Props & { node: WorkflowNode }) {
   const faults = props.faults.filter((fault) => fault.node === node.key);
   const fields = useMemo(() => settingFields(kind?.settingsSchema as JsonObject | undefined), [kind]);
   const acting = kind?.actsOutside ? ACTING : [];
-  const offers = useMemo(() => offersFor(document, node.key, kinds), [document, node.key, kinds]);
+  const project = useStore(currentProject);
+  const secrets = useQuery({
+    queryKey: ["secrets", project],
+    queryFn: () => listSecrets(project),
+    enabled: mayNameSecrets(node.type),
+  });
+  const offers = useMemo(() => {
+    const names = (secrets.data ?? []).map((secret) => lastPart(secret.name));
+    return offersFor(document, node.key, kinds, names);
+  }, [document, node.key, kinds, secrets.data]);
   const known = new Set([...fields, ...acting].map((field) => field.name));
   // What stands at no field of its own.
   const loose = faults.filter((fault) => !known.has(rootOf(fault.property)));

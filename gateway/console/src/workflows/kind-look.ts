@@ -17,6 +17,7 @@ const ICONS: Record<string, IconName> = {
   approval: "person",
   http: "upload",
   grpc: "target",
+  mcp: "bolt",
   command: "terminal",
   fail: "close",
   noop: "minus",
@@ -41,6 +42,7 @@ const ORDER = [
   "graph",
   "signal",
   "grpc",
+  "mcp",
 ];
 
 export function byUse(a: string, b: string): number {

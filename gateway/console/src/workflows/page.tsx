@@ -157,6 +157,9 @@ function Row({ graph, project, onRun }: { graph: Graph; project: string; onRun?:
         {graph.description && <small>{graph.description}</small>}
       </div>
       <div className="actions">
+        <Link to="/triggers" search={{ project, workflow: id }} className="button button-small">
+          <Icon name="bolt" /> Triggers<span className="hidden-text"> of {id}</span>
+        </Link>
         <Link to="/executions" search={{ project, workflow: id }} className="button button-small">
           <Icon name="runs" /> Runs<span className="hidden-text"> of {id}</span>
         </Link>

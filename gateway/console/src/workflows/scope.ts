@@ -1,6 +1,7 @@
 // What an expression of a node can name, and what can come next where somebody types.
 import type { JsonObject } from "@bufbuild/protobuf";
 import { type Document, parentOf, type WorkflowNode } from "./document";
+import { memberOf } from "./member";
 import { type Kinds, outputsOf } from "./ports";
 
 export interface Offer {
@@ -10,17 +11,18 @@ export interface Offer {
 }
 
 const RUN = ["id", "name", "uid", "project", "graph", "creator"];
-const FUNCTIONS: readonly (readonly [string, string])[] = [
-  ["size(", "how many, or how long"],
-  ["has(", "whether a field is there"],
-  ["int(", "a whole number of it"],
-  ["double(", "a fraction of it"],
-  ["string(", "a text of it"],
-  ["bool(", "true or false of it"],
-  ["type(", "its type"],
-  ["true", "bool"],
-  ["false", "bool"],
-  ["null", "nothing"],
+/** What every expression can call, wherever it stands. */
+export const FUNCTIONS: readonly Offer[] = [
+  { text: "size(", about: "how many, or how long" },
+  { text: "has(", about: "whether a field is there" },
+  { text: "int(", about: "a whole number of it" },
+  { text: "double(", about: "a fraction of it" },
+  { text: "string(", about: "a text of it" },
+  { text: "bool(", about: "true or false of it" },
+  { text: "type(", about: "its type" },
+  { text: "true", about: "bool" },
+  { text: "false", about: "bool" },
+  { text: "null", about: "nothing" },
 ];
 const METHODS: readonly (readonly [string, string])[] = [
   ["map(x, x)", "a list of what it gives for each"],
@@ -44,9 +46,6 @@ function around(document: Document, node: WorkflowNode): WorkflowNode[] {
   }
   return found;
 }
-
-const WORD = /^[A-Za-z_]\w*$/;
-const stepName = (key: string): string => (WORD.test(key) ? `steps.${key}` : `steps[${JSON.stringify(key)}]`);
 
 /** Fields that the words about a node say it gives: those in backticks. */
 export function fieldsOf(node: WorkflowNode, kinds: Kinds): string[] {
@@ -75,8 +74,13 @@ function inputFields(document: Document, node: WorkflowNode, kinds: Kinds, depth
     : [];
 }
 
-/** Everything that an expression of this node can name. */
-export function offersFor(document: Document, key: string, kinds: Kinds): Offer[] {
+/** Everything that an expression of this node can name; secrets only where what they are in is sent and not kept. */
+export function offersFor(
+  document: Document,
+  key: string,
+  kinds: Kinds,
+  secrets: readonly string[] = [],
+): Offer[] {
   const node = document.nodes.get(key);
   if (!node) return [];
   const outer = around(document, node);
@@ -92,15 +96,21 @@ export function offersFor(document: Document, key: string, kinds: Kinds): Offer[
   for (const other of document.nodes.values()) {
     if (other.key === key || !parents.has(parentOf(other)) || outer.includes(other) || other.type === "note")
       continue;
-    const name = stepName(other.key);
+    const name = memberOf("steps", other.key);
     offers.push({ text: name, about: `what ${other.displayName || other.key} gave` });
     for (const field of fieldsOf(other, kinds))
       offers.push({ text: `${name}.${field}`, about: `of ${other.key}` });
   }
+  if (mayNameSecrets(node.type))
+    for (const secret of secrets)
+      offers.push({ text: memberOf("secrets", secret), about: "put in place when it is sent" });
   for (const field of RUN) offers.push({ text: `run.${field}`, about: "of the run" });
-  for (const [text, about] of FUNCTIONS) offers.push({ text, about });
+  offers.push(...FUNCTIONS);
   return offers;
 }
+
+/** Whether settings of nodes of this kind can name secrets. */
+export const mayNameSecrets = (type: string): boolean => type === "http" || type === "mcp";
 
 export interface Place {
   /** Where what is typed begins. */
