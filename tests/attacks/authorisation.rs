@@ -9,9 +9,10 @@ use weft_proto::{
     google::api::{HttpRule, http_rule::Pattern},
     weft::{
         command::v1::worker_service_client::WorkerServiceClient,
+        execution::v1::{FindExecutionEndsRequest, execution_service_client::ExecutionServiceClient},
         identity::v1::{
-            IntrospectApiKeyRequest, IssueMachineTokenRequest, Role,
-            identity_service_client::IdentityServiceClient,
+            IntrospectApiKeyRequest, IssueMachineTokenRequest, OpenSecretRequest, Role,
+            identity_service_client::IdentityServiceClient, secret_service_client::SecretServiceClient,
         },
         options::v1::{Access, Exposure},
         trigger::v1::{ReceiveWebhookRequest, trigger_service_client::TriggerServiceClient},
@@ -202,6 +203,16 @@ async fn what_is_for_the_mesh_alone_does_not_exist_at_the_edge() {
             "AttachWorkers" => {
                 let mut workers = WorkerServiceClient::new(mesh.node().peers.lazy("command"));
                 refused(workers.attach_workers(signed(futures::stream::empty(), &credential)).await)
+            }
+            "FindExecutionEnds" => {
+                let mut executions = ExecutionServiceClient::new(mesh.node().peers.lazy("execution"));
+                let request = FindExecutionEndsRequest::default();
+                refused(executions.find_execution_ends(signed(request, &credential)).await)
+            }
+            "OpenSecret" => {
+                let mut secrets = SecretServiceClient::new(mesh.node().peers.lazy("identity"));
+                let request = OpenSecretRequest { name: "projects/p/secrets/s".into() };
+                refused(secrets.open_secret(signed(request, &credential)).await)
             }
             "ReceiveWebhook" => {
                 let mut triggers = TriggerServiceClient::new(mesh.node().peers.lazy("trigger"));

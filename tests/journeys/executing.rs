@@ -484,21 +484,25 @@ async fn who_may(client: &Client) {
         let refusal = refused(who.executions().create_execution(request()).await);
         assert_eq!(refusal.code, Code::PermissionDenied);
     }
-    // What an operator's run calls, it calls with an operator's rights.
-    let changes = vec![
-        node("start", "input", json!({})),
-        node(
-            "key",
-            "grpc",
-            json!({
-                "method": "weft.identity.v1.IdentityService/ListApiKeys", "request": {"parent": "projects/p"},
-            }),
-        ),
-        way("start", "", "key"),
-    ];
-    let graph = workflows::create(client, "keys", changes).await;
-    let ended = workflows::run(&operator, &graph, json!({})).await;
+    // What a run calls, it calls with the rights of whoever started it.
+    let calls = |method: &str, request: serde_json::Value| {
+        vec![
+            node("start", "input", json!({})),
+            node("call", "grpc", json!({"method": method, "request": request})),
+            way("start", "", "call"),
+        ]
+    };
+    let get = calls("weft.graph.v1.GraphService/GetGraph", json!({"name": "projects/p/graphs/twice"}));
+    let graph = workflows::create(client, "get", get).await;
+    let scopes = ["execution.read", "execution.write"];
+    let narrow = client.as_other(Some(&client.new_key("projects/p", Role::Operator, &scopes).await));
+    let ended = workflows::run(&narrow, &graph, json!({})).await;
     assert_eq!(ended.error.expect("it may not").reason, "GRPC_PERMISSION_DENIED");
-    let ended = workflows::run(client, &graph, json!({})).await;
+    let ended = workflows::run(&operator, &graph, json!({})).await;
     assert_eq!(ended.state(), ExecutionState::Succeeded, "{:?}", ended.error);
+    // What is for administrators no run calls, also not theirs: others write workflows too.
+    let list = calls("weft.identity.v1.IdentityService/ListApiKeys", json!({"parent": "projects/p"}));
+    let graph = workflows::create(client, "keys", list).await;
+    let refusal = refused(client.executions().create_execution(workflows::request(&graph, json!({}))).await);
+    refusal.is(Code::FailedPrecondition, "WORKFLOW_INVALID", "call.method");
 }

@@ -55,6 +55,28 @@ def test_the_life_of_a_graph(weft, name, tmp_path):
     assert "GRAPH_NOT_FOUND" in weft("graph", "show", name, status=3)
 
 
+def test_a_layout_and_what_it_keeps_to(weft, name, tmp_path):
+    edges = tmp_path / "edges.tsv"
+    edges.write_bytes(EDGES)
+    weft("graph", "import", edges, "--graph", name)
+    layout = f"{name}/main"
+    made = json.loads(weft("layouts", "create", layout, "-o", "json"))
+    assert made["name"] == f"projects/default/graphs/{name}/layouts/main"
+    assert made["name"] in weft("layouts", "list", name).decode()
+    rule = '{"distance": {"pairs": [{"a": "a", "b": "b"}], "distance": 20}}'
+    constraint = json.loads(
+        weft("layouts", "constraints", "create", layout, rule, "--id", "pair", "--strength", "0.5", "-o", "json")
+    )
+    assert constraint["name"] == made["name"] + "/constraints/pair" and constraint["strength"] == 0.5
+    assert "distance" in weft("layouts", "constraints", "list", layout).decode()
+    assert "CONSTRAINT_ALREADY_EXISTS" in weft(
+        "layouts", "constraints", "create", layout, rule, "--id", "pair", status=5
+    )
+    weft("layouts", "constraints", "delete", layout, "pair")
+    assert json.loads(weft("layouts", "constraints", "list", layout, "-o", "json")) == {}
+    weft("layouts", "delete", layout)
+
+
 def test_a_folder_of_notes(weft, name, tmp_path):
     notes = tmp_path / "notes"
     notes.mkdir()

@@ -174,6 +174,83 @@ def test_cancel_ends_every_process_of_a_command(fleet, host):
     assert host.effects("done") == 0
 
 
+def test_one_target_is_cancelled_and_what_failed_is_tried_again(fleet):
+    hosts = [Host(fleet, name).start() for name in ("a", "b")]
+    asked = json.dumps({"script": "work", "arguments": ["sleep"], "secretInput": "correct-horse"})
+    both = submit(fleet, "run-script", "--agent", "a", "--agent", "b", "--arguments", asked)
+    until(lambda: all(len(host.processes()) >= 3 for host in hosts))
+    assert "COMMAND_NOT_ENDED" in fleet.weft("commands", "retry", both, status=5)
+    fleet.weft("commands", "cancel", both, "--agent", "a")
+    until(lambda: hosts[0].processes() == [])
+    states = {target["agent"].split("/")[-1]: target["state"] for target in targets(fleet, both)}
+    assert states["b"] == "COMMAND_STATE_EXECUTING"
+    assert len(hosts[1].processes()) >= 3
+    assert "TARGET_NOT_FOUND" in fleet.weft("commands", "cancel", both, "--agent", "c", status=3)
+    fleet.weft("commands", "cancel", both)
+    ended(fleet, both)
+
+    failed = script(fleet, "fail", agent="a")
+    ended(fleet, failed)
+    once = ["--request-id", "0a3c5a3e-8a5f-4a5e-9d8e-5f6a7b8c9d0e"]
+    again = fleet.weft("commands", "retry", failed, *once).strip()
+    assert fleet.weft("commands", "retry", failed, *once).strip() == again != failed
+    assert "REQUEST_ID_REUSED" in fleet.weft("commands", "retry", both, *once, status=7)
+    found = ended(fleet, again)
+    assert (found["retryOf"], found["targetCount"], found["state"]) == (failed, 1, "COMMAND_STATE_FAILED")
+    assert found["arguments"] == command(fleet, failed)["arguments"]
+
+    # Secret arguments go along, and are still shown to nobody; agents that have left the fleet do not.
+    fleet.weft("agents", "delete", "projects/default/agents/b")
+    retried = json.loads(fleet.weft("commands", "retry", both, "-o", "json"))
+    assert (retried["targetCount"], "correct-horse" in json.dumps(retried)) == (1, False)
+    until(lambda: len(hosts[0].processes()) >= 3)
+    fleet.weft("commands", "cancel", retried["name"])
+    ended(fleet, retried["name"])
+    well = submit(fleet, "noop", "--agent", "a")
+    ended(fleet, well)
+    assert "NOTHING_TO_RETRY" in fleet.weft("commands", "retry", well, status=5)
+
+
+def test_a_second_person_lets_a_command_start(fleet, host):
+    fleet.weft("commands", "types", "create", "careful", "--script", "work", "--requires-approval")
+    assert "APPROVAL_NOT_REQUIRED" in fleet.weft("commands", "approve", submit(fleet, "noop", "--agent", "node"), status=5)
+    bob = fleet.folder / "bob.key"
+    bob.write_text(fleet.weft("key", "create", "bob", "--role", "operator"))
+
+    def as_bob(*arguments, status=0):
+        return fleet.weft("--key-file", bob, *arguments, status=status)
+
+    waits = submit(fleet, "careful", "--agent", "node")
+    target = targets(fleet, waits)[0]
+    assert (target["state"], target["reason"]) == ("COMMAND_STATE_PENDING", "AWAITING_APPROVAL")
+    assert "OWN_COMMAND" in fleet.weft("commands", "approve", waits, status=4)
+    assert "OWN_COMMAND" in fleet.weft("commands", "reject", waits, status=4)
+    listed = json.loads(fleet.weft("commands", "list", "--filter", "approval = waiting", "-o", "json"))
+    assert [found["name"] for found in listed["commands"]] == [waits]
+    # It waits through the death of the mesh.
+    fleet.mesh.kill()
+    fleet.mesh.start()
+    until(lambda: command(fleet, waits)["approval"]["state"] == "COMMAND_APPROVAL_STATE_WAITING")
+    as_bob("commands", "approve", waits, "--comment", "in the window")
+    as_bob("commands", "approve", waits)
+    assert "ALREADY_DECIDED" in as_bob("commands", "reject", waits, status=5)
+    done = ended(fleet, waits)
+    assert (done["state"], done["approval"]["comment"]) == ("COMMAND_STATE_COMPLETED", "in the window")
+
+    refused = submit(fleet, "careful", "--agent", "node")
+    as_bob("commands", "reject", refused, "--comment", "not today")
+    found = ended(fleet, refused)
+    assert (found["state"], found["approval"]["state"]) == (
+        "COMMAND_STATE_CANCELLED",
+        "COMMAND_APPROVAL_STATE_REJECTED",
+    )
+    again = fleet.weft("commands", "retry", refused).strip()
+    assert command(fleet, again)["approval"]["state"] == "COMMAND_APPROVAL_STATE_WAITING"
+    fleet.weft("commands", "cancel", again)
+    assert "state" not in ended(fleet, again)["approval"]
+    assert "COMMAND_ENDED" in as_bob("commands", "approve", again, status=5)
+
+
 def test_secrets_go_to_the_agent_and_nowhere_else(fleet, host):
     secret = "correct-horse-battery-staple"
     arguments = json.dumps({"script": "work", "arguments": ["read"], "secretInput": secret})

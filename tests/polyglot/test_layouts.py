@@ -7,7 +7,7 @@ import struct
 import grpc
 import pytest
 from shapes import apply, edge, node, refused
-from weft.compute.v1 import layout_pb2, layout_service_pb2
+from weft.compute.v1 import constraint_pb2, layout_pb2, layout_service_pb2
 
 HEADER = struct.Struct("<4sBBBBIIQQ3f3fq")
 
@@ -122,6 +122,41 @@ def test_new_nodes_appear_in_the_running_layout(admin, ring, layout):
     apply(admin, ring, node("newcomer"), edge("newcomer", "n0"))
     assert next(frame for frame in frames(stream) if frame.count == 13)
     stream.cancel()
+
+
+def test_a_constraint_is_kept_to_by_the_nodes_that_it_names(admin, layout):
+    keys = constraint_pb2.NodeKeys(keys=["n0", "n4", "n8"])
+    row = constraint_pb2.AlignmentRule(nodes=constraint_pb2.NodeSet(keys=keys), direction=layout_pb2.Point(x=1))
+    made = admin.layouts.CreateConstraint(
+        layout_service_pb2.CreateConstraintRequest(
+            parent=layout, constraint_id="row", constraint=constraint_pb2.Constraint(alignment=row)
+        )
+    )
+    assert made.name == f"{layout}/constraints/row" and made.strength == 1
+    stream = watch(admin, layout, layout_pb2.FRAME_ENCODING_COLUMNS_F32)
+    ids = None
+    for frame in frames(stream):
+        ids = frame.ids or ids
+        heights = [frame.columns[1][ids.index(ordinal)] for ordinal in sorted(ids)[:9:4]]
+        if max(heights) - min(heights) < 0.01:
+            break
+    stream.cancel()
+    listed = admin.layouts.ListConstraints(layout_service_pb2.ListConstraintsRequest(parent=layout)).constraints
+    assert [(one.name, one.node_count) for one in listed] == [(made.name, 3)]
+    with refused(grpc.StatusCode.ABORTED) as refusal:
+        admin.layouts.DeleteConstraint(layout_service_pb2.DeleteConstraintRequest(name=made.name, etag="x"))
+    assert refusal.info.reason == "ETAG_MISMATCH"
+    admin.layouts.DeleteConstraint(layout_service_pb2.DeleteConstraintRequest(name=made.name, etag=made.etag))
+
+
+@pytest.mark.parametrize("radius", [float("nan"), float("inf"), -1.0, 1e300])
+def test_constraints_that_are_no_numbers_are_refused(admin, layout, radius):
+    constraint = constraint_pb2.Constraint(collision=constraint_pb2.CollisionRule(radius=radius))
+    with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
+        admin.layouts.CreateConstraint(
+            layout_service_pb2.CreateConstraintRequest(parent=layout, constraint=constraint)
+        )
+    assert any("radius" in field for field in refusal.fields)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 1e300])

@@ -115,3 +115,11 @@ def test_two_meshes_do_not_share_a_folder(own):
     assert Client(own.target, own.key).graphs.ListGraphs(
         graph_service_pb2.ListGraphsRequest(parent="projects/p"), timeout=20
     )
+
+
+def test_a_signal_that_comes_as_soon_as_it_answers_ends_it_well(tmp_path):
+    running = Mesh(tmp_path / "data")
+    for _ in range(5):
+        running.start()
+        assert running.stop() == 0, running.log.read_text()[-4000:]
+        running.process = None

@@ -10,6 +10,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 from mesh import BIN, Mesh
@@ -38,20 +39,46 @@ REFUSED = {
     "POST /v1/agents:enroll",
     "POST /v1/projects/{project}/agents/{agent}:issueToken",
     "POST /v1/tokens:issue",
+    # What has been approved is not rejected.
+    "POST /v1/projects/{project}/commands/{command}:reject",
     # These want names of what is there, within a list or a body.
     "GET /v1/projects/{project}/graphs/{graph}:neighborhood",
     "POST /v1/projects/{project}/commands",
     "POST /v1/projects/{project}/graphs/{graph}/sources",
     "POST /v1/projects/{project}/graphs/{graph}:applyChanges",
+    # These want an agent that is connected.
+    "GET /api/services",
+    "GET /api/system/ports",
+    "GET /api/system/processes",
+    "GET /v1/projects/{project}/agents/{agent}/ports",
+    "GET /v1/projects/{project}/agents/{agent}/processes",
+    "POST /v1/projects/{project}/agents/{agent}:stopProcess",
+    "GET /v1/projects/{project}/agents/{agent}/services",
+    "POST /v1/projects/{project}/agents/{agent}/services",
+    "GET /v1/projects/{project}/agents/{agent}/services/{service}",
+    "PATCH /v1/projects/{project}/agents/{agent}/services/{service}",
+    "POST /v1/projects/{project}/agents/{agent}/services/{service}:start",
+    "POST /v1/projects/{project}/agents/{agent}/services/{service}:stop",
+    "POST /v1/projects/{project}/agents/{agent}/services/{service}:restart",
+    "GET /v1/projects/{project}/agents/{agent}/services/{service}:watchLog",
     # A query, and samples in a format.
     "GET /v1/projects/{project}/series:query",
     "GET /v1/projects/{project}/series:queryRange",
+    "GET /v1/projects/{project}/series:forecast",
+    "GET /v1/projects/{project}/series:findAnomalies",
     "GET /v1/projects/{project}/series:watch",
     "POST /v1/projects/{project}/samples:write",
+    "POST /v1/projects/{project}/logs:write",
+    "POST /v1/projects/{project}/spans:write",
     "POST /v1/projects/{project}/alertRules",
     "PATCH /v1/projects/{project}/alertRules/{alert_rule}",
     # Matchers, and a time that is to come.
     "POST /v1/projects/{project}/silences",
+    # These want a rule of one of six kinds, and then of the kind that is there.
+    "POST /v1/projects/{project}/graphs/{graph}/layouts/{layout}/constraints",
+    "PATCH /v1/projects/{project}/graphs/{graph}/layouts/{layout}/constraints/{constraint}",
+    # This wants a value, and an id that nothing has yet.
+    "POST /v1/projects/{project}/secrets",
     # These want a workflow, where all others want a graph to look at.
     "GET /v1/projects/{project}/graphs/{graph}:validateWorkflow",
     "POST /v1/projects/{project}/executions",
@@ -78,15 +105,15 @@ include-path-regex = ":(watch|output)$"
 headers = { x-weft-timeout = "50ms" }
 checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 504]
 
-# One of fifteen algorithms: to make a body that is none of them takes minutes.
+# One of sixteen algorithms, or of six rules: to make a body that is none of them takes minutes.
 [[operations]]
-include-operation-id = "AnalysisService_CreateAnalysis"
+include-operation-id-regex = "AnalysisService_CreateAnalysis|LayoutService_(Create|Update)Constraint"
 phases.examples.enabled = false
 phases.coverage.enabled = false
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def mesh(tmp_path_factory):
     folder = tmp_path_factory.mktemp("schemathesis")
     notes = folder / "notes"
@@ -102,7 +129,7 @@ def mesh(tmp_path_factory):
     assert running.stop() == 0, running.log.read_text()[-4000:]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def known(mesh):
     """One of everything that there can be, and its name in paths."""
 
@@ -117,16 +144,22 @@ def known(mesh):
     weft("source", "refresh", "g/notes")
     token = weft("agents", "token", "create")
     weft("agent", "enroll", "--home", mesh.data.parent / "agent", "--id", "host", "--token", token)
-    # Its agent is away: it waits.
+    # Its agent is away: it waits. Another one waits for a second person besides.
     weft("commands", "submit", "noop", "--agent", "host", "--id", "c")
+    weft("commands", "types", "create", "careful", "--script", "work", "--requires-approval")
+    bob = mesh.data.parent / "bob.key"
+    bob.write_text(weft("key", "create", "bob", "--role", "operator"))
+    weft("--key-file", bob, "commands", "submit", "careful", "--agent", "host", "--id", "careful")
     rest = Rest(mesh, mesh.key)
     made_by_id = ["graphs/g/layouts?layoutId=l", "apiKeys?apiKeyId=k", "enrollmentTokens?enrollmentTokenId=t"]
     bodies = {place: {} for place in [*made_by_id, "commandTypes?commandTypeId=y"]}
     bodies["apiKeys?apiKeyId=k"] = {"role": "ROLE_VIEWER"}
+    bodies["graphs/g/layouts/l/constraints?constraintId=n"] = {"collision": {"radius": 1}}
     bodies["alertRules?alertRuleId=r"] = {"expression": "absent(nothing)"}
     matcher = {"label": "host", "value": "h"}
     tomorrow = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)).isoformat()
     bodies["silences?silenceId=s"] = {"matchers": [matcher], "endTime": tomorrow}
+    bodies["secrets?secretId=s"] = {"value": "nobody is shown it"}
     # A workflow that waits for a word which nobody says.
     bodies["graphs?graphId=w"] = {"kind": "GRAPH_KIND_WORKFLOW"}
     nodes = [("in", "input", {}), ("wait", "signal", {"signal": "go"}), ("out", "output", {})]
@@ -144,6 +177,10 @@ def known(mesh):
         made = rest("POST", f"/v1/projects/default/{place}", body)
         assert made.status == 200, made.body
     delivery = made.json["name"].rsplit("/", 1)[1]
+    now = str(time.time_ns())
+    span = {"traceId": "ab" * 16, "spanId": "cd" * 8, "name": "work", "startTimeUnixNano": now, "endTimeUnixNano": now}
+    sent = rest("POST", "/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+    assert sent.json == {}, sent.body
     return {
         "project": "default",
         "api_key": "k",
@@ -151,20 +188,25 @@ def known(mesh):
         "graph": "g",
         "key": "Engine",
         "layout": "l",
+        "constraint": "n",
         "analysis": "a",
         "source": "notes",
         "refresh": "1",
         "folder": "notes",
         "agent": "host",
+        "service": "web",
         "command": "c",
+        "command_to_approve": "careful",
         "command_type": "y",
         "target": "host",
         "alert_rule": "r",
         "silence": "s",
+        "secret": "s",
         "execution": "x",
         "step": "1",
         "trigger": "s",
         "delivery": delivery,
+        "trace": "ab" * 16,
     }
 
 

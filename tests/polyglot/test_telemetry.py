@@ -1,40 +1,27 @@
 """Numbers over time as others send and ask them: an agent, OpenTelemetry's SDK, remote write, Prometheus' API."""
 
 import json
-import os
+import math
 import struct
 import subprocess
 import time
 import urllib.parse
 
+import otlp
 import pytest
-from mesh import BIN, Mesh
+from mesh import BIN
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
+from otlp import clean, weft
 from rest import Rest
-
-
-def clean():
-    return {key: value for key, value in os.environ.items() if not key.startswith("WEFT_")}
 
 
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("telemetry")
-    environment = {"WEFT_GATEWAY__OTLP_LISTEN": '["127.0.0.1:0"]'}
-    running = Mesh(folder / "data", environment=environment).start()
-    yield running
-    assert running.stop() == 0, running.log.read_text()[-4000:]
-
-
-def weft(mesh, *arguments):
-    command = [BIN, "--data", mesh.data, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, env=clean(), timeout=60)
-    assert done.returncode == 0, (done.stdout, done.stderr)
-    return done.stdout.decode()
+    yield from otlp.mesh(tmp_path_factory.mktemp("telemetry"))
 
 
 def until(found, seconds=60):
@@ -188,3 +175,72 @@ def test_an_agent_reports_its_host_and_goes_on_after_a_power_cut(mesh, rest, tmp
     finally:
         agent.terminate()
         assert agent.wait(20) == 0
+
+
+MINUTE, DAY = 60_000, 86_400_000
+
+
+def week(rest, path):
+    """Eight days, every ten minutes: a disk that fills by ten a day, and orders by day that stopped for an hour."""
+    now = int(time.time() * 1_000) // MINUTE * MINUTE
+    times = [now - 8 * DAY + row * 10 * MINUTE for row in range(8 * 144 + 1)]
+    stopped = range(now - 5 * 60 * MINUTE, now - 4 * 60 * MINUTE)
+    day = [20 + 10 * (at - times[0]) / DAY for at in times]
+    orders = [0.0 if at in stopped else 100 + 30 * math.sin(at % DAY / DAY * math.tau) + at // MINUTE % 7 for at in times]
+    for name, values in [("disk_used_ratio", day), ("orders", orders)]:
+        body = packed({"__name__": name, "host": "h"}, list(zip(times, values, strict=True)))
+        assert write(rest, body, path).status == 204
+    return now
+
+
+def test_a_full_disk_and_a_missing_hour_are_told_before_and_after(mesh, rest):
+    from conftest import Client
+    from google.protobuf.duration_pb2 import Duration
+    from weft.telemetry.v1 import forecast_pb2, telemetry_service_pb2, telemetry_service_pb2_grpc
+
+    now = week(rest, "/prometheus/outlook/api/v1/write")
+    stub = telemetry_service_pb2_grpc.TelemetryServiceStub(Client(mesh.target, mesh.key).channel)
+    # It has 100 now and gets ten a day.
+    request = telemetry_service_pb2.GetForecastRequest(
+        parent="projects/outlook", query="disk_used_ratio", horizon=Duration(seconds=30 * 86_400), threshold=150
+    )
+    [disk] = stub.GetForecast(request).forecasts
+    assert disk.labels == {"__name__": "disk_used_ratio", "host": "h"}
+    assert disk.trend_per_second * 86_400 == pytest.approx(10, rel=1e-3)
+    assert disk.crossing.cross_time.ToMilliseconds() == pytest.approx(now + 5 * DAY, abs=DAY / 10)
+    assert disk.crossing.earliest_time.ToMilliseconds() <= disk.crossing.cross_time.ToMilliseconds()
+    assert len(disk.points) == 120
+    request.direction = forecast_pb2.CROSSING_DIRECTION_FALLING
+    request.threshold = 10
+    assert not stub.GetForecast(request).forecasts[0].HasField("crossing")
+    asked = {"query": "orders", "horizon": "86400s", "pointCount": 24, "threshold": 80.5, "direction": "CROSSING_DIRECTION_FALLING"}
+    answer = rest("GET", "/v1/projects/outlook/series:forecast?" + urllib.parse.urlencode(asked))
+    assert answer.status == 200, answer.body
+    [orders] = answer.json["forecasts"]
+    assert orders["season"]["period"] == "86400s" and len(orders["points"]) == 24
+    assert orders["crossing"]["crossTime"]
+    answer = rest("GET", "/v1/projects/outlook/series:findAnomalies?" + urllib.parse.urlencode({"query": '{host="h"}'}))
+    [found] = answer.json["series"]
+    assert (answer.json["seriesCount"], answer.json["anomalousSeriesCount"]) == (2, 1)
+    assert found["labels"]["__name__"] == "orders" and len(found["anomalies"]) == 1
+    [spell] = stub.FindAnomalies(
+        telemetry_service_pb2.FindAnomaliesRequest(parent="projects/outlook", query="orders")
+    ).series[0].anomalies
+    assert spell.start_time.ToMilliseconds() == pytest.approx(now - 5 * 60 * MINUTE, abs=10 * MINUTE)
+    assert spell.seen_value == 0 and spell.expected_value > 50
+    for path in ["forecast?query=up&horizon=0s", "forecast?query=sum(", "findAnomalies?query=up&minScore=0.5", "findAnomalies"]:
+        refused = rest("GET", f"/v1/projects/outlook/series:{path}")
+        assert refused.status == 400, (path, refused.body)
+    assert Rest(mesh, None)("GET", "/v1/projects/outlook/series:forecast?query=up").status == 401
+
+    words = weft(mesh, "telemetry", "forecast", "disk_used_ratio", "--threshold", 150, "--project", "outlook")
+    assert "REACHES 150" in words and "in 5 days" in words and "+10 a day" in words
+    words = weft(mesh, "telemetry", "forecast", "disk_used_ratio", "--threshold", 10, "--below", "--project", "outlook")
+    assert "not in 30 days" in words
+    words = weft(mesh, "telemetry", "anomalies", '{host="h"}', "--last", "24h", "--project", "outlook")
+    assert "orders" in words and "1 of 2 series have anomalies; 1 of 1 anomalies are shown" in words
+    told = json.loads(weft(mesh, "telemetry", "anomalies", "orders", "--project", "outlook", "-o", "json"))
+    assert told["series"][0]["anomalies"][0]["peakScore"] > 5
+    told = json.loads(weft(mesh, "telemetry", "forecast", "orders", "--ahead", "1d", "--project", "outlook", "-o", "json"))
+    # Every other of 144 steps: 120 points at most.
+    assert len(told["forecasts"][0]["points"]) == 72

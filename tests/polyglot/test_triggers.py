@@ -14,7 +14,7 @@ import urllib.request
 
 import pytest
 from mesh import BIN, Mesh
-from rest import Rest
+from rest import Rest, query
 
 HERE = pathlib.Path(__file__).parent
 
@@ -291,6 +291,124 @@ def test_a_schedule_ticks_also_over_a_power_cut(mesh):
     assert len({one["execution"] for one in kept}) == len(kept)
     assert len(runs(mesh, "echo")) == len(kept)
     assert "nextTime" not in shown(mesh, "triggers", "get", "often")["schedule"]
+
+
+def test_the_end_of_a_run_starts_another_also_over_power_cuts(mesh):
+    echo(mesh)
+    echo(mesh, "next")
+    given = '{"run": "${event.source}", "state": "${event.data.state}"}'
+    made = shown(mesh, "triggers", "create", "after", "next", "--after", "echo", "--ended", "succeeded", "--input", given)
+    assert made["executionEnd"] == {"graph": "projects/default/graphs/echo", "states": ["EXECUTION_STATE_SUCCEEDED"]}
+    rest = lambda *asked: Rest(mesh, mesh.key)(*asked)
+    began = []
+
+    def start(number):
+        request = {"graph": "projects/default/graphs/echo", "input": {"n": number}}
+        try:
+            answer = rest("POST", "/v1/projects/default/executions", request)
+        except OSError:
+            return
+        if answer.status == 200:
+            began.append(answer.json["name"])
+
+    for cut in range(3):
+        with concurrent.futures.ThreadPoolExecutor(8) as workers:
+            sent = [workers.submit(start, 100 * cut + number) for number in range(60)]
+            # Some have ended, of some the end was seen, and of some it was not.
+            until(lambda: sum(one.done() for one in sent) >= 20 + 10 * cut)
+            mesh.kill()
+            for one in sent:
+                one.result()
+        mesh.start()
+    ended = lambda: [one["name"] for one in runs(mesh, "echo") if one["state"] == "EXECUTION_STATE_SUCCEEDED"]
+    until(lambda: len(ended()) == len(runs(mesh, "echo")))
+    assert set(began) <= set(ended()) and len(began) > 60
+    started = lambda: [one for one in deliveries(mesh, "after") if one["state"] == "DELIVERY_STATE_STARTED"]
+    until(lambda: len(started()) == len(ended()))
+    outputs = lambda: [rest("GET", "/v1/" + one["name"]).json.get("output") for one in runs(mesh, "next")]
+    until(lambda: all(outputs()))
+    # Of each run one has followed, and of those that followed none.
+    assert sorted(one["run"] for one in outputs()) == sorted(ended())
+    assert {one["state"] for one in outputs()} == {"succeeded"}
+    assert len(deliveries(mesh, "after")) == len(ended())
+    assert {rest("GET", "/v1/" + one["name"]).json["depth"] for one in runs(mesh, "next")} == {1}
+
+
+def test_changes_of_a_graph_start_a_run_also_over_a_power_cut(mesh):
+    echo(mesh)
+    rest = lambda *asked: Rest(mesh, mesh.key)(*asked)
+    assert rest("POST", "/v1/projects/default/graphs?graphId=wiki", {}).status == 200
+    made = shown(mesh, "triggers", "create", "index", "echo", "--on-change", "wiki", "--node-type", "page", "--debounce", "1s")
+    assert made["graphChange"]["nodeTypes"] == ["page"]
+
+    def write(**kinds):
+        changes = [{"upsertNode": {"node": {"key": key, "type": kind}}} for key, kind in kinds.items()]
+        answer = rest("POST", "/v1/projects/default/graphs/wiki:applyChanges", {"changes": changes})
+        assert answer.status == 200, answer.body
+
+    write(a="page")
+    mesh.kill()
+    mesh.start()
+    started = lambda: [one for one in deliveries(mesh, "index") if one["state"] == "DELIVERY_STATE_STARTED"]
+    until(lambda: len(started()) == 1)
+    write(t="tag", b="page")
+    write(c="page")
+    until(lambda: len(started()) >= 2)
+    mesh.kill()
+    mesh.start()
+    write(d="page")
+    outputs = lambda: [rest("GET", "/v1/" + one["execution"]).json.get("output") for one in started()]
+    written = lambda: [one["event"]["data"] for one in outputs() if one]
+    until(lambda: any("d" in one["nodes"]["written"] for one in written()))
+    # Each revision once, and in one run.
+    spans = sorted((one["first_revision"], one["last_revision"]) for one in written())
+    assert all(later[0] == earlier[1] + 1 for earlier, later in zip(spans, spans[1:])), spans
+    assert sorted(key for one in written() for key in one["nodes"]["written"]) == ["a", "b", "c", "d", "t"]
+    assert len(runs(mesh, "echo")) == len(spans)
+    refused = weft(mesh, "triggers", "create", "none", "echo", "--on-change", "nowhere", status=7)
+    assert "trigger.graph_change.graph" in refused
+
+
+def test_an_alert_starts_a_run_also_over_power_cuts(tmp_path):
+    mesh = Mesh(tmp_path / "data", environment={"WEFT_TELEMETRY__ALERT_INTERVAL": "100ms"}).start()
+    try:
+        echo(mesh)
+        weft(mesh, "triggers", "create", "bad", "echo", "--on-alert", "any", "--severity", "critical")
+        weft(mesh, "alerts", "rules", "create", "mild", "vector(1)", "--severity", "info")
+        for number in range(5):
+            expression = f'label_replace(vector(1), "shard", "{number}", "", "")'
+            weft(mesh, "alerts", "rules", "create", f"rule-{number}", expression, "--severity", "critical")
+            if number % 2:
+                mesh.kill()
+                mesh.start()
+        started = lambda kind: [one for one in deliveries(mesh, "bad") if (one["eventType"], one["state"]) == (kind, "DELIVERY_STATE_STARTED")]
+        until(lambda: len(started("alert.firing")) == 5)
+        weft(mesh, "alerts", "rules", "disable", "projects/default/alertRules/rule-0")
+        [over] = until(lambda: started("alert.resolved"))
+        event = until(lambda: Rest(mesh, mesh.key)("GET", "/v1/" + over["execution"]).json.get("output"))["event"]
+        assert (event["cause"], event["source"]) == ("alert", "projects/default/alertRules/rule-0")
+        assert (event["data"]["state"], event["data"]["severity"], event["data"]["labels"]["shard"]) == ("resolved", "critical", "0")
+        assert len(deliveries(mesh, "bad")) == len(runs(mesh, "echo")) == 6
+        refused = weft(mesh, "triggers", "create", "none", "echo", "--on-alert", "nowhere", status=7)
+        assert "trigger.alert.alert_rule" in refused
+    finally:
+        mesh.kill()
+
+
+def test_a_schedule_that_is_not_saved_says_its_times(mesh):
+    rest = Rest(mesh, mesh.key)
+    path = "/v1/projects/default/triggers:previewSchedule"
+    times = {"schedule.cron": "30 9 * * MON-FRI", "schedule.timeZone": "Asia/Kolkata"}
+    answer = rest("GET", path + query(**times, maxTicks=3))
+    assert answer.status == 200, answer.body
+    ticks = [one["scheduleTime"] for one in answer.json["ticks"]]
+    assert len(ticks) == 3 and all(tick.endswith("T04:00:00Z") for tick in ticks)
+    refused = rest("GET", path + query(**times | {"schedule.timeZone": "Mars"}))
+    assert refused.status == 400 and b"schedule.time_zone" in refused.body
+    assert rest("GET", path).status == 400
+    told = shown(mesh, "triggers", "preview", "--cron", "30 9 * * MON-FRI", "--zone", "Asia/Kolkata", "--limit", "3")
+    assert [one["scheduleTime"] for one in told["ticks"]] == ticks
+    assert "schedule.cron" in weft(mesh, "triggers", "preview", "--cron", "often", status=7)
 
 
 def test_ticks_that_overlap_are_skipped_queued_or_replace(mesh):

@@ -14,8 +14,11 @@ async function token(project, maxUses, labels) {
   return (await call("POST", `/v1/projects/${project}/enrollmentTokens`, { maxUses, labels })).secret;
 }
 
-/** Joins and runs an agent that allows one script, which says what its arguments are, line by line, and then waits. */
-export async function startAgent(id, { project = "default", labels = {} } = {}) {
+/**
+ * Joins and runs an agent that allows one script, which says what its arguments are, line by line, and then waits; and
+ * whatever else is in `settings`.
+ */
+export async function startAgent(id, { project = "default", labels = {}, settings = "" } = {}) {
   const home = mkdtempSync(join(tmpdir(), "weft-agent-"));
   const secret = await token(project, 1, labels);
   const enrolled = spawnSync(BINARY, ["agent", "enroll", "--home", home, "--id", id, "--url", url, "--token", secret], { env });
@@ -25,7 +28,7 @@ export async function startAgent(id, { project = "default", labels = {} } = {}) 
   chmodSync(script, 0o755);
   appendFileSync(
     join(home, "agent.toml"),
-    `\n[commands]\nmax_parallel = 4\n[commands.scripts.say]\nprogram = "${script}"\nmore_arguments = true\n`,
+    `\n[commands]\nmax_parallel = 4\n[commands.scripts.say]\nprogram = "${script}"\nmore_arguments = true\n${settings}`,
   );
   const child = spawn(BINARY, ["agent", "run", "--home", home], { env, stdio: "ignore" });
   const gone = new Promise((resolve) => child.once("exit", resolve));

@@ -3,6 +3,7 @@
 // away for longer than that, and lets a whole fleet join at once.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -73,4 +74,13 @@ async function stop(child, folder) {
     clearTimeout(late);
   }
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** A port that nobody has right now. */
+export async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }

@@ -77,6 +77,32 @@ test("an analysis is chosen, runs, and colours the map; a row leads to its node"
   await page.context().close();
 });
 
+test("nodes that are alike are found as pairs, and become edges", async () => {
+  const id = await rings(12);
+  const page = await open(browser, { theme: "light" });
+  await openGraph(page, id);
+  await page.click('button[aria-label="Analyses"]');
+  await page.selectOption(`${panel} select >> nth=0`, "similarity");
+  await page.fill(`${panel} >> label:has-text("At least") + input`, "0.3");
+  await page.fill(`${panel} >> label:has-text("Write as edges") + input`, "alike");
+  await assertAccessible(page, "the form of a similarity");
+  await shot(page, "analysis-similarity-form-light");
+  await page.click(`${panel} button[type="submit"]`);
+  await state(page, "succeeded").waitFor();
+  await page.waitForSelector(`${panel} >> text=edges alike`);
+  const pair = page.locator('[data-testid="analysis-top"] tbody tr >> nth=0').locator("button");
+  const [one, other] = await pair.allTextContents();
+  assert.notEqual(one, other);
+  assert.equal(await page.locator(`${panel} >> text=Show on the map`).count(), 0);
+  await shot(page, "analysis-similarity-light");
+  await pair.nth(1).click();
+  await page.waitForSelector(`[data-testid="panel"] h2:has-text("${other}")`);
+  const { edges } = await call("GET", `/v1/projects/default/graphs/${id}/edges?filter=${encodeURIComponent('type = "alike"')}`);
+  assert.ok(edges.some(({ source, target }) => [source, target].sort().join() === [one, other].sort().join()));
+  assertQuiet(page);
+  await page.context().close();
+});
+
 test("one that takes long shows how far it is, and can be ended", async () => {
   // Ten seconds and more on a fast machine: time to end it by hand.
   const id = await rings(12_000);
@@ -88,7 +114,8 @@ test("one that takes long shows how far it is, and can be ended", async () => {
   await page.waitForSelector('[data-testid="analysing"] >> text=%');
   await shot(page, "analysis-running-light");
   await page.click(`${panel} >> text=Cancel`);
-  await state(page, "cancelled").waitFor();
+  // A map of 36,000 nodes, drawn without a GPU, leaves little to the rest of a busy machine.
+  await state(page, "cancelled").waitFor({ timeout: 120_000 });
   await assertAccessible(page, "a cancelled analysis");
   assertQuiet(page);
   await page.context().close();

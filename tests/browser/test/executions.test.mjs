@@ -2,11 +2,10 @@
 // again among many; and what waits for a person, in one place.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { call, fresh, makeKey } from "../lib/api.mjs";
 import { assertAccessible, assertQuiet, launch, open, shot, signIn } from "../lib/browser.mjs";
-import { startMesh } from "../lib/mesh.mjs";
+import { freePort, startMesh } from "../lib/mesh.mjs";
 import { makeWorkflow, node, ORDERS, start, way } from "../lib/workflows.mjs";
 
 let browser;
@@ -249,12 +248,3 @@ test("the page of a run goes on by itself after the mesh was killed", async () =
     await mesh.stop();
   }
 });
-
-/** A port that nobody has right now. */
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

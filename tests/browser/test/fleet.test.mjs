@@ -80,6 +80,60 @@ test("a command is cancelled, and one that is wrong is not sent", async () => {
   await page.context().close();
 });
 
+for (const theme of ["light", "dark"]) {
+  test(`a second person decides, and what failed is tried again (${theme})`, async () => {
+    const type = fresh("careful");
+    await call("POST", `/v1/projects/default/commandTypes?commandTypeId=${type}`, {
+      script: "say",
+      requiresApproval: true,
+    });
+    const ask = (displayName, key) =>
+      call(
+        "POST",
+        "/v1/projects/default/commands",
+        {
+          commandType: `projects/default/commandTypes/${type}`,
+          agents: [`projects/default/agents/${agent.id}`],
+          displayName,
+        },
+        key,
+      );
+    const others = fresh("Reboot by night");
+    await ask(others, await makeKey("ROLE_OPERATOR"));
+    const page = await open(browser, { theme });
+    await signIn(page, "/commands?state=waiting");
+    await row(page, others).locator("text=for approval").waitFor();
+    await assertAccessible(page, `commands that wait in ${theme}`);
+    await shot(page, `commands-waiting-${theme}`);
+    await page.click(`text=${others}`);
+    await page.waitForSelector(".target-pane >> text=AWAITING_APPROVAL");
+    await page.fill('form[aria-label="Approval"] textarea', "in the window");
+    await assertAccessible(page, `a command that waits in ${theme}`);
+    await shot(page, `command-waiting-${theme}`);
+    await page.click("button >> text=Approve");
+    await page.waitForSelector("text=in the window");
+    await page.locator(".bar .state", { hasText: "completed" }).waitFor();
+    assert.equal(await page.locator("button >> text=Retry").count(), 0);
+    await shot(page, `command-approved-${theme}`);
+
+    // One's own waits for somebody else, and can be given up.
+    const { name } = await ask(fresh("My own"));
+    await page.goto(`${page.url().replace(/\/commands.*/, "")}/commands/default/${name.split("/").pop()}`);
+    await page.waitForSelector("text=Waits for a second person");
+    assert.equal(await page.locator("button >> text=Approve").count(), 0);
+    await page.click(`[aria-label="Cancel here, on ${agent.id}"]`);
+    await page.locator(".bar .state", { hasText: "cancelled" }).waitFor();
+    await page.click("button >> text=Retry 1 agent");
+    await page.waitForSelector("text=once more after");
+    await page.waitForSelector("text=Waits for a second person");
+    await shot(page, `command-own-${theme}`);
+    await page.click("button >> text=Cancel >> nth=0");
+    await page.locator(".bar .state", { hasText: "cancelled" }).waitFor();
+    assertQuiet(page);
+    await page.context().close();
+  });
+}
+
 test("an operator takes an agent out, names it, and lets it in again", async () => {
   const page = await open(browser, { theme: "light" });
   await signIn(page, `/fleet/default/${agent.id}`);

@@ -99,9 +99,12 @@ test("a chart is zoomed by mouse and by keys, and says what is under the cursor"
   const page = await open(browser, { theme: "dark" });
   await signIn(page, `/telemetry?project=${project}&q=orders_total&every=off`);
   await legend(page).first().waitFor();
-  const box = await page.locator(".chart .u-over").boundingBox();
-  await page.mouse.move(box.x + box.width * 0.9, box.y + 40);
+  const over = page.locator(".chart .u-over");
+  await over.hover();
   await page.waitForSelector('th >> text="At cursor"');
+  // The legend's new column may have moved the chart.
+  const box = await over.boundingBox();
+  await page.mouse.move(box.x + box.width * 0.9, box.y + 40);
   const last = await legend(page).first().locator("td").first().innerText();
   await page.mouse.move(box.x + box.width * 0.3, box.y + 40);
   await page.waitForFunction((was) => document.querySelector(".chart-legend tbody td").innerText !== was, last);

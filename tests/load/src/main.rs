@@ -48,6 +48,9 @@ struct Arguments {
     /// Envoy's program, which `gateway` measures against; `tools/setup bench` installs it.
     #[arg(long, value_name = "PATH", default_value = "envoy")]
     envoy: PathBuf,
+    /// h2load's program, nghttp2's load generator, which calls in `gateway`; `tools/setup bench` installs it.
+    #[arg(long, value_name = "PATH", default_value = "h2load")]
+    h2load: PathBuf,
     /// nats-server's program, which `sockets` measures against; `tools/setup bench` installs it.
     #[arg(long, value_name = "PATH", default_value = "nats-server")]
     nats: PathBuf,
@@ -116,7 +119,9 @@ fn main() -> Result<()> {
             Scenario::Drain => drain::measure(arguments.rounds).await,
             Scenario::Rpc => rpc::measure(arguments.rounds).await,
             Scenario::Graph => Box::pin(graph::measure(arguments.rounds)).await,
-            Scenario::Gateway => gateway::measure(arguments.rounds, &arguments.envoy).await,
+            Scenario::Gateway => {
+                gateway::measure(arguments.rounds, &arguments.envoy, &arguments.h2load).await
+            }
             Scenario::Positions => Box::pin(positions::measure(arguments.rounds)).await,
             Scenario::Telemetry => {
                 Box::pin(telemetry::measure(arguments.rounds, arguments.hosts as usize, arguments.alone))

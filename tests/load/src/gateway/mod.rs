@@ -1,4 +1,4 @@
-//! The edge against Envoy: the same calls, by the same client, through our gateway and through Envoy's,
+//! The edge against Envoy: the same calls, by the same client (h2load), through our gateway and through Envoy's,
 //! to the same service; and through a gateway that has the service in its own process.
 
 mod edges;
@@ -12,13 +12,13 @@ use tempfile::TempDir;
 
 use self::{
     edges::Edges,
-    load::{Ask, Figures},
+    load::{Ask, Caller, Figures},
 };
 use crate::report::{Better, Pair, Report};
 
 /// Length of one measurement.
 const SPAN: Duration = Duration::from_millis(1_500);
-/// What each edge is given before it counts.
+/// What each is given before it counts.
 const WARM_UP: Duration = Duration::from_millis(300);
 const PEER: &str = "Envoy";
 
@@ -29,21 +29,22 @@ const SAME_PROCESS: f64 = 4.0;
 /// Most memory of the gateway after all of it, in MB.
 const MEMORY: f64 = 40.0;
 
-pub(crate) async fn measure(rounds: u32, envoy: &Path) -> Result<Report> {
+pub(crate) async fn measure(rounds: u32, envoy: &Path, h2load: &Path) -> Result<Report> {
     let folder = TempDir::new()?;
+    let caller = Caller { program: h2load, folder: folder.path() };
     let edges = Edges::start(folder.path(), envoy).await?;
     let mut report = Report::new("gateway");
     for (ask, goal) in WAYS {
         let mut figures = Vec::new();
         for edge in edges.all() {
-            load::run(edge, ask, WARM_UP).await?;
+            caller.run(edge, ask, WARM_UP).await?;
         }
         for round in 0..rounds {
             // They take turns, and each begins once in three rounds.
             let mut of_round = [Figures::default(); 3];
             for turn in 0..3 {
                 let which = (turn + round as usize) % 3;
-                of_round[which] = load::run(edges.all()[which], ask, SPAN).await?;
+                of_round[which] = caller.run(edges.all()[which], ask, SPAN).await?;
             }
             figures.push(of_round);
         }
