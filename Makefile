@@ -117,3 +117,5 @@ bench: ## Measure (docs/performance.md says what); a few minutes each
 	tools/setup bench
 	cargo build --release --locked -p weft -p weft-load
 	@for scenario in rpc gateway graph analytics positions sockets attacks drain commands executions telemetry; do target/release/weft-load $$scenario --json; done
+	tools/setup test
+	cd tests/browser && WEFT_BENCH=1 WEFT_BIN=$(CURDIR)/target/release/weft node run.mjs scale
