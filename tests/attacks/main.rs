@@ -5,6 +5,8 @@
 mod authorisation;
 mod bombs;
 mod connections;
+mod door;
+mod doors;
 mod imports;
 mod json;
 mod memory;

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from shapes import apply, node
+from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect as dial
 
@@ -91,6 +92,27 @@ def test_a_bidirectional_stream(socket, graph):
         heard.append(socket.hear())
     assert heard[-1]["status"]["code"] == 0
     assert heard[-2]["message"]["result"]["createdEdgeCount"] == "2"
+
+
+def test_a_ticket_signs_in_to_one_socket(mesh, rest, graph):
+    me = rest("GET", "/v1/me").json["name"]
+    hello = {"hello": {"ticket": rest("POST", "/v1/tickets", {}).json["ticket"]}}
+    call = {"call": 1, "open": {"method": "weft.graph.v1.GraphService/GetGraph"}}
+    with contextlib.ExitStack() as stack:
+        first, second, stranger = (Socket(mesh, stack) for _ in range(3))
+        first.say(**hello)
+        assert first.hear()["welcome"]["caller"] == me
+        # It holds for every call of the socket, and for no other socket.
+        for socket in (first, stranger):
+            socket.say(**call)
+            socket.say(call=1, message={"name": graph})
+            socket.say(call=1, end=True)
+        assert first.hear()["message"]["name"] == graph and first.hear()["status"]["code"] == 0
+        assert stranger.hear()["status"]["details"][0]["reason"] == "CREDENTIALS_REQUIRED"
+        second.say(**hello)
+        with pytest.raises(ConnectionClosed) as used:
+            second.hear()
+        assert used.value.rcvd.code == 4001
 
 
 def test_the_binary_sub_protocol(mesh, graph):

@@ -20,6 +20,7 @@ pub mod kind {
     pub const RST_STREAM: u8 = 3;
     pub const SETTINGS: u8 = 4;
     pub const PING: u8 = 6;
+    pub const GOAWAY: u8 = 7;
     pub const WINDOW_UPDATE: u8 = 8;
     pub const CONTINUATION: u8 = 9;
 }
@@ -190,16 +191,18 @@ pub async fn read_to_end(from: &mut OwnedReadHalf, most: Duration) -> Option<Vec
     Some(kinds)
 }
 
-/// Reads until the server has sent a frame of this kind, for as long as `most`; nothing if it closes before.
-pub async fn read_until(from: &mut OwnedReadHalf, kind: u8, most: Duration) -> Option<()> {
+/// Reads until the server has sent a frame of this kind, for as long as `most`: what is in it, or nothing if
+/// the server closes before.
+pub async fn read_until(from: &mut OwnedReadHalf, kind: u8, most: Duration) -> Option<Vec<u8>> {
     let read = async {
         let mut head = [0; 9];
         loop {
             from.read_exact(&mut head).await.ok()?;
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-            from.read_exact(&mut vec![0; length as usize]).await.ok()?;
+            let mut payload = vec![0; length as usize];
+            from.read_exact(&mut payload).await.ok()?;
             if head[3] == kind {
-                return Some(());
+                return Some(payload);
             }
         }
     };
