@@ -3,16 +3,12 @@
 use std::{
     borrow::Cow,
     convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use futures::{
-    future::BoxFuture,
+    future::{self, BoxFuture},
     stream::{self, BoxStream},
 };
 use prost::Message;
@@ -29,6 +25,7 @@ use weft_kit::{Lifecycle, Peer, Problem};
 use weft_proto::{Idempotency, weft::options::v1::Exposure};
 
 use super::{
+    LATE,
     case::{Case, Method, Rest, call},
     check_in,
 };
@@ -44,11 +41,19 @@ fn sample(kind: &prost_reflect::MessageDescriptor) -> prost_reflect::DynamicMess
     message(kind, &mut Entropy(&bytes), 4)
 }
 
-/// All services at once: they answer with a sample, or with an error.
-#[derive(Clone)]
-struct Everybody {
-    fails: Arc<AtomicBool>,
+/// What the services do with a call once all of it was said.
+#[derive(Clone, Copy)]
+enum Does {
+    /// Answers with a sample.
+    Answer,
+    Fail,
+    /// Never says anything.
+    Hang,
 }
+
+/// All services at once: they all do the same.
+#[derive(Clone)]
+struct Everybody(Does);
 
 impl Service<http::Request<Body>> for Everybody {
     type Response = http::Response<Body>;
@@ -61,14 +66,14 @@ impl Service<http::Request<Body>> for Everybody {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let path = request.uri().path().to_owned();
-        let handler = Handler { path, fails: self.fails.load(Ordering::SeqCst) };
+        let handler = Handler { path, does: self.0 };
         Box::pin(async move { Ok(Grpc::new(Raw).streaming(handler, request).await) })
     }
 }
 
 struct Handler {
     path: String,
-    fails: bool,
+    does: Does,
 }
 
 impl StreamingService<Bytes> for Handler {
@@ -77,17 +82,20 @@ impl StreamingService<Bytes> for Handler {
     type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
-        let (path, fails) = (self.path.clone(), self.fails);
+        let (path, does) = (self.path.clone(), self.does);
         Box::pin(async move {
             let mut messages = request.into_inner();
             while messages.message().await?.is_some() {}
-            if fails {
-                return Err(Problem::aborted("AS_ASKED", "no").with("who", "you").into());
+            match does {
+                Does::Answer => {
+                    let method = weft_proto::methods().get(&path).expect("it is in the contracts");
+                    let answer = sample(&method.descriptor.output()).encode_to_vec();
+                    let answers: Self::ResponseStream = Box::pin(stream::iter([Ok(Bytes::from(answer))]));
+                    Ok(Response::new(answers))
+                }
+                Does::Fail => Err(Problem::aborted("AS_ASKED", "no").with("who", "you").into()),
+                Does::Hang => future::pending().await,
             }
-            let method = weft_proto::methods().get(&path).expect("it is in the contracts");
-            let answer = sample(&method.descriptor.output()).encode_to_vec();
-            let answers: Self::ResponseStream = Box::pin(stream::iter([Ok(Bytes::from(answer))]));
-            Ok(Response::new(answers))
         })
     }
 }
@@ -159,28 +167,47 @@ fn methods() -> Vec<&'static Method> {
     all
 }
 
-#[tokio::test]
-async fn every_method_of_the_mesh_is_the_same_in_every_protocol() {
-    let fails = Arc::new(AtomicBool::new(false));
-    let everybody = Peer::new(Everybody { fails: Arc::clone(&fails) });
+/// A gateway to the whole mesh.
+fn edge(does: Does) -> Edge {
+    let everybody = Peer::new(Everybody(does));
     let pool = weft_proto::pool().clone();
     let upstreams = pool
         .services()
         .fold(Upstreams::new(), |upstreams, service| upstreams.with(service.full_name(), everybody.clone()));
     let lifecycle = Lifecycle::new();
     let gateway = Gateway::new(upstreams, GatewayOptions::default(), pool, lifecycle.clone());
-    let edge = Edge { gateway: gateway.expect("good contracts"), lifecycle, ..Edge::new() };
+    Edge { gateway: gateway.expect("good contracts"), lifecycle, ..Edge::new() }
+}
+
+/// Calls every method of the mesh.
+async fn check_each(does: Does, make: impl Fn(Case) -> Case) {
     let methods = methods();
     assert!(methods.len() > 30, "{}", methods.len());
-    let answered = |method: &'static Method| {
-        let answer = sample(&super::outcome::kind(method.output));
+    check_in(&edge(does), methods.into_iter().map(|method| make(call(method).say("{}"))).collect()).await;
+}
+
+#[tokio::test]
+async fn every_method_of_the_mesh_answers_alike() {
+    let said = std::cell::Cell::new(0);
+    check_each(Does::Answer, |case| {
+        let answer = sample(&super::outcome::kind(case.method.output));
         let json: Value = serde_json::to_value(&answer).expect("JSON");
-        call(method).say("{}").hear(&json.to_string())
-    };
-    let answered: Vec<Case> = methods.iter().map(|method| answered(method)).collect();
-    assert!(answered.iter().filter(|case| case.messages != [json!({})]).count() > 30, "they say something");
-    check_in(&edge, answered).await;
-    fails.store(true, Ordering::SeqCst);
-    let refused = methods.iter().map(|method| call(method).say("{}").fail(Code::Aborted, "no", "AS_ASKED"));
-    check_in(&edge, refused.collect()).await;
+        said.set(said.get() + usize::from(json != json!({})));
+        case.hear(&json.to_string())
+    })
+    .await;
+    assert!(said.get() > 30, "they say something");
+}
+
+#[tokio::test]
+async fn every_method_of_the_mesh_fails_alike() {
+    check_each(Does::Fail, |case| case.fail(Code::Aborted, "no", "AS_ASKED")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_method_of_the_mesh_ends_alike_at_its_deadline() {
+    let late = |case: Case| case.fail(Code::DeadlineExceeded, LATE, "DEADLINE_EXCEEDED");
+    check_each(Does::Hang, |case| late(case.within(300))).await;
+    // No time is no call, however fast the service would be.
+    check_each(Does::Answer, |case| late(case.within(0))).await;
 }

@@ -29,6 +29,9 @@ use crate::support::{Edge, pool};
 /// Most bytes of a message here: enough for every case, and little for those that are too large.
 const LIMIT: usize = 64 * 1024;
 
+/// What a call hears that took too long.
+const LATE: &str = "the call's deadline passed before it was done";
+
 /// A gateway with the service, and bounds that are soon reached.
 pub(crate) fn edge() -> Edge {
     let options =
@@ -153,8 +156,7 @@ async fn an_error_in_the_middle_is_the_same_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_ends_every_call_alike() {
-    const TEXT: &str = "the call's deadline passed before it was done";
-    let late = |case: Case| case.fail(Code::DeadlineExceeded, TEXT, "DEADLINE_EXCEEDED");
+    let late = |case: Case| case.fail(Code::DeadlineExceeded, LATE, "DEADLINE_EXCEEDED");
     let mut cases = each(|case| late(case.say(r#"{"act":{"hang":true}}"#).within(300)));
     // No time is no call, however fast the service would be.
     cases.extend(each(|case| late(case.say("{}").within(0))));
