@@ -19,7 +19,7 @@ const SETTINGS = {
 };
 
 /** One that was killed goes on with its folder, at its port. */
-export async function startMesh({ folder = mkdtempSync(join(tmpdir(), "weft-browser-")), port = 0 } = {}) {
+export async function startMesh({ folder = mkdtempSync(join(tmpdir(), "weft-browser-")), port = 0, settings = {} } = {}) {
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there; build it: cargo build -p weft`);
   const data = join(folder, "data");
   const notes = join(folder, "notes");
@@ -30,7 +30,7 @@ export async function startMesh({ folder = mkdtempSync(join(tmpdir(), "weft-brow
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WEFT_")));
   const child = spawn(BINARY, ["up", "--no-host-agent", "--listen", `127.0.0.1:${port}`, "--data", data, "--folder", `notes=${notes}`], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...env, ...SETTINGS },
+    env: { ...env, ...SETTINGS, ...settings },
   });
   let log = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (log = (log + text).slice(-8_000)));

@@ -7,4 +7,5 @@ mod clashes;
 mod contracts;
 mod details;
 mod life;
+mod tls;
 mod world;

@@ -19,10 +19,12 @@ use hyper_util::{
 use prost::Message;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket},
     sync::mpsc,
     time::Instant,
 };
+use tokio_rustls::TlsAcceptor;
 use tonic::{Status, body::Body};
 use tower::ServiceExt;
 use weft_gateway::{Gateway, GatewayOptions, Keeper, UpstreamAccess, UpstreamOptions, Upstreams};
@@ -204,6 +206,8 @@ pub(crate) struct Server {
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     echo: Echo,
     tells: Tells,
+    /// What it speaks TLS with, if it does.
+    door: Option<TlsAcceptor>,
     /// Ends with it, or when it goes down.
     lifecycle: Lifecycle,
     /// Has the port while it is down: who connects is refused.
@@ -212,27 +216,31 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(tells: Tells) -> Self {
+        Self::start_behind(tells, None).await
+    }
+
+    pub(crate) async fn start_behind(tells: Tells, door: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (echo, events) = Echo::new(pool());
-        let server = Self { address, events, echo, tells, lifecycle: Lifecycle::new(), held: None };
+        let server = Self { address, events, echo, tells, door, lifecycle: Lifecycle::new(), held: None };
         server.serve(listener);
         server
     }
 
     fn serve(&self, listener: TcpListener) {
-        let (echo, tells, life) = (self.echo.clone(), self.tells, self.lifecycle.clone());
+        let (echo, tells, door) = (self.echo.clone(), self.tells, self.door.clone());
+        let life = self.lifecycle.clone();
         self.lifecycle.spawn_future(async move {
             loop {
                 let (socket, _) = listener.accept().await.expect("it listens");
-                let echo = echo.clone();
-                let service = tower::service_fn(move |request| answer(echo.clone(), tells, request));
+                let (echo, door) = (echo.clone(), door.clone());
                 life.spawn_future(async move {
-                    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    // How a connection ends is the client's to see.
-                    let _ = builder
-                        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(service))
-                        .await;
+                    let Some(door) = door else { return talk(socket, echo, tells).await };
+                    // Who does not get in is the client's to see.
+                    if let Ok(socket) = door.accept(socket).await {
+                        talk(socket, echo, tells).await;
+                    }
                 });
             }
         });
@@ -256,7 +264,11 @@ impl Server {
 
     pub(crate) fn options(&self) -> UpstreamOptions {
         UpstreamOptions {
-            address: format!("http://{}", self.address),
+            address: match self.door {
+                None => format!("http://{}", self.address),
+                // What a certificate names.
+                Some(_) => format!("https://localhost:{}", self.address.port()),
+            },
             access: UpstreamAccess::Public,
             refresh: Duration::from_millis(200),
             // A file has more; who can be asked is asked.
@@ -272,6 +284,13 @@ impl Server {
     pub(crate) async fn stop(self) {
         self.lifecycle.shut_down(Duration::ZERO).await;
     }
+}
+
+async fn talk(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, echo: Echo, tells: Tells) {
+    let service = tower::service_fn(move |request| answer(echo.clone(), tells, request));
+    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    // How a connection ends is the client's to see.
+    let _ = builder.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service)).await;
 }
 
 fn answer(
