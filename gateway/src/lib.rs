@@ -44,6 +44,8 @@ mod docs;
 mod draining;
 mod error;
 mod foreign;
+#[cfg(test)]
+mod fuzz;
 mod grpc;
 mod hooks;
 mod json;

@@ -1,78 +1,68 @@
 //! Random input, from outside: whatever is sent, nothing panics, nothing is our own fault, and what was
 //! understood comes back as it went in.
 //!
-//! Each target is a function of bytes. Here the same few hundred are tried at every run; others, and for
-//! hours: `PROPTEST_RNG_SEED=7 PROPTEST_CASES=1000000 cargo nextest run --release -p weft-gateway fuzz`. Any
-//! other engine can drive the same functions.
+//! Each target is a function of bytes.
 
+#[path = "../../../src/fuzz.rs"]
+mod engine;
 mod entropy;
 mod targets;
 
-use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
+use bolero::check;
 
 pub(crate) use self::entropy::{Entropy, message};
-use self::targets::Fixture;
+use self::{engine::fuzz, targets::Fixture};
 
-/// Runs `target` with random bytes, in one edge.
-fn fuzz(most: usize, target: &impl AsyncFn(&Fixture, &[u8])) {
+/// What tries `target`, in one edge.
+fn within_an_edge(target: impl AsyncFn(&Fixture, &[u8])) -> impl FnMut(&[u8]) {
     // A service that never answers must not hold the run up.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
     let fixture = runtime.block_on(async { Fixture::new() });
-    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    // A run is the same as the one before, unless another is asked for: luck has no place in CI.
-    if config.rng_seed == RngSeed::Random {
-        config.rng_seed = RngSeed::Fixed(1);
-    }
-    proptest::test_runner::TestRunner::new(config)
-        .run(&vec(any::<u8>(), 0..most), |bytes| {
-            runtime.block_on(target(&fixture, &bytes));
-            Ok(())
-        })
-        .unwrap_or_else(|failure| panic!("{failure}"));
+    move |bytes| runtime.block_on(target(&fixture, bytes))
 }
 
 #[test]
 fn a_message_comes_back_in_json_and_in_protobuf() {
-    fuzz(300, &targets::round_trip);
+    fuzz(check!(), 300, within_an_edge(targets::round_trip));
 }
 
 #[test]
 fn json_that_is_nearly_right() {
-    fuzz(300, &targets::bent_json);
+    fuzz(check!(), 300, within_an_edge(targets::bent_json));
 }
 
 #[test]
 fn addresses_and_queries() {
-    fuzz(80, &targets::address);
+    fuzz(check!(), 80, within_an_edge(targets::address));
 }
 
 #[test]
 fn envelopes_of_connect() {
-    fuzz(120, &targets::connect);
+    fuzz(check!(), 120, within_an_edge(targets::connect));
 }
 
 #[test]
 fn frames_of_grpc_web() {
-    fuzz(120, &targets::grpc_web);
+    fuzz(check!(), 120, within_an_edge(targets::grpc_web));
 }
 
 #[test]
 fn messages_of_a_websocket() {
-    fuzz(120, &targets::websocket);
+    fuzz(check!(), 120, within_an_edge(targets::websocket));
 }
 
 #[test]
 fn frames_of_a_websocket() {
-    fuzz(120, &targets::websocket_frames);
+    fuzz(check!(), 120, within_an_edge(targets::websocket_frames));
 }
 
 #[test]
 fn the_last_event_of_a_stream() {
-    fuzz(20, &targets::last_event);
+    fuzz(check!(), 20, within_an_edge(targets::last_event));
 }
 
 #[test]
 fn requests_of_agents() {
-    fuzz(200, &targets::mcp);
+    fuzz(check!(), 200, within_an_edge(targets::mcp));
 }
