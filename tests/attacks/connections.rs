@@ -11,7 +11,7 @@ use tokio::{
 };
 use weft_tests::{
     process,
-    wire::{self, END_HEADERS, END_STREAM, Flood, HalfOpen, PREFACE, frame, head, kind},
+    wire::{self, END_HEADERS, END_STREAM, Flood, HalfOpen, PREFACE, frame, head, kind, stranger},
 };
 
 use super::program::Program;
@@ -54,7 +54,7 @@ async fn floods_are_cut_off() {
     let program = Program::start().await;
     let address = program.address();
     for flood in Flood::ALL {
-        let evil = join_all((0..AT_ONCE).map(|_| flood.pour(&address, SOON)));
+        let evil = join_all((0..AT_ONCE).map(|_| flood.pour(stranger(), &address, SOON)));
         for cut in program.while_somebody_works(evil).await {
             assert!(cut.is_some(), "{flood:?} goes on and on");
         }
@@ -62,6 +62,23 @@ async fn floods_are_cut_off() {
     // What hyper and h2 do not see is ours to see. The others end for whichever sees them first.
     for why in ["ping", "settings", "data", "window_update", "priority"] {
         assert!(program.cut(why).await >= AT_ONCE as u64, "{why}");
+    }
+    program.ends_unhurt().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_back_to_flood_is_kept_out() {
+    let program = Program::with(|process| process.set("SERVER__FLOOD_PAUSE", "1h")).await;
+    let address = program.address();
+    // What we see, and what HTTP/2 itself sees first.
+    for (before, flood) in [Flood::Ping, Flood::Reset, Flood::Continuation].into_iter().enumerate() {
+        let attacker = stranger();
+        let evil = async {
+            while program.cut("address_flooded").await == before as u64 {
+                flood.pour(attacker, &address, SOON).await.expect("it is cut off");
+            }
+        };
+        timeout(SOON, program.while_somebody_works(evil)).await.expect("it is kept out");
     }
     program.ends_unhurt().await;
 }

@@ -1,11 +1,16 @@
 //! HTTP/2 as nobody decent speaks it: frames by hand, floods of them, and connections half made.
 
-use std::time::Duration;
+use std::{
+    io,
+    net::Ipv4Addr,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
-        TcpStream,
+        TcpSocket, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     time::{Instant, timeout},
@@ -124,13 +129,14 @@ impl Flood {
         }
     }
 
-    /// Floods the server at `address` (`127.0.0.1:8080`) until it cuts the connection off, or for as
-    /// long as `most`: how long it took, or nothing if it was not cut.
-    pub async fn pour(self, address: &str, most: Duration) -> Option<Duration> {
-        let (mut from, mut to) = greet(address, &[]).await;
+    /// Floods the server at `address` (`127.0.0.1:8080`) from this address until it cuts the connection off, or for
+    /// as long as `most`: how long it took, or nothing if it was not cut. Who is not let in is cut off too.
+    pub async fn pour(self, from: Ipv4Addr, address: &str, most: Duration) -> Option<Duration> {
         let began = Instant::now();
+        let Ok(line) = dial_from(from, address).await else { return Some(began.elapsed()) };
+        let (mut from, mut to) = line.into_split();
         let write = async {
-            if to.write_all(&self.beginning()).await.is_err() {
+            if to.write_all(&[greeting(&[]), self.beginning()].concat()).await.is_err() {
                 return;
             }
             let mut index = 0;
@@ -154,21 +160,36 @@ impl Flood {
     }
 }
 
-/// A connection to `address`.
+/// An address of this machine that nobody else has: who attacks from it is kept out, and nobody decent is.
+pub fn stranger() -> Ipv4Addr {
+    static LAST: AtomicU32 = AtomicU32::new(0x7f01_0000);
+    Ipv4Addr::from_bits(LAST.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A connection to `address`, from an address of its own.
 ///
 /// # Panics
 /// Nobody listens.
 pub async fn dial(address: &str) -> TcpStream {
-    TcpStream::connect(address).await.expect("it listens")
+    dial_from(stranger(), address).await.expect("it listens")
+}
+
+/// A connection from one address of this machine to another.
+async fn dial_from(from: Ipv4Addr, to: &str) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    socket.connect(to.parse().map_err(io::Error::other)?).await
 }
 
 /// A connection of HTTP/2 whose handshake is done, with these settings of the client.
 pub async fn greet(address: &str, settings: &[u8]) -> (OwnedReadHalf, OwnedWriteHalf) {
     let mut line = dial(address).await;
-    let hello =
-        [PREFACE, &frame(kind::SETTINGS, 0, 0, settings), &frame(kind::SETTINGS, ACK, 0, &[])].concat();
-    line.write_all(&hello).await.expect("it listens");
+    line.write_all(&greeting(settings)).await.expect("it listens");
     line.into_split()
+}
+
+fn greeting(settings: &[u8]) -> Vec<u8> {
+    [PREFACE, &frame(kind::SETTINGS, 0, 0, settings), &frame(kind::SETTINGS, ACK, 0, &[])].concat()
 }
 
 /// Reads until the server closes, or for as long as `most`: the frames by their kinds, or nothing if it

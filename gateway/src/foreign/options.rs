@@ -11,7 +11,8 @@ use weft_proto::weft::options::v1::Access;
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamOptions {
     /// Where it is: `http://host:port`, or `https://host:port` for TLS. The name is looked up again and again,
-    /// and every address that it has is used.
+    /// and every address that it has is used. Several hosts, with commas between them, are one service:
+    /// `http://10.0.0.1:50051,10.0.0.2:50051`. It goes by the first name, in its certificate too.
     pub address: String,
     /// With `https:`, file with the authorities that its certificate may be from (PEM). Those of the system if
     /// empty.

@@ -6,17 +6,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use futures::future::join_all;
+use prost::Message;
 use tempfile::TempDir;
 use tokio::{
     io::AsyncWriteExt,
     task::JoinSet,
     time::{sleep, timeout},
 };
+use weft_proto::weft::{graph::v1::WatchGraphRequest, identity::v1::Role};
 use weft_tests::{
     client::Client,
     graphs,
     process::{Process, open_files},
-    wire::{self, END_STREAM, Flood, HalfOpen, frame, greet, kind, open},
+    wire::{self, END_STREAM, Flood, HalfOpen, frame, greet, kind, open, stranger},
 };
 
 use crate::{
@@ -24,8 +26,9 @@ use crate::{
     rpc::now,
 };
 
-/// How long each attack lasts, and when an attacker that was cut off comes back.
+/// How long each attack lasts.
 const SPAN: Duration = Duration::from_secs(1);
+/// When an attacker that was cut off comes back, from an address of its own.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Connections of each attack.
 const ATTACKERS: usize = 4;
@@ -100,7 +103,10 @@ pub(crate) async fn measure(rounds: u32) -> Result<Report> {
     let mut report = Report::new("attacks");
     let program = Program::start().await?;
     for flood in Flood::ALL {
-        flooded(&mut report, &program, flood, rounds).await?;
+        flooded(&mut report, &program, flood, Comes::FromElsewhere, rounds).await?;
+    }
+    for flood in Flood::ALL {
+        flooded(&mut report, &program, flood, Comes::AtOnce, rounds).await?;
     }
     unread(&mut report, &program).await?;
     for half in HalfOpen::ALL {
@@ -112,22 +118,42 @@ pub(crate) async fn measure(rounds: u32) -> Result<Report> {
     Ok(report)
 }
 
-async fn flooded(report: &mut Report, program: &Program, flood: Flood, rounds: u32) -> Result<()> {
+/// How an attacker comes back that was cut off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comes {
+    /// After a pause, and from another address each time, as many attackers do.
+    FromElsewhere,
+    /// At once and always from the same address, as one does. It is soon kept out, and what is left of its attack is
+    /// connections that are closed.
+    AtOnce,
+}
+
+async fn flooded(
+    report: &mut Report,
+    program: &Program,
+    flood: Flood,
+    comes: Comes,
+    rounds: u32,
+) -> Result<()> {
     let (mut ratios, mut cuts, mut normal) = (Vec::new(), Vec::new(), Vec::new());
     program.process.peak_memory();
     let before = program.process.peak_memory();
     for _ in 0..rounds {
         let idle = percentile(program.calls(SPAN).await, 0.99);
         let mut attackers = JoinSet::new();
+        let one = stranger();
         for _ in 0..ATTACKERS {
             let address = program.address();
             attackers.spawn(async move {
                 let (began, mut cuts) = (now(), Vec::new());
                 while began.elapsed() < SPAN {
+                    let from = if comes == Comes::AtOnce { one } else { stranger() };
                     // What is not cut within ten seconds is not cut.
-                    let cut = flood.pour(&address, 10 * SPAN).await;
+                    let cut = flood.pour(from, &address, 10 * SPAN).await;
                     cuts.push(cut.map_or(f64::INFINITY, |cut| cut.as_secs_f64() * 1e3));
-                    sleep(PAUSE).await;
+                    if comes == Comes::FromElsewhere {
+                        sleep(PAUSE).await;
+                    }
                 }
                 cuts
             });
@@ -138,7 +164,10 @@ async fn flooded(report: &mut Report, program: &Program, flood: Flood, rounds: u
         ratios.push(attacked / idle);
     }
     let grown = program.process.peak_memory().saturating_sub(before);
-    let name = format!("{flood:?}");
+    let name = match comes {
+        Comes::FromElsewhere => format!("{flood:?}"),
+        Comes::AtOnce => format!("{flood:?}, at once"),
+    };
     report.add(format!("{name}: until cut off"), median(cuts), "ms", 1_000.0, Better::Lower);
     report.add(format!("{name}: another's p99, of idle"), median(ratios), "times", 5.0, Better::Lower);
     report.add(format!("{name}: memory"), grown as f64, "MB", 50.0, Better::Lower);
@@ -199,24 +228,27 @@ async fn half_open(report: &mut Report, half: HalfOpen) -> Result<()> {
     Ok(())
 }
 
-/// Idle streams of gRPC, so many on each connection.
+/// Streams of gRPC that wait for a graph to change, so many on each connection.
 async fn idle(report: &mut Report, on_each: usize) -> Result<()> {
     let program = Program::start().await?;
     let address = program.address();
     let before = program.memory();
-    let headers = [("content-type", "application/grpc"), ("te", "trailers")];
+    let key = format!("Bearer {}", program.client.new_key("projects/p", Role::Viewer, &[]).await);
+    let headers = [("content-type", "application/grpc"), ("te", "trailers"), ("authorization", key.as_str())];
+    let request = WatchGraphRequest { graph: GRAPH.into(), ..WatchGraphRequest::default() }.encode_to_vec();
+    let message = [&[0, 0, 0, 0, request.len() as u8], &request[..]].concat();
     let mut lines = Vec::new();
     for _ in 0..IDLE / on_each {
         let (from, mut to) = greet(&address, &[]).await;
         for index in 0..on_each as u32 {
             let stream = 2 * index + 1;
-            let ask = open(stream, 0, "POST", "/grpc.health.v1.Health/Watch", &headers);
-            let nobody_in_particular = frame(kind::DATA, END_STREAM, stream, &[0; 5]);
-            to.write_all(&[ask, nobody_in_particular].concat()).await?;
+            let ask = open(stream, 0, "POST", "/weft.graph.v1.GraphService/WatchGraph", &headers);
+            to.write_all(&[ask, frame(kind::DATA, END_STREAM, stream, &message)].concat()).await?;
         }
         lines.push((from, to));
     }
-    let open = r#"grpc_server_in_flight{grpc_service="grpc.health.v1.Health",grpc_method="Watch"} "#;
+    let open =
+        r#"grpc_server_in_flight{grpc_service="weft.graph.v1.GraphService",grpc_method="WatchGraph"} "#;
     let all = async {
         while !program.client.metrics().await.contains(&format!("{open}{IDLE}\n")) {
             sleep(SPAN / 10).await;

@@ -1,6 +1,6 @@
 //! Making a connection: TCP, TLS where the address says so, HTTP/2.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{fmt::Display, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
@@ -30,11 +30,13 @@ const FIRST_STREAMS: usize = 100;
 pub(super) struct Dial {
     scheme: Scheme,
     pub(super) authority: Authority,
-    host: String,
-    port: u16,
+    targets: Vec<Target>,
     trust: Option<(Trust, ServerName<'static>)>,
     timeout: Duration,
 }
+
+/// A name, or an address, and a port.
+pub(super) type Target = (String, u16);
 
 /// Bytes of a connection.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -44,26 +46,37 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for S {}
 /// What must be polled for anything to happen on a connection.
 pub(super) type Driven = client::Connection<Box<dyn Wire>>;
 
+fn target(authority: &Authority, is_secure: bool) -> Target {
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    (host, authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 }))
+}
+
 impl Dial {
-    /// Reads `address`, and the files of `tls` where it begins with `https:`.
+    /// Reads `address`, and the files of `tls` where it begins with `https:`. It may name several hosts, with commas
+    /// between them (`http://10.0.0.1:50051,10.0.0.2:50051`): they are one service, which goes by the first name.
     ///
     /// # Errors
     /// What is wrong with them.
     pub(super) fn new(address: &str, tls: &ClientTls, options: &ClientOptions) -> Result<Self, String> {
-        let uri: Uri = address.parse().map_err(|error| format!("{address}: {error}"))?;
-        let authority = uri.authority().cloned().ok_or_else(|| format!("{address}: names no host"))?;
+        let wrong = |error: &dyn Display| format!("{address}: {error}");
+        let mut hosts = address.split(',').map(str::trim);
+        let uri: Uri = hosts.next().unwrap_or_default().parse().map_err(|error| wrong(&error))?;
+        let authority = uri.authority().cloned().ok_or_else(|| wrong(&"names no host"))?;
         let is_secure = uri.scheme() == Some(&Scheme::HTTPS);
         let scheme = if is_secure { Scheme::HTTPS } else { Scheme::HTTP };
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        let first = target(&authority, is_secure);
         let trust = if is_secure {
-            let name = ServerName::try_from(host.clone()).map_err(|error| format!("{address}: {error}"))?;
-            let trust = Trust::open(tls).map_err(|error| format!("{address}: {error}"))?;
-            Some((trust, name))
+            let name = ServerName::try_from(first.0.clone()).map_err(|error| wrong(&error))?;
+            Some((Trust::open(tls).map_err(|error| wrong(&error))?, name))
         } else {
             None
         };
-        Ok(Self { scheme, authority, host, port, trust, timeout: options.connect_timeout })
+        let mut targets = vec![first];
+        for host in hosts {
+            let other: Authority = host.parse().map_err(|error| wrong(&error))?;
+            targets.push(target(&other, is_secure));
+        }
+        Ok(Self { scheme, authority, targets, trust, timeout: options.connect_timeout })
     }
 
     /// What a request to `path` at this service asks for.
@@ -76,11 +89,11 @@ impl Dial {
     }
 
     /// Whom to look up.
-    pub(super) fn target(&self) -> (String, u16) {
-        (self.host.clone(), self.port)
+    pub(super) fn targets(&self) -> &[Target] {
+        &self.targets
     }
 
-    /// Connects to `address`, or to the first that answers of those that the name has now.
+    /// Connects to `address`, or to the first that answers of those that the first name has now.
     pub(super) async fn connect(
         &self,
         address: Option<SocketAddr>,
@@ -94,7 +107,7 @@ impl Dial {
     ) -> io::Result<(SendRequest<Bytes>, Driven)> {
         let socket = match address {
             Some(address) => TcpStream::connect(address).await?,
-            None => TcpStream::connect((self.host.as_str(), self.port)).await?,
+            None => TcpStream::connect(&self.targets[0]).await?,
         };
         socket.set_nodelay(true)?;
         let wire: Box<dyn Wire> = match &self.trust {

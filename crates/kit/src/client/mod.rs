@@ -11,6 +11,7 @@ mod client_tls;
 mod connection;
 mod dial;
 mod exchange;
+mod found;
 mod health;
 #[cfg(test)]
 mod hedged;

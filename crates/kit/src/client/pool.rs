@@ -22,6 +22,7 @@ use super::{
     connection::{Busy, Connection},
     dial::Dial,
     exchange::{Failure, exchange},
+    found::Found,
     health::{Circuit, FIRST_EJECTION, Siblings, Verdict},
     retry::Shunned,
     unseen::Unseen,
@@ -53,9 +54,9 @@ struct Inner {
 impl Pool {
     /// Begins to look up the name.
     pub(super) fn open(dial: Dial, options: &ClientOptions, lifecycle: &Lifecycle, circuit: Circuit) -> Self {
-        let target = dial.target();
+        let found = Found::new(dial.targets());
         let pool = Self::of(&[None], dial, options, lifecycle, circuit);
-        resolve(Arc::downgrade(&pool.0), target, options.resolve_interval, lifecycle);
+        resolve(Arc::downgrade(&pool.0), found, options.resolve_interval, lifecycle);
         pool
     }
 
@@ -95,21 +96,18 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-/// Looks the name up now and again, for as long as there is a use for the connections.
-fn resolve(pool: Weak<Inner>, target: (String, u16), interval: Duration, lifecycle: &Lifecycle) {
+/// Looks the names up now and again, for as long as there is a use for the connections.
+fn resolve(pool: Weak<Inner>, found: Found, interval: Duration, lifecycle: &Lifecycle) {
     lifecycle.spawn("resolve", TaskKind::Background, move |life| {
-        let (pool, target) = (pool.clone(), target.clone());
+        let (pool, mut found) = (pool.clone(), found.clone());
         async move {
             loop {
-                if let Ok(found) = tokio::net::lookup_host(&target).await {
-                    let mut found: Vec<_> = found.map(Some).collect();
-                    found.sort();
-                    found.dedup();
-                    let Some(pool) = pool.upgrade() else { return Ok(()) };
-                    if !found.is_empty() {
-                        pool.set(&found);
-                    }
+                let addresses = found.look_up(tokio::net::lookup_host).await;
+                let Some(strong) = pool.upgrade() else { return Ok(()) };
+                if !addresses.is_empty() {
+                    strong.set(&addresses);
                 }
+                drop(strong);
                 if pool.strong_count() == 0 {
                     return Ok(());
                 }
@@ -356,6 +354,38 @@ mod tests {
                 assert_eq!(call(&pool).await, expected);
             }
         }
+        lifecycle.shut_down(Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    async fn the_least_busy_is_called() {
+        let lifecycle = Lifecycle::new();
+        let stuck = |call| if call == 0 { Does::hang() } else { Does::answer(Code::Unavailable) };
+        let stuck = Server::start(&lifecycle, stuck).await;
+        let idle = Server::start(&lifecycle, |_| Does::answer(Code::AlreadyExists)).await;
+        let options = ClientOptions { connections: 1, ..ClientOptions::default() };
+        let dial = Dial::new("http://a.b:1", &ClientTls::default(), &options).expect("an address");
+        let addresses = [Some(stuck.address), Some(idle.address)];
+        let pool = Pool::of(&addresses, dial, &options, &lifecycle, Circuit::Absent);
+        let until_one_hangs = async {
+            loop {
+                call(&pool).await;
+            }
+        };
+        let others = async {
+            while stuck.calls() == 0 {
+                tokio::task::yield_now().await;
+            }
+            // By turns half of them would go where one waits already.
+            for _ in 0..20 {
+                assert_eq!(call(&pool).await, Code::AlreadyExists);
+            }
+        };
+        tokio::select! {
+            () = until_one_hangs => {}
+            () = others => {}
+        }
+        assert_eq!(stuck.calls(), 1);
         lifecycle.shut_down(Duration::ZERO).await;
     }
 

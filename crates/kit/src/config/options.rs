@@ -37,6 +37,11 @@ pub struct ConnectionOptions {
     /// How many frames of HTTP/2 that carry nothing (PING, SETTINGS, resets, next to no data) one
     /// connection may send, beside those that answer what we send: more are a flood, and end it.
     pub control_frames: Rates,
+    /// How long no connection is taken from an address that is no trusted proxy's (from a /64 of IPv6) after one of
+    /// its connections was a flood: twice as long each time that it comes back to do it again, up to 32 times as
+    /// long. What it has connected already stays. Not at all if zero.
+    #[serde(with = "humantime_serde")]
+    pub flood_pause: Duration,
     /// How often an idle HTTP/2 connection is asked whether it is still there.
     #[serde(with = "humantime_serde")]
     pub keep_alive_interval: Duration,
@@ -117,6 +122,7 @@ impl Default for ConnectionOptions {
             body_timeout: Duration::from_secs(20),
             stall_timeout: Duration::from_mins(1),
             control_frames: Rates { per_second: 400, burst: 4_000 },
+            flood_pause: Duration::from_secs(1),
             keep_alive_interval: Duration::from_secs(20),
             keep_alive_timeout: Duration::from_secs(20),
             max_age: Duration::from_hours(1),

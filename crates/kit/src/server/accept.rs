@@ -1,6 +1,8 @@
 //! Connections: taking them in, bounding them, and letting them go in order.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, error::Error, io, iter, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
+};
 
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
@@ -110,6 +112,10 @@ impl Listener {
                     self.cuts.count("address_rate", address);
                     continue;
                 }
+                Err(Full::KeptOut) => {
+                    self.cuts.count("address_flooded", address);
+                    continue;
+                }
             };
             let connection = Connection {
                 service: service.clone(),
@@ -190,6 +196,7 @@ impl Connection {
             cuts: cuts.clone(),
         };
         let is_http2 = opened.is_http2();
+        let keep_out = place.warden();
         let mut stream = Guarded::http1(opened, options, address, cuts.clone(), place);
         if is_http2 {
             stream = stream.speaking_http2(options, end, tasks.stalls.clone());
@@ -231,9 +238,19 @@ impl Connection {
             ended
         };
         if let Err(error) = ended {
+            if is_flood(&*error) {
+                keep_out();
+            }
             tracing::debug!(%address, %error, "connection ended with an error");
         }
     }
+}
+
+/// Whether HTTP/2 itself has seen a flood, before we did: streams that are reset, headers that go on and on.
+fn is_flood(error: &(dyn Error + 'static)) -> bool {
+    iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<h2::Error>())
+        .any(|error| error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM))
 }
 
 fn http_builder(options: &ConnectionOptions, tasks: StreamTasks) -> auto::Builder<StreamTasks> {

@@ -30,7 +30,7 @@ pub(super) struct Guarded<S> {
     writing: Patience,
     stalls: Stalls,
     /// Kept for as long as there are bytes to come, also those of the WebSocket that it may become.
-    _place: Place,
+    place: Place,
 }
 
 impl<S> Guarded<S> {
@@ -43,7 +43,7 @@ impl<S> Guarded<S> {
         place: Place,
     ) -> Self {
         let (writing, stalls) = (Patience::new(options.stall_timeout), Stalls::default());
-        Self { stream, address, cuts, floods: None, handshake: None, writing, stalls, _place: place }
+        Self { stream, address, cuts, floods: None, handshake: None, writing, stalls, place }
     }
 
     /// Makes it one of HTTP/2, whose handshake must be done by `handshake`, and whose streams tell when
@@ -75,7 +75,10 @@ impl<S> Guarded<S> {
         }
         match read {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(flood) => self.cut(flood.0),
+            Err(flood) => {
+                self.place.flooded();
+                self.cut(flood.0)
+            }
         }
     }
 

@@ -1,14 +1,19 @@
-//! Who may be connected: so many in all, so many from one address, and from each no more anew than so often.
+//! Who may be connected: so many in all, so many from one address, from each no more anew than so often, and for a
+//! while nobody from an address that has flooded us.
 
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use crate::config::{ConnectionOptions, Network};
 
@@ -24,6 +29,17 @@ struct Inner {
     proxies: Vec<Network>,
     open: Mutex<HashMap<IpAddr, usize>>,
     new: DefaultKeyedRateLimiter<IpAddr>,
+    /// How long an address is kept out after its first flood; zero for not at all.
+    flood_pause: Duration,
+    kept_out: Mutex<HashMap<IpAddr, KeptOut>>,
+}
+
+/// An address that has flooded us.
+#[derive(Clone, Copy, Debug)]
+struct KeptOut {
+    until: Instant,
+    /// How long it was kept out the last time.
+    pause: Duration,
 }
 
 /// A place that is taken, until it is dropped.
@@ -44,10 +60,16 @@ pub(super) enum Full {
     OfAddress,
     /// This address connects too often.
     TooOften,
+    /// This address has flooded us, just now.
+    KeptOut,
 }
 
-/// Addresses whose rate is remembered before those are forgotten that have been quiet.
+/// Addresses whose rate, and whose floods, are remembered before those are forgotten that have been quiet.
 const MANY: usize = 10_000;
+/// How many times the first pause the longest is.
+const LONGEST: u32 = 32;
+/// How long after a pause it counts as the first flood again.
+const FORGIVEN: Duration = Duration::from_mins(1);
 
 impl Places {
     pub(super) fn new(options: &ConnectionOptions) -> Self {
@@ -60,6 +82,8 @@ impl Places {
             proxies: options.trusted_proxies.clone(),
             open: Mutex::default(),
             new: DefaultKeyedRateLimiter::keyed(quota),
+            flood_pause: options.flood_pause,
+            kept_out: Mutex::default(),
         }))
     }
 
@@ -71,6 +95,7 @@ impl Places {
         let is_proxy = self.0.proxies.iter().any(|network| network.contains(address));
         let of = (!is_proxy).then(|| network(address));
         if let Some(of) = of {
+            self.0.check_kept_out(of)?;
             self.check_rate(of)?;
         }
         let permit = Arc::clone(&self.0.all).try_acquire_owned().map_err(|_| Full::All)?;
@@ -93,7 +118,53 @@ impl Places {
     }
 }
 
+impl Place {
+    /// Its connection was a flood: keeps its address out for a while, and for twice as long as the last time if that
+    /// was not long ago. What else it has connected stays.
+    pub(super) fn flooded(&self) {
+        if let Some(of) = self.of {
+            self.places.keep_out(of);
+        }
+    }
+
+    /// Keeps out whoever has this place, when the place itself has gone elsewhere.
+    pub(super) fn warden(&self) -> impl FnOnce() + use<> {
+        let (places, of) = (Arc::clone(&self.places), self.of);
+        move || {
+            if let Some(of) = of {
+                places.keep_out(of);
+            }
+        }
+    }
+}
+
 impl Inner {
+    fn check_kept_out(&self, of: IpAddr) -> Result<(), Full> {
+        let kept_out = self.kept_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_out = kept_out.get(&of).is_some_and(|kept_out| Instant::now() < kept_out.until);
+        if is_out { Err(Full::KeptOut) } else { Ok(()) }
+    }
+
+    fn keep_out(&self, of: IpAddr) {
+        if self.flood_pause.is_zero() {
+            return;
+        }
+        let now = Instant::now();
+        let mut kept_out = self.kept_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept_out.len() >= MANY {
+            kept_out.retain(|_, kept_out| now < kept_out.until + FORGIVEN);
+        }
+        let pause = match kept_out.get(&of) {
+            // One of several that it had connected before: they are one flood.
+            Some(last) if now < last.until => return,
+            Some(last) if now < last.until + FORGIVEN => (last.pause * 2).min(self.flood_pause * LONGEST),
+            // So many flood us that it makes no difference to remember one more.
+            None if kept_out.len() >= MANY => return,
+            _ => self.flood_pause,
+        };
+        kept_out.insert(of, KeptOut { until: now + pause, pause });
+    }
+
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         // Nothing panics while it is held.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -185,6 +256,39 @@ mod tests {
         let _other = places.take(address("2001:db8:1:3::5")).expect("another");
         let _old = places.take(address("192.0.2.1")).expect("there is room");
         assert_eq!(places.take(address("::ffff:192.0.2.1")).expect_err("the same"), Full::OfAddress);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_floods_is_kept_out_for_longer_each_time() {
+        let places = places(10, 10, 1_000);
+        let (one, other) = (address("192.0.2.1"), address("192.0.2.2"));
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            // Two connections of one flood, and one that only is there.
+            let held = [(); 3].map(|()| places.take(one).expect("it may come back"));
+            held[0].flooded();
+            held[1].warden()();
+            let began = Instant::now();
+            while let Err(full) = places.take(one) {
+                assert_eq!(full, Full::KeptOut);
+                places.take(other).expect("it has done nothing");
+                tokio::time::advance(Duration::from_millis(500)).await;
+            }
+            pauses.push(began.elapsed().as_secs());
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 32]);
+        tokio::time::advance(FORGIVEN).await;
+        places.take(one).expect("it is quiet").flooded();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        places.take(one).expect("what was long ago is forgiven");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_is_not_kept_out_for_whoever_is_behind_it() {
+        let places = places(10, 10, 1_000);
+        let proxy = address("198.51.100.7");
+        places.take(proxy).expect("there is room").flooded();
+        places.take(proxy).expect("there are others behind it");
     }
 
     #[test]
