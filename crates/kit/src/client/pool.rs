@@ -358,6 +358,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn all_hosts_of_a_list_are_called() {
+        let lifecycle = Lifecycle::new();
+        let one = Server::start(&lifecycle, |_| Does::answer(Code::AlreadyExists)).await;
+        let other = Server::start(&lifecycle, |_| Does::answer(Code::AlreadyExists)).await;
+        let options = ClientOptions::default();
+        let hosts = format!("http://{}, localhost:{}", one.address, other.address.port());
+        let dial = Dial::new(&hosts, &ClientTls::default(), &options).expect("addresses");
+        let pool = Pool::open(dial, &options, &lifecycle, Circuit::Absent);
+        while one.calls() < 5 || other.calls() < 5 {
+            assert_eq!(call(&pool).await, Code::AlreadyExists);
+        }
+        let wrong = Dial::new("http://a:1,b c:2", &ClientTls::default(), &options);
+        let wrong = wrong.map(|_| ()).expect_err("no host has a blank");
+        assert!(wrong.starts_with("http://a:1,b c:2: "), "{wrong}");
+        lifecycle.shut_down(Duration::ZERO).await;
+    }
+
+    #[tokio::test]
     async fn the_least_busy_is_called() {
         let lifecycle = Lifecycle::new();
         let stuck = |call| if call == 0 { Does::hang() } else { Does::answer(Code::Unavailable) };
