@@ -74,10 +74,15 @@ fn name(method: &MethodDescriptor) -> String {
 fn describe(name: &str, entry: &Entry) -> Value {
     let method = &entry.descriptor;
     let title = snake_case(method.name()).replace('_', " ");
+    let mut description = comments::of(&method.parent_service().parent_file(), method.path());
+    if description.is_empty() {
+        // Contracts that were asked for by reflection have no comments, and a model chooses by what it reads.
+        description = format!("Calls {} of {}", method.name(), method.parent_service().full_name());
+    }
     let mut tool = json!({
         "name": name,
         "title": title.trim(),
-        "description": comments::of(&method.parent_service().parent_file(), method.path()),
+        "description": description,
         "inputSchema": input(entry),
         "annotations": {
             "readOnlyHint": !entry.has_side_effects,
