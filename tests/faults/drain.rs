@@ -3,8 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use prost::Message;
 use serde_json::json;
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     sync::{Notify, watch},
     task::JoinSet,
     time::{Instant, timeout},
@@ -15,6 +18,7 @@ use weft_tests::{
     client::Client,
     gateways::{Way, gateway},
     graphs,
+    http::framed,
     process::Process,
     refused::Refused,
 };
@@ -119,6 +123,67 @@ async fn watch_over_grpc(gateway: Client, begun: Arc<Notify>) {
     Refused::from(told).is(Code::Unavailable, "DRAINING", "");
 }
 
+/// How a stream is asked for over HTTP/1.1: the request's line, its content type or what it accepts, its body, and with
+/// what words it is told to connect again.
+type Stream = (&'static str, &'static str, Vec<u8>, &'static str);
+
+fn streams_over_http() -> [Stream; 4] {
+    const WATCH: &str = "POST /weft.graph.v1.GraphService/WatchGraph";
+    let request = WatchGraphRequest { graph: GRAPH.into(), ..WatchGraphRequest::default() };
+    let json = json!({ "graph": GRAPH }).to_string();
+    [
+        (
+            "GET /v1/projects/p/graphs/g:watch",
+            "accept: text/event-stream",
+            Vec::new(),
+            r#""reason":"DRAINING""#,
+        ),
+        (
+            "GET /v1/projects/p/graphs/g:watch",
+            "accept: application/x-ndjson",
+            Vec::new(),
+            r#""reason":"DRAINING""#,
+        ),
+        (
+            WATCH,
+            "content-type: application/connect+json",
+            framed(0, json.as_bytes()),
+            r#""reason":"DRAINING""#,
+        ),
+        (
+            WATCH,
+            "content-type: application/grpc-web+proto",
+            framed(0, &request.encode_to_vec()),
+            "grpc-status:14",
+        ),
+    ]
+}
+
+/// Watches the graph in a protocol of HTTP/1.1; it is told to connect again, and the connection ends.
+async fn watch_over_http(
+    address: String,
+    key: String,
+    (line, header, body, told): Stream,
+    begun: Arc<Notify>,
+) {
+    let length = body.len();
+    let head = format!(
+        "{line} HTTP/1.1\r\nhost: weft\r\nauthorization: Bearer {key}\r\n{header}\r\ncontent-length: {length}\r\n\r\n"
+    );
+    let mut connection = TcpStream::connect(address).await.expect("it listens");
+    connection.write_all(&[head.as_bytes(), &body].concat()).await.expect("it listens");
+    let (mut heard, mut has_begun) = (Vec::new(), false);
+    while connection.read_buf(&mut heard).await.expect("it ends in order") > 0 {
+        let text = String::from_utf8_lossy(&heard);
+        if !has_begun && text.split_once("\r\n\r\n").is_some_and(|(_, body)| !body.is_empty()) {
+            has_begun = true;
+            begun.notify_one();
+        }
+    }
+    let text = String::from_utf8_lossy(&heard);
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains(told), "{header}: {text}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_ends_is_not_missed() {
     let folder = tempfile::tempdir().expect("a folder can be made");
@@ -147,6 +212,10 @@ async fn a_gateway_that_ends_is_not_missed() {
     let mut watchers = JoinSet::new();
     watchers.spawn(watch_over_socket(client(&first), begun()));
     watchers.spawn(watch_over_grpc(client(&first), begun()));
+    for stream in streams_over_http() {
+        let address = first.url().trim_start_matches("http://").to_owned();
+        watchers.spawn(watch_over_http(address, service.key(), stream, begun()));
+    }
     for begun in &all_begun {
         timeout(PATIENCE, begun.notified()).await.expect("it has begun");
     }
