@@ -130,11 +130,13 @@ impl Flood {
     }
 
     /// Floods the server at `address` (`127.0.0.1:8080`) from this address until it cuts the connection off, or for
-    /// as long as `most`: how long it took, or nothing if it was not cut. Who is not let in is cut off too.
+    /// as long as `most`: how long it took, or nothing if it was not cut.
+    ///
+    /// # Panics
+    /// Nobody listens.
     pub async fn pour(self, from: Ipv4Addr, address: &str, most: Duration) -> Option<Duration> {
+        let (mut from, mut to) = dial_from(from, address).await.expect("it listens").into_split();
         let began = Instant::now();
-        let Ok(line) = dial_from(from, address).await else { return Some(began.elapsed()) };
-        let (mut from, mut to) = line.into_split();
         let write = async {
             if to.write_all(&[greeting(&[]), self.beginning()].concat()).await.is_err() {
                 return;

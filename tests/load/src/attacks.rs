@@ -168,7 +168,9 @@ async fn flooded(
         Comes::FromElsewhere => format!("{flood:?}"),
         Comes::AtOnce => format!("{flood:?}, at once"),
     };
-    report.add(format!("{name}: until cut off"), median(cuts), "ms", 1_000.0, Better::Lower);
+    if comes == Comes::FromElsewhere {
+        report.add(format!("{name}: until cut off"), median(cuts), "ms", 1_000.0, Better::Lower);
+    }
     report.add(format!("{name}: another's p99, of idle"), median(ratios), "times", 5.0, Better::Lower);
     report.add(format!("{name}: memory"), grown as f64, "MB", 50.0, Better::Lower);
     report.add(format!("{name}: back to normal"), median(normal), "s", 1.0, Better::Lower);

@@ -46,9 +46,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for S {}
 /// What must be polled for anything to happen on a connection.
 pub(super) type Driven = client::Connection<Box<dyn Wire>>;
 
-fn target(authority: &Authority, is_secure: bool) -> Target {
+/// The host, and the port that it says or that everybody knows.
+fn target(authority: &Authority, is_secure: bool) -> Result<Target, String> {
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    (host, authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 }))
+    let is_said = !authority.as_str().ends_with(authority.host());
+    match authority.port_u16() {
+        None if is_said => Err(format!("{authority} has no good port")),
+        port => Ok((host, port.unwrap_or(if is_secure { 443 } else { 80 }))),
+    }
 }
 
 impl Dial {
@@ -64,7 +69,7 @@ impl Dial {
         let authority = uri.authority().cloned().ok_or_else(|| wrong(&"names no host"))?;
         let is_secure = uri.scheme() == Some(&Scheme::HTTPS);
         let scheme = if is_secure { Scheme::HTTPS } else { Scheme::HTTP };
-        let first = target(&authority, is_secure);
+        let first = target(&authority, is_secure).map_err(|error| wrong(&error))?;
         let trust = if is_secure {
             let name = ServerName::try_from(first.0.clone()).map_err(|error| wrong(&error))?;
             Some((Trust::open(tls).map_err(|error| wrong(&error))?, name))
@@ -74,7 +79,7 @@ impl Dial {
         let mut targets = vec![first];
         for host in hosts {
             let other: Authority = host.parse().map_err(|error| wrong(&error))?;
-            targets.push(target(&other, is_secure));
+            targets.push(target(&other, is_secure).map_err(|error| wrong(&error))?);
         }
         Ok(Self { scheme, authority, targets, trust, timeout: options.connect_timeout })
     }
@@ -86,6 +91,11 @@ impl Dial {
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
         Uri::from_parts(parts).expect("all three are there")
+    }
+
+    /// How long connecting may take, and looking up.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Whom to look up.

@@ -20,7 +20,7 @@ use tower::Service;
 use super::{
     attempt::{Overtaken, Taken},
     connection::{Busy, Connection},
-    dial::Dial,
+    dial::{Dial, Target},
     exchange::{Failure, exchange},
     found::Found,
     health::{Circuit, FIRST_EJECTION, Siblings, Verdict},
@@ -54,9 +54,9 @@ struct Inner {
 impl Pool {
     /// Begins to look up the name.
     pub(super) fn open(dial: Dial, options: &ClientOptions, lifecycle: &Lifecycle, circuit: Circuit) -> Self {
-        let found = Found::new(dial.targets());
+        let (found, patience) = (Found::new(dial.targets()), dial.timeout());
         let pool = Self::of(&[None], dial, options, lifecycle, circuit);
-        resolve(Arc::downgrade(&pool.0), found, options.resolve_interval, lifecycle);
+        resolve(Arc::downgrade(&pool.0), found, patience, options.resolve_interval, lifecycle);
         pool
     }
 
@@ -97,12 +97,12 @@ impl std::fmt::Debug for Pool {
 }
 
 /// Looks the names up now and again, for as long as there is a use for the connections.
-fn resolve(pool: Weak<Inner>, found: Found, interval: Duration, lifecycle: &Lifecycle) {
+fn resolve(pool: Weak<Inner>, found: Found, patience: Duration, interval: Duration, lifecycle: &Lifecycle) {
     lifecycle.spawn("resolve", TaskKind::Background, move |life| {
         let (pool, mut found) = (pool.clone(), found.clone());
         async move {
             loop {
-                let addresses = found.look_up(tokio::net::lookup_host).await;
+                let addresses = found.look_up(|target| look_up(target, patience)).await;
                 let Some(strong) = pool.upgrade() else { return Ok(()) };
                 if !addresses.is_empty() {
                     strong.set(&addresses);
@@ -118,6 +118,10 @@ fn resolve(pool: Weak<Inner>, found: Found, interval: Duration, lifecycle: &Life
             }
         }
     });
+}
+
+async fn look_up(target: Target, patience: Duration) -> io::Result<Vec<SocketAddr>> {
+    Ok(tokio::time::timeout(patience, tokio::net::lookup_host(target)).await??.collect())
 }
 
 impl Inner {
@@ -369,9 +373,10 @@ mod tests {
         while one.calls() < 5 || other.calls() < 5 {
             assert_eq!(call(&pool).await, Code::AlreadyExists);
         }
-        let wrong = Dial::new("http://a:1,b c:2", &ClientTls::default(), &options);
-        let wrong = wrong.map(|_| ()).expect_err("no host has a blank");
-        assert!(wrong.starts_with("http://a:1,b c:2: "), "{wrong}");
+        for wrong in ["http://a:1,b c:2", "http://a:1,b:99999", "http://a:1,b:x", "http://a:1,"] {
+            let refused = Dial::new(wrong, &ClientTls::default(), &options).map(|_| ());
+            assert!(refused.is_err_and(|why| why.starts_with(&format!("{wrong}: "))), "{wrong}");
+        }
         lifecycle.shut_down(Duration::ZERO).await;
     }
 

@@ -37,9 +37,9 @@ pub struct ConnectionOptions {
     /// How many frames of HTTP/2 that carry nothing (PING, SETTINGS, resets, next to no data) one
     /// connection may send, beside those that answer what we send: more are a flood, and end it.
     pub control_frames: Rates,
-    /// How long no connection is taken from an address that is no trusted proxy's (from a /64 of IPv6) after one of
-    /// its connections was a flood: twice as long each time that it comes back to do it again, up to 32 times as
-    /// long. What it has connected already stays. Not at all if zero.
+    /// How long no connection is taken from an address that is no trusted proxy's (from a /64 of IPv6) when it comes
+    /// back within a minute of a flood and floods again: twice as long each time, up to 32 times as long. What it has
+    /// connected already stays. Not at all if zero. Ports that only other processes of the mesh call do not do it.
     #[serde(with = "humantime_serde")]
     pub flood_pause: Duration,
     /// How often an idle HTTP/2 connection is asked whether it is still there.

@@ -14,6 +14,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream, lookup_host},
+    sync::Semaphore,
     time::{Instant, timeout_at},
 };
 use tonic::body::Body;
@@ -36,6 +37,10 @@ pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, Infall
 
 /// Connections that may wait to be taken in; the system may allow fewer (`net.core.somaxconn`).
 const WAITING: u32 = 4_096;
+
+/// Connections of those who are kept out that wait unread, and for how long.
+const UNREAD: usize = 64;
+const UNREAD_FOR: Duration = Duration::from_secs(1);
 
 /// Where a request came from; among the extensions of every request from a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +86,7 @@ impl Listener {
         let places = Places::new(&self.options);
         let strict_transport = tls::strict_transport(&self.options.tls);
         let options = Arc::new(self.options);
+        let unread = Arc::new(Semaphore::new(UNREAD));
         if let Some(tls) = &self.tls {
             tls.watch(&lifecycle);
         }
@@ -114,6 +120,7 @@ impl Listener {
                 }
                 Err(Full::KeptOut) => {
                     self.cuts.count("address_flooded", address);
+                    keep_waiting(socket, &unread, &lifecycle);
                     continue;
                 }
             };
@@ -130,6 +137,20 @@ impl Listener {
             lifecycle.spawn_future(Box::pin(connection.run(socket, address, place)));
         }
     }
+}
+
+/// Lets somebody who is kept out wait for a while and reads nothing, if there is room for him: closed at once, he would
+/// only come back the sooner.
+fn keep_waiting(socket: TcpStream, unread: &Arc<Semaphore>, lifecycle: &Lifecycle) {
+    let Ok(permit) = Arc::clone(unread).try_acquire_owned() else { return };
+    let life = lifecycle.clone();
+    lifecycle.spawn_future(async move {
+        tokio::select! {
+            () = tokio::time::sleep(UNREAD_FOR) => {}
+            () = life.draining() => {}
+        }
+        drop((socket, permit));
+    });
 }
 
 /// Listens, with room for a storm of connections: one that finds none tries again only a second later.
@@ -196,7 +217,7 @@ impl Connection {
             cuts: cuts.clone(),
         };
         let is_http2 = opened.is_http2();
-        let keep_out = place.warden();
+        let (seen, flooded) = (cuts.clone(), place.watched());
         let mut stream = Guarded::http1(opened, options, address, cuts.clone(), place);
         if is_http2 {
             stream = stream.speaking_http2(options, end, tasks.stalls.clone());
@@ -239,7 +260,8 @@ impl Connection {
         };
         if let Err(error) = ended {
             if is_flood(&*error) {
-                keep_out();
+                seen.count("http2", address);
+                flooded();
             }
             tracing::debug!(%address, %error, "connection ended with an error");
         }

@@ -1,5 +1,5 @@
 //! Who may be connected: so many in all, so many from one address, from each no more anew than so often, and for a
-//! while nobody from an address that has flooded us.
+//! while nobody from an address that comes back to flood us.
 
 use std::{
     collections::HashMap,
@@ -29,16 +29,17 @@ struct Inner {
     proxies: Vec<Network>,
     open: Mutex<HashMap<IpAddr, usize>>,
     new: DefaultKeyedRateLimiter<IpAddr>,
-    /// How long an address is kept out after its first flood; zero for not at all.
+    /// How long an address is kept out that comes back to flood us; zero for not at all.
     flood_pause: Duration,
-    kept_out: Mutex<HashMap<IpAddr, KeptOut>>,
+    flooded: Mutex<HashMap<IpAddr, Flooded>>,
 }
 
 /// An address that has flooded us.
 #[derive(Clone, Copy, Debug)]
-struct KeptOut {
-    until: Instant,
-    /// How long it was kept out the last time.
+struct Flooded {
+    /// The last time.
+    at: Instant,
+    /// How long it was kept out for that: not at all the first time, which may be a mistake.
     pause: Duration,
 }
 
@@ -48,6 +49,7 @@ pub(super) struct Place {
     places: Arc<Inner>,
     /// Whose place it is, if that counts.
     of: Option<IpAddr>,
+    since: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -60,7 +62,7 @@ pub(super) enum Full {
     OfAddress,
     /// This address connects too often.
     TooOften,
-    /// This address has flooded us, just now.
+    /// This address has come back to flood us, just now.
     KeptOut,
 }
 
@@ -83,7 +85,7 @@ impl Places {
             open: Mutex::default(),
             new: DefaultKeyedRateLimiter::keyed(quota),
             flood_pause: options.flood_pause,
-            kept_out: Mutex::default(),
+            flooded: Mutex::default(),
         }))
     }
 
@@ -107,7 +109,7 @@ impl Places {
             }
             *own += 1;
         }
-        Ok(Place { places: Arc::clone(&self.0), of, _permit: permit })
+        Ok(Place { places: Arc::clone(&self.0), of, since: Instant::now(), _permit: permit })
     }
 
     fn check_rate(&self, of: IpAddr) -> Result<(), Full> {
@@ -119,20 +121,18 @@ impl Places {
 }
 
 impl Place {
-    /// Its connection was a flood: keeps its address out for a while, and for twice as long as the last time if that
-    /// was not long ago. What else it has connected stays.
+    /// Its connection was a flood. If its address has connected anew since the last one, it is kept out for a while, and
+    /// for twice as long each time. What else it has connected stays.
     pub(super) fn flooded(&self) {
-        if let Some(of) = self.of {
-            self.places.keep_out(of);
-        }
+        self.watched()();
     }
 
-    /// Keeps out whoever has this place, when the place itself has gone elsewhere.
-    pub(super) fn warden(&self) -> impl FnOnce() + use<> {
-        let (places, of) = (Arc::clone(&self.places), self.of);
+    /// What to do when its connection was a flood, for whoever does not have the place any more.
+    pub(super) fn watched(&self) -> impl FnOnce() + use<> {
+        let (places, of, since) = (Arc::clone(&self.places), self.of, self.since);
         move || {
             if let Some(of) = of {
-                places.keep_out(of);
+                places.note_flood(of, since);
             }
         }
     }
@@ -140,29 +140,35 @@ impl Place {
 
 impl Inner {
     fn check_kept_out(&self, of: IpAddr) -> Result<(), Full> {
-        let kept_out = self.kept_out.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_out = kept_out.get(&of).is_some_and(|kept_out| Instant::now() < kept_out.until);
+        let flooded = self.flooded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_out = flooded.get(&of).is_some_and(|last| last.at.elapsed() < last.pause);
         if is_out { Err(Full::KeptOut) } else { Ok(()) }
     }
 
-    fn keep_out(&self, of: IpAddr) {
+    /// A connection of this address that was opened at `since` was a flood.
+    fn note_flood(&self, of: IpAddr, since: Instant) {
         if self.flood_pause.is_zero() {
             return;
         }
-        let now = Instant::now();
-        let mut kept_out = self.kept_out.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept_out.len() >= MANY {
-            kept_out.retain(|_, kept_out| now < kept_out.until + FORGIVEN);
+        let at = Instant::now();
+        let mut flooded = self.flooded.lock().unwrap_or_else(PoisonError::into_inner);
+        if flooded.len() >= MANY {
+            flooded.retain(|_, last| at < last.at + last.pause + FORGIVEN);
         }
-        let pause = match kept_out.get(&of) {
-            // One of several that it had connected before: they are one flood.
-            Some(last) if now < last.until => return,
-            Some(last) if now < last.until + FORGIVEN => (last.pause * 2).min(self.flood_pause * LONGEST),
+        let pause = match flooded.get(&of) {
+            // It has not come back: what it had connected before is the same flood.
+            Some(last) if since <= last.at => return,
+            Some(last) if at < last.at + last.pause + FORGIVEN => {
+                (last.pause * 2).clamp(self.flood_pause, self.flood_pause * LONGEST)
+            }
             // So many flood us that it makes no difference to remember one more.
-            None if kept_out.len() >= MANY => return,
-            _ => self.flood_pause,
+            None if flooded.len() >= MANY => return,
+            _ => Duration::ZERO,
         };
-        kept_out.insert(of, KeptOut { until: now + pause, pause });
+        if !pause.is_zero() {
+            tracing::info!(address = %of, ?pause, "comes back to flood us: kept out");
+        }
+        flooded.insert(of, Flooded { at, pause });
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -263,11 +269,12 @@ mod tests {
         let places = places(10, 10, 1_000);
         let (one, other) = (address("192.0.2.1"), address("192.0.2.2"));
         let mut pauses = Vec::new();
-        for _ in 0..7 {
+        for _ in 0..8 {
             // Two connections of one flood, and one that only is there.
             let held = [(); 3].map(|()| places.take(one).expect("it may come back"));
+            tokio::time::advance(Duration::from_millis(1)).await;
             held[0].flooded();
-            held[1].warden()();
+            held[1].watched()();
             let began = Instant::now();
             while let Err(full) = places.take(one) {
                 assert_eq!(full, Full::KeptOut);
@@ -275,11 +282,11 @@ mod tests {
                 tokio::time::advance(Duration::from_millis(500)).await;
             }
             pauses.push(began.elapsed().as_secs());
+            tokio::time::advance(Duration::from_millis(1)).await;
         }
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 32]);
+        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 32], "the first may be a mistake");
         tokio::time::advance(FORGIVEN).await;
         places.take(one).expect("it is quiet").flooded();
-        tokio::time::advance(Duration::from_secs(1)).await;
         places.take(one).expect("what was long ago is forgiven");
     }
 
@@ -287,8 +294,10 @@ mod tests {
     async fn a_proxy_is_not_kept_out_for_whoever_is_behind_it() {
         let places = places(10, 10, 1_000);
         let proxy = address("198.51.100.7");
-        places.take(proxy).expect("there is room").flooded();
-        places.take(proxy).expect("there are others behind it");
+        for _ in 0..3 {
+            places.take(proxy).expect("there are others behind it").flooded();
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use weft_kit::{
     Clock, Ids, Lifecycle, Peer, TaskKind,
     auth::{Authenticator, MeshIdentity, PeerIdentity, SigningKey, VerifyingKeys},
     client::{Outgoing, Peers, remote},
-    config::Secret,
+    config::{ConnectionOptions, Secret},
     metrics::Metrics,
     server::{Admin, Guards, Health, Listener, RateLimits},
 };
@@ -102,7 +102,7 @@ impl Node {
     pub async fn start(config: Config, names: &[&str]) -> Result<Self> {
         let roles = roles::find(names)?;
         // The port first: if it is taken, nothing has been touched.
-        let listener = Listener::bind(&config.listen, config.server.clone())
+        let listener = Listener::bind(&config.listen, server(&config, &roles))
             .await
             .with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_address()?;
@@ -242,6 +242,16 @@ impl Node {
 }
 
 /// The port for agents, if there is to be one.
+/// How the port is served. Only gateways call one without a gateway: what their clients make them do is no reason to
+/// keep all of them out.
+fn server(config: &Config, roles: &[&Role]) -> ConnectionOptions {
+    let mut server = config.server.clone();
+    if !roles.iter().any(|role| role.name == "gateway") {
+        server.flood_pause = Duration::ZERO;
+    }
+    server
+}
+
 async fn agents_listener(config: &Config, roles: &[&Role]) -> Result<Option<Listener>> {
     let address = &config.gateway.agents_listen;
     if address.is_empty() || !roles.iter().any(|role| role.name == "gateway") {
