@@ -1,10 +1,8 @@
 //! Which methods are served, found by their path at once.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
+use hashbrown::HashMap;
 use http::uri::PathAndQuery;
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 use tokio_util::sync::CancellationToken;

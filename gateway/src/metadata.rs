@@ -24,15 +24,18 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 
-/// Headers that speak of one connection, not of the request (RFC 9110, 7.6.1).
-const HOP_BY_HOP: [HeaderName; 6] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-];
+/// Whether a header speaks of one connection, not of the request (RFC 9110, 7.6.1).
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// The metadata of a REST request or of a WebSocket's handshake.
 pub(crate) fn from_headers(headers: &HeaderMap) -> MetadataMap {
@@ -61,8 +64,9 @@ pub(crate) fn to_headers(metadata: MetadataMap, headers: &mut HeaderMap) {
 
 /// Takes away what belongs to a connection: also what `Connection` itself names.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named = named_by_connection(headers);
-    for name in HOP_BY_HOP.iter().chain(&named) {
+    let mut names = named_by_connection(headers);
+    names.extend(headers.keys().filter(|name| is_hop_by_hop(name)).cloned());
+    for name in names {
         headers.remove(name);
     }
 }
@@ -98,8 +102,8 @@ pub(crate) fn insert(headers: &mut HeaderMap, key: &str, value: &str) -> Result<
 /// Keys that HTTP or gRPC keep for themselves.
 fn is_reserved(name: &HeaderName) -> bool {
     ["grpc-", "content-", "x-forwarded-"].iter().any(|prefix| name.as_str().starts_with(prefix))
-        || HOP_BY_HOP.contains(name)
-        || [header::TE, header::HOST, header::COOKIE].contains(name)
+        || is_hop_by_hop(name)
+        || matches!(name.as_str(), "te" | "host" | "cookie")
 }
 
 /// The metadata of a Connect request: all of its headers but those of HTTP, of browsers and of the
@@ -111,9 +115,9 @@ pub(crate) fn from_connect(headers: &HeaderMap) -> MetadataMap {
             .iter()
             .any(|prefix| name.as_str().starts_with(prefix));
         let is_anothers = is_reserved(name) || named.contains(name);
-        !is_https_own && !is_anothers && ![&header::ORIGIN, &header::REFERER].contains(name)
+        !is_https_own && !is_anothers && !matches!(name.as_str(), "origin" | "referer")
     });
-    MetadataMap::from_headers(passed.map(|(name, value)| (name.clone(), value.clone())).collect())
+    MetadataMap::from_headers(copied(passed, headers.len()))
 }
 
 /// The headers of a Connect answer that are metadata: what is not HTTP's or gRPC's own.
@@ -123,10 +127,17 @@ pub(crate) fn to_connect(metadata: MetadataMap) -> HeaderMap {
         let is_https_own = ["accept", "access-control-", "connect-", "trailer-"]
             .iter()
             .any(|prefix| name.as_str().starts_with(prefix));
-        let own = [header::DATE, header::SERVER, header::SET_COOKIE, header::TRAILER, header::VARY];
-        !is_https_own && !is_reserved(name) && !own.contains(name)
+        let is_own = matches!(name.as_str(), "date" | "server" | "set-cookie" | "trailer" | "vary");
+        !is_https_own && !is_reserved(name) && !is_own
     });
-    passed.map(|(name, value)| (name.clone(), value.clone())).collect()
+    copied(passed, headers.len())
+}
+
+/// At most so many headers, with room for all of them from the beginning.
+fn copied<'a>(headers: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>, most: usize) -> HeaderMap {
+    let mut copy = HeaderMap::with_capacity(most);
+    copy.extend(headers.map(|(name, value)| (name.clone(), value.clone())));
+    copy
 }
 
 /// The time that the client gives the call, from `X-Weft-Timeout` (`300ms`, `2.5s`, `1m`) or

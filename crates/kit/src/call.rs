@@ -29,8 +29,8 @@ impl<T: Validate> Call<T> {
     ///
     /// # Errors
     /// INVALID_ARGUMENT that names every field which breaks its rules.
-    pub fn open(request: Request<T>) -> Result<Self, Status> {
-        let (caller, deadline) = context(request.extensions());
+    pub fn open(mut request: Request<T>) -> Result<Self, Status> {
+        let (caller, deadline) = context(request.extensions_mut());
         let message = validated(request.into_inner())?;
         Ok(Self { caller, message, deadline })
     }
@@ -42,8 +42,8 @@ pub type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl<T: Validate + Send + 'static> Call<Messages<T>> {
     /// Opens a client-streaming or bidirectional call. A message that breaks a rule becomes the
     /// stream's error, and its last item.
-    pub fn open_stream(request: Request<Streaming<T>>) -> Self {
-        let (caller, deadline) = context(request.extensions());
+    pub fn open_stream(mut request: Request<Streaming<T>>) -> Self {
+        let (caller, deadline) = context(request.extensions_mut());
         let read = |message: Result<T, Status>| {
             message.map_err(|status| malformed::refusal(&status).unwrap_or(status)).and_then(validated)
         };
@@ -52,8 +52,8 @@ impl<T: Validate + Send + 'static> Call<Messages<T>> {
     }
 }
 
-fn context(extensions: &tonic::Extensions) -> (Caller, Option<Instant>) {
-    let caller = extensions.get::<Caller>().cloned().unwrap_or_else(Caller::nobody);
+fn context(extensions: &mut tonic::Extensions) -> (Caller, Option<Instant>) {
+    let caller = extensions.remove::<Caller>().unwrap_or_else(Caller::nobody);
     (caller, extensions.get::<Deadline>().map(|deadline| deadline.0))
 }
 

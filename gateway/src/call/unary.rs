@@ -91,7 +91,7 @@ async fn read(mut body: Body, limit: usize) -> Result<(Option<Bytes>, HeaderMap)
                 }
                 more.extend_from_slice(&data);
             }
-            Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
+            Err(frame) => trailers = frame.into_trailers().unwrap_or_default(),
         }
         let heard = if more.is_empty() { &one[..] } else { &more[..] };
         if length(heard).is_some_and(|length| length > limit) {
@@ -124,6 +124,10 @@ fn length(heard: &[u8]) -> Option<usize> {
 /// # Errors
 /// Its status where that is not OK.
 pub(crate) fn ended(trailers: &HeaderMap, status: StatusCode) -> Result<(), Status> {
+    // Without a look at the rest of them.
+    if trailers.get(Status::GRPC_STATUS).is_some_and(|status| status == "0") {
+        return Ok(());
+    }
     if let Some(status) = Status::from_header_map(trailers) {
         return if status.code() == Code::Ok { Ok(()) } else { Err(status) };
     }

@@ -25,8 +25,10 @@ pin_project! {
     /// The body of an answer. However it ends, it ends with a status, and that is told.
     pub(crate) struct WatchedBody {
         inner: Body,
+        deadline: Option<Instant>,
+        // Made when it is first waited for: most answers are there at once.
         #[pin]
-        deadline: Option<Sleep>,
+        timer: Option<Sleep>,
         reconnect: Option<BoxFuture<'static, ()>>,
         ending: Ending,
         permit: Option<OwnedSemaphorePermit>,
@@ -41,14 +43,7 @@ impl WatchedBody {
         ending: Ending,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self {
-            inner,
-            deadline: deadline.map(tokio::time::sleep_until),
-            reconnect: None,
-            ending,
-            permit: Some(permit),
-            ended: false,
-        }
+        Self { inner, deadline, timer: None, reconnect: None, ending, permit: Some(permit), ended: false }
     }
 
     /// Ends the stream with UNAVAILABLE when `signal` comes: its client can resume elsewhere.
@@ -94,7 +89,7 @@ impl HttpBody for WatchedBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let this = self.project();
+        let mut this = self.project();
         if *this.ended {
             return Poll::Ready(None);
         }
@@ -115,8 +110,10 @@ impl HttpBody for WatchedBody {
             Ok(Poll::Ready(None)) => (None, Code::Ok),
             Err(_) => (Some(Ok(Frame::trailers(trailers(&panicked())))), Code::Internal),
             Ok(Poll::Pending) => {
-                let late =
-                    this.deadline.as_pin_mut().is_some_and(|deadline| deadline.poll(context).is_ready());
+                if let Some(at) = this.deadline.take() {
+                    this.timer.set(Some(tokio::time::sleep_until(at)));
+                }
+                let late = this.timer.as_pin_mut().is_some_and(|timer| timer.poll(context).is_ready());
                 let leaving = !late
                     && this.reconnect.as_mut().is_some_and(|signal| signal.as_mut().poll(context).is_ready());
                 let status = match (late, leaving) {

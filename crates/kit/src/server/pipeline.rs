@@ -1,7 +1,6 @@
 //! The stages of a call, in their order. Read `serve` from top to bottom: that is what happens.
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
     future::Future,
     panic::AssertUnwindSafe,
@@ -12,6 +11,7 @@ use std::{
 };
 
 use futures::FutureExt;
+use hashbrown::HashMap;
 use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::BodyExt;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
@@ -190,9 +190,9 @@ impl Pipeline {
 
 impl Shared {
     /// When the answer must have begun. Answers may be streams without an end, but the one message of the
-    /// request is not waited for longer than a whole call may take.
+    /// request is not waited for longer than a whole call may take: its own deadline says so where nothing streams.
     fn begins_by(&self, entry: &Entry, deadline: Option<Instant>) -> Option<Instant> {
-        if entry.method.descriptor.is_client_streaming() {
+        if entry.method.descriptor.is_client_streaming() || !entry.method.is_streaming() {
             return deadline;
         }
         let most = Instant::now().checked_add(self.guards.limits.max_call_duration);
