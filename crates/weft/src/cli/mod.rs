@@ -193,4 +193,14 @@ mod tests {
     fn the_command_line_is_consistent() {
         super::Arguments::command().debug_assert();
     }
+
+    #[test]
+    fn every_service_that_can_be_started_alone_is_named() {
+        let mut command = super::Arguments::command();
+        let serve = command.find_subcommand_mut("serve").expect("there is one");
+        let help = serve.render_long_help().to_string();
+        let services = crate::node::ROLES.iter().map(|role| role.name);
+        let missing: Vec<_> = services.filter(|name| !help.contains(&format!("{name}, "))).collect();
+        assert_eq!(missing, ["gateway"], "it is the last one: {help}");
+    }
 }

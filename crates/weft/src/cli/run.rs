@@ -35,7 +35,7 @@ pub(crate) struct Up {
 /// Start some services in this process.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
-    /// The services: identity, graph, compute, agent, command, telemetry, gateway.
+    /// The services: identity, graph, compute, agent, command, execution, telemetry, trigger, gateway.
     #[arg(required = true, value_name = "SERVICE")]
     services: Vec<String>,
     /// Address to listen on; port 0 takes a free one.
