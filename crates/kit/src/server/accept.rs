@@ -4,7 +4,6 @@ use std::{
     convert::Infallible, error::Error, io, iter, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
 };
 
-use futures::{StreamExt, stream::FuturesUnordered};
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -247,17 +246,10 @@ impl Connection {
         let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
         let running =
             async { if is_http2 { together(connection.as_mut()).await } else { connection.as_mut().await } };
-        // Looked at only when it comes, and not whenever there is something to read or to write.
-        let mut over = FuturesUnordered::new();
-        over.push(async {
-            tokio::select! {
-                () = tokio::time::sleep(self.age) => {}
-                () = self.lifecycle.draining() => {}
-            }
-        });
         let ended = tokio::select! {
             ended = running => Some(ended),
-            _ = over.next() => None,
+            () = tokio::time::sleep(self.age) => None,
+            () = self.lifecycle.draining() => None,
         };
         let ended = if let Some(ended) = ended {
             ended
