@@ -39,7 +39,8 @@ pub struct ConnectionOptions {
     pub control_frames: Rates,
     /// How long no connection is taken from an address that is no trusted proxy's (from a /64 of IPv6) when it comes
     /// back within a minute of a flood and floods again: twice as long each time, up to 32 times as long. What it has
-    /// connected already stays. Not at all if zero. Ports that only other processes of the mesh call do not do it.
+    /// connected already stays. Not at all if zero, and a day at most. Ports that only other processes of the mesh call do
+    /// not do it.
     #[serde(with = "humantime_serde")]
     pub flood_pause: Duration,
     /// How often an idle HTTP/2 connection is asked whether it is still there.

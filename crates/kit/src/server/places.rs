@@ -70,6 +70,8 @@ pub(super) enum Full {
 const MANY: usize = 10_000;
 /// How many times the first pause the longest is.
 const LONGEST: u32 = 32;
+/// And how long that one is at most: times beyond are no times that a clock can reach.
+const LONGEST_FIRST: Duration = Duration::from_hours(24);
 /// How long after a pause it counts as the first flood again.
 const FORGIVEN: Duration = Duration::from_mins(1);
 
@@ -84,7 +86,7 @@ impl Places {
             proxies: options.trusted_proxies.clone(),
             open: Mutex::default(),
             new: DefaultKeyedRateLimiter::keyed(quota),
-            flood_pause: options.flood_pause,
+            flood_pause: options.flood_pause.min(LONGEST_FIRST),
             flooded: Mutex::default(),
         }))
     }
@@ -288,6 +290,19 @@ mod tests {
         tokio::time::advance(FORGIVEN).await;
         places.take(one).expect("it is quiet").flooded();
         places.take(one).expect("what was long ago is forgiven");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_without_end_is_a_day() {
+        let places =
+            Places::new(&ConnectionOptions { flood_pause: Duration::MAX, ..ConnectionOptions::default() });
+        for _ in 0..2 {
+            places.take(address("192.0.2.1")).expect("it may come back").flooded();
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(places.take(address("192.0.2.1")).expect_err("it has come back"), Full::KeptOut);
+        tokio::time::advance(LONGEST_FIRST).await;
+        places.take(address("192.0.2.1")).expect("a day is over");
     }
 
     #[tokio::test(start_paused = true)]
