@@ -41,6 +41,7 @@ fn main() -> Result<()> {
     // Encoded by the compiler itself: decoding to prost types and back would drop the options.
     let descriptors = comments::only(&compiler.encode_file_descriptor_set())?;
     fs::write(out.join("descriptors.bin"), &descriptors)?;
+    fs::write(out.join("bare.bin"), comments::none(&descriptors)?)?;
 
     let pool = DescriptorPool::decode(descriptors.as_slice())?;
     policy::check(&pool)?;

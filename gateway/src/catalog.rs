@@ -46,9 +46,9 @@ pub(crate) struct Entry {
     pub(crate) public: bool,
     /// The service that weft was not built with, if it is one of its methods.
     pub(crate) foreign: Option<Arc<Foreign>>,
-    /// For requests that pass as they are.
+    /// For requests that pass as they are, and calls of one message each way.
     pub(crate) peer: Peer,
-    /// For calls that the gateway makes itself.
+    /// For streams that the gateway makes itself.
     pub(crate) caller: Peer,
 }
 

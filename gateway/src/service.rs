@@ -14,7 +14,9 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use prost_reflect::DescriptorPool;
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
-use weft_kit::{BoxError, Ids, Lifecycle, Peer, Problem, config::ClientOptions, server::Guards};
+use weft_kit::{
+    BoxError, Ids, Lifecycle, Peer, Problem, Respond, Responding, config::ClientOptions, server::Guards,
+};
 
 use crate::{
     AgentsPort, GatewayError, GatewayOptions, Keeper, OtlpPort, Upstreams, accept, connect, console,
@@ -197,6 +199,13 @@ impl fmt::Debug for Gateway {
     }
 }
 
+impl Respond<Infallible> for Gateway {
+    fn respond(&self, request: Request<Body>) -> Responding<Infallible> {
+        let gateway = self.clone();
+        Box::pin(async move { Ok(gateway.handle(request).await) })
+    }
+}
+
 impl<B> Service<Request<B>> for Gateway
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -211,8 +220,6 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let gateway = self.clone();
-        let request = request.map(Body::new);
-        Box::pin(async move { Ok(gateway.handle(request).await) })
+        self.respond(request.map(Body::new))
     }
 }

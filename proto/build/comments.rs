@@ -2,20 +2,26 @@
 //! which clients in Go refuse a descriptor. Where each word stood would be most of the set, in the program and in
 //! its memory.
 
-use prost_reflect::{DescriptorPool, DynamicMessage, Value, prost::Message};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value, prost::Message};
 
 use crate::Result;
 
 /// Contracts that are written by others, and explained elsewhere.
 const OTHERS: [&str; 3] = ["google/protobuf/", "google/api/", "buf/"];
 
+/// The set without any source info.
+pub(crate) fn none(descriptors: &[u8]) -> Result<Vec<u8>> {
+    let mut set = DynamicMessage::decode(kind_of_sets()?, descriptors)?;
+    for file in list(&mut set, "file").iter_mut().filter_map(Value::as_message_mut) {
+        file.clear_field_by_name("source_code_info");
+    }
+    Ok(set.encode_to_vec())
+}
+
 /// The set without places that have no comment, and without comments of the contracts of others.
 pub(crate) fn only(descriptors: &[u8]) -> Result<Vec<u8>> {
-    let kind = DescriptorPool::global()
-        .get_message_by_name("google.protobuf.FileDescriptorSet")
-        .ok_or("the type of descriptor sets is missing")?;
     // Options are extensions, which a message of reflection keeps even where it does not know them.
-    let mut set = DynamicMessage::decode(kind, descriptors)?;
+    let mut set = DynamicMessage::decode(kind_of_sets()?, descriptors)?;
     for file in list(&mut set, "file") {
         let Value::Message(file) = file else { continue };
         let name = file.get_field_by_name("name");
@@ -35,6 +41,11 @@ pub(crate) fn only(descriptors: &[u8]) -> Result<Vec<u8>> {
         }
     }
     Ok(set.encode_to_vec())
+}
+
+fn kind_of_sets() -> Result<MessageDescriptor> {
+    let kind = DescriptorPool::global().get_message_by_name("google.protobuf.FileDescriptorSet");
+    kind.ok_or_else(|| "the type of descriptor sets is missing".into())
 }
 
 /// A repeated field.

@@ -9,6 +9,7 @@
 //!
 //! To add a contract, add a `.proto` file under `proto/weft/<area>/v1/`; the build finds it.
 
+mod comments;
 mod hedging;
 mod method;
 pub mod validate;
@@ -18,19 +19,22 @@ use std::sync::LazyLock;
 
 use prost_reflect::DescriptorPool;
 
+pub use comments::{comment, encoded_file};
 pub use hedging::Hedging;
 pub use method::{Idempotency, Method, Methods};
 pub use validate::{Validate, Violation, Violations};
 pub use wire::{bool_at, is_well_formed, string_at};
 
-/// The encoded `google.protobuf.FileDescriptorSet` of all contracts, options included.
+/// The encoded `google.protobuf.FileDescriptorSet` of all contracts, options and comments included.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// The descriptors, decoded once for each process. They never change.
+///
+/// Their comments are not in them, which every process would have in its memory and few read: see [`comment`].
 pub fn pool() -> &'static DescriptorPool {
-    static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-        DescriptorPool::decode(DESCRIPTORS).expect("the build wrote a valid descriptor set")
-    });
+    const BARE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bare.bin"));
+    static POOL: LazyLock<DescriptorPool> =
+        LazyLock::new(|| DescriptorPool::decode(BARE).expect("the build wrote a valid descriptor set"));
     &POOL
 }
 

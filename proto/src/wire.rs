@@ -38,17 +38,41 @@ fn last_field(message: &[u8], wanted: u32) -> Option<&[u8]> {
     let mut rest = message;
     let mut found = None;
     while !rest.is_empty() {
-        let (number, wire_type) = decode_key(&mut rest).ok()?;
-        if number == wanted && wire_type == WireType::LengthDelimited {
-            let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
-            let (value, after) = rest.split_at_checked(length)?;
+        if let Field::Wanted(value) = next_field(&mut rest, wanted)? {
             found = Some(value);
-            rest = after;
-        } else {
-            skip_field(wire_type, number, &mut rest, DecodeContext::default()).ok()?;
         }
     }
     found
+}
+
+/// All fields of that number whose values have a length, up to where the message is not well formed.
+pub(crate) fn fields(mut rest: &[u8], wanted: u32) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            if let Field::Wanted(value) = next_field(&mut rest, wanted)? {
+                return Some(value);
+            }
+        }
+        None
+    })
+}
+
+enum Field<'a> {
+    Wanted(&'a [u8]),
+    Other,
+}
+
+/// Takes one field off the message; `None` where it is not well formed.
+fn next_field<'a>(rest: &mut &'a [u8], wanted: u32) -> Option<Field<'a>> {
+    let (number, wire_type) = decode_key(rest).ok()?;
+    if number != wanted || wire_type != WireType::LengthDelimited {
+        skip_field(wire_type, number, rest, DecodeContext::default()).ok()?;
+        return Some(Field::Other);
+    }
+    let length = usize::try_from(decode_varint(rest).ok()?).ok()?;
+    let (value, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    Some(Field::Wanted(value))
 }
 
 /// Whether an encoded message is a sequence of fields. What is inside of them is not looked at.

@@ -7,14 +7,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tonic::{Status, service::Routes, transport::Endpoint};
+use tonic::{Status, transport::Endpoint};
 use weft_kit::{
-    Clock, Ids, Lifecycle, Peer,
+    Clock, Ids, Lifecycle, Peer, Respond,
     auth::{AUDIENCE, Authenticator, Claims, ISSUER, IdentitySource, SigningKey, VerifyingKeys},
     client::remote,
     config::{ClientOptions, ConnectionOptions, LimitOptions},
     metrics::Metrics,
-    server::{Admin, Guards, Health, HttpService, Listener, Pipeline, RateLimits, Reflection},
+    server::{Admin, Guards, Health, HttpService, Listener, Pipeline, RateLimits, Reflection, Services},
 };
 use weft_proto::weft::identity::v1::{JsonWebKey, Principal};
 
@@ -94,13 +94,13 @@ impl Runtime {
         health.set(crate::echo::SERVICE, true);
         let reflection = Reflection::new(pool().clone(), [crate::echo::SERVICE.to_owned()]);
         let echo = Pipeline::new(
-            Routes::new(EchoServiceServer::new(Echo { uploads: Some(uploads) })),
+            &Services::new(EchoServiceServer::new(Echo { uploads: Some(uploads) })),
             methods(),
             guards.clone(),
         );
-        let peer = Peer::new(echo.clone());
-        let others = Routes::new(health.server()).add_service(reflection.server());
-        let others = Pipeline::new(others, weft_proto::methods(), guards);
+        let peer = Peer::shared(echo.clone());
+        let others = Services::new(health.server()).and(reflection.server());
+        let others = Pipeline::new(&others, weft_proto::methods(), guards);
         let port = tower_port(echo, others);
         let listener = Listener::bind("127.0.0.1:0", settings.connections).await.expect("a free port");
         let listener = listener.counted(&metrics);
@@ -160,9 +160,8 @@ impl Runtime {
 /// Echo calls to the one, all others to the other.
 fn tower_port(echo: Pipeline, others: Pipeline) -> HttpService {
     HttpService::new(tower::service_fn(move |request: http::Request<tonic::body::Body>| {
-        let mut pipeline =
-            if request.uri().path().starts_with("/weft.test.") { echo.clone() } else { others.clone() };
-        tower::Service::call(&mut pipeline, request)
+        let pipeline = if request.uri().path().starts_with("/weft.test.") { &echo } else { &others };
+        pipeline.respond(request)
     }))
 }
 

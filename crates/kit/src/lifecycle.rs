@@ -5,13 +5,17 @@ use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 use futures::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use crate::signal::{Given, Signal};
+
 /// The life of one mesh in this process: its tasks, and its end in two steps. First *draining*:
 /// nothing new is taken on and streams are asked to reconnect elsewhere; then *stopped*.
 /// Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
-    draining: CancellationToken,
-    stopped: CancellationToken,
+    draining: Signal,
+    /// The same, for what goes by tokens.
+    draining_token: CancellationToken,
+    stopped: Signal,
     tasks: TaskTracker,
 }
 
@@ -65,33 +69,40 @@ impl Lifecycle {
     /// given up when the mesh stops.
     #[expect(clippy::disallowed_methods, reason = "the one place that starts tasks")]
     pub fn spawn_future(&self, future: impl Future<Output = ()> + Send + 'static) {
-        let stopped = self.stopped.clone();
+        let stopped = self.stopped.given();
         tokio::spawn(self.tasks.track_future(async move {
             tokio::select! {
+                biased;
+                () = stopped => {}
                 () = future => {}
-                () = stopped.cancelled() => {}
             }
         }));
     }
 
     /// Begins the end.
     pub fn drain(&self) {
-        self.draining.cancel();
+        self.draining.give();
+        self.draining_token.cancel();
     }
 
     /// Waits for the beginning of the end.
-    pub async fn draining(&self) {
-        self.draining.cancelled().await;
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.given_draining()
+    }
+
+    /// [`draining`](Self::draining), by its type.
+    pub(crate) fn given_draining(&self) -> Given {
+        self.draining.given()
     }
 
     /// Whether the end has begun.
     pub fn is_draining(&self) -> bool {
-        self.draining.is_cancelled()
+        self.draining.is_given()
     }
 
     /// A token of the beginning of the end, for what cannot await.
     pub fn draining_token(&self) -> CancellationToken {
-        self.draining.clone()
+        self.draining_token.clone()
     }
 
     /// Drains, waits for all tasks for at most `grace`, and then stops those that are left.
@@ -101,7 +112,7 @@ impl Lifecycle {
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "tasks did not end in time and are given up");
         }
-        self.stopped.cancel();
+        self.stopped.give();
         self.tasks.wait().await;
     }
 }

@@ -12,14 +12,14 @@ use opentelemetry_proto::tonic::{
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Code, Request, Response, Status, service::Routes, transport::Server};
+use tonic::{Code, Request, Response, Status, transport::Server};
 use weft_kit::{
     Clock, Ids, Lifecycle, Peer,
     auth::{Authenticator, IdentitySource, SigningKey, VerifyingKeys},
     config::{LimitOptions, ObserveOptions},
     metrics::Metrics,
     observe,
-    server::{Guards, Health, Pipeline, RateLimits},
+    server::{Guards, Health, Pipeline, RateLimits, Services},
 };
 use weft_proto::{
     grpc::health::v1::{HealthCheckRequest, health_client::HealthClient},
@@ -71,7 +71,7 @@ fn service(lifecycle: &Lifecycle) -> Peer {
         ids: Ids::system(),
         lifecycle: lifecycle.clone(),
     };
-    Peer::new(Pipeline::new(Routes::new(Health::new().server()), weft_proto::methods(), guards))
+    Peer::shared(Pipeline::new(&Services::new(Health::new().server()), weft_proto::methods(), guards))
 }
 
 fn check(service: &str) -> Request<HealthCheckRequest> {

@@ -5,11 +5,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version, he
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body, metadata::MetadataMap};
-use tower::{Service, ServiceExt};
+use tower::Service;
 use weft_kit::Problem;
 
 use super::{Head, fitting, within};
-use crate::{catalog::Entry, words};
+use crate::{catalog::Entry, upstream, words};
 
 /// What stands before a message: whether it is compressed, and its length.
 pub(crate) const PREFIX: usize = 5;
@@ -37,9 +37,9 @@ pub(crate) async fn unary(entry: &Entry, head: Head, message: Bytes, limit: usiz
     let deadline = head.timeout.map(|timeout| Instant::now() + timeout);
     let request = request(entry, head, &message);
     let answered = async {
-        let mut caller = entry.caller.clone();
-        let response = caller.ready().await.map_err(Status::from_error)?.call(request).await;
-        let (head, body) = response.map_err(Status::from_error)?.into_parts();
+        let response = entry.peer.clone().call(request).await;
+        let response = response.map_err(|error| upstream::unreachable_service(&*error))?;
+        let (head, body) = response.into_parts();
         // An answer of nothing but a status.
         match Status::from_header_map(&head.headers) {
             Some(status) if status.code() != Code::Ok => return Err(status),

@@ -20,12 +20,11 @@ mod source;
 use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
-use tonic::service::Routes;
 use tower::ServiceExt;
 use weft_kit::{
     Peer,
     client::{Remote, Stranger},
-    server::{Guards, Pipeline},
+    server::{Guards, Pipeline, Services},
 };
 use weft_proto::Methods;
 
@@ -69,7 +68,7 @@ impl Foreign {
         );
         let mut guards = guards.clone();
         guards.limits.max_call_duration = options.max_call_duration;
-        let peer = Peer::new(Pipeline::new(all_to(stranger), &methods, guards));
+        let peer = Peer::shared(Pipeline::new(&all_to(stranger), &methods, guards));
         Ok(Self {
             name: Arc::clone(name),
             pool: contracts.pool.clone(),
@@ -80,15 +79,14 @@ impl Foreign {
     }
 }
 
-/// Routes that hand every method to `peer`; which there are is known before.
-fn all_to(peer: Peer) -> Routes {
-    let answer = tower::service_fn(move |request: http::Request<_>| {
+/// Hands every method to `peer`; which there are is known before.
+fn all_to(peer: Peer) -> Services {
+    Services::all(tower::service_fn(move |request: http::Request<_>| {
         let peer = peer.clone();
         async move {
-            let answered = peer.oneshot(request.map(tonic::body::Body::new)).await;
+            let answered = peer.oneshot(request).await;
             let answer = answered.unwrap_or_else(|error| upstream::unreachable_service(&*error).into_http());
             Ok::<_, std::convert::Infallible>(answer)
         }
-    });
-    Routes::from(Routes::default().into_axum_router().fallback_service(answer))
+    }))
 }

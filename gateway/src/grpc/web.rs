@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
-use tower::{Service, ServiceExt};
+use tower::Service;
 use weft_kit::server::trailers;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     catalog::Entry,
     metadata,
     shared::Shared,
+    upstream,
     watch::Envelopes,
     words,
 };
@@ -63,9 +64,9 @@ async fn call(entry: &Entry, request: Request<Body>, limit: usize) -> Result<Res
         head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
         head.extensions.remove::<hyper::upgrade::OnUpgrade>();
         let request = Request::from_parts(head, Body::new(Full::new(asked)));
-        let mut caller = entry.caller.clone();
-        let response = caller.ready().await.map_err(Status::from_error)?.call(request).await;
-        let (mut head, body) = response.map_err(Status::from_error)?.into_parts();
+        let response = entry.peer.clone().call(request).await;
+        let response = response.map_err(|error| upstream::unreachable_service(&*error))?;
+        let (mut head, body) = response.into_parts();
         metadata::remove_hop_by_hop(&mut head.headers);
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);

@@ -5,6 +5,9 @@ use prost_reflect::{FileDescriptor, prost_types::source_code_info::Location};
 /// The comment before the element at `path`, without the line breaks of its source; empty if
 /// there is none.
 pub(crate) fn of(file: &FileDescriptor, path: &[i32]) -> String {
+    if file.parent_pool() == weft_proto::pool() {
+        return weft_proto::comment(file.name(), path).map(unwrap).unwrap_or_default();
+    }
     let info = file.file_descriptor_proto().source_code_info.as_ref();
     info.and_then(|info| info.location.iter().find(|location| location.path == path))
         .map(Location::leading_comments)

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tempfile::TempDir;
-use tonic::{Code, Request, Status, service::Routes};
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 use weft_identity::{Deps, IdentityService, Options, administrator};
 use weft_kit::{
@@ -14,7 +14,7 @@ use weft_kit::{
     config::{LimitOptions, RateOptions, Rates},
     metrics::Metrics,
     paging::List,
-    server::{Guards, Pipeline, RateLimits},
+    server::{Guards, Pipeline, RateLimits, Services},
 };
 use weft_proto::weft::identity::v1::{
     AccessToken, ApiKey, CreateApiKeyRequest, CreateSecretRequest, CreateTicketRequest, DeleteSecretRequest,
@@ -75,9 +75,9 @@ impl World {
             ids: ids.clone(),
             lifecycle: lifecycle.clone(),
         };
-        let routes = Routes::new(service.secrets().into_server()).add_service(service.into_server());
-        let pipeline = Pipeline::new(routes, weft_proto::methods(), guards);
-        let peer = Peer::new(pipeline);
+        let services = Services::new(service.secrets().into_server()).and(service.into_server());
+        let pipeline = Pipeline::new(&services, weft_proto::methods(), guards);
+        let peer = Peer::shared(pipeline);
         peers.insert("identity", peer.clone());
         Self {
             mesh: IdentityServiceClient::new(as_mesh(peer.clone())),

@@ -1,7 +1,7 @@
 //! Connections: taking them in, bounding them, and letting them go in order.
 
 use std::{
-    convert::Infallible, error::Error, io, iter, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
+    convert::Infallible, error::Error, fmt, io, iter, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
 };
 
 use http::{HeaderValue, Request, Response, header};
@@ -18,11 +18,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tonic::body::Body;
-use tower::{ServiceExt, util::BoxCloneSyncService};
+use tower::Service;
 
 use super::{
     cuts::Cuts,
     guarded::Guarded,
+    head_timer::HeadTimer,
     opened::Opened,
     paced::paced,
     places::{Full, Place, Places},
@@ -30,10 +31,47 @@ use super::{
     stalled::{Giving, Stalls, StreamTasks},
     tls::{self, Tls},
 };
-use crate::{Ids, Lifecycle, config::ConnectionOptions, metrics::Metrics, together::together};
+use crate::{
+    Ids, Lifecycle,
+    config::ConnectionOptions,
+    metrics::Metrics,
+    respond::{Cloned, Respond, Responding},
+    together::together,
+};
 
 /// What a port serves: anything that answers every HTTP request, if only with an error.
-pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+#[derive(Clone)]
+pub struct HttpService(Arc<dyn Respond<Infallible>>);
+
+impl HttpService {
+    /// Serves with a service of tower.
+    pub fn new<S>(service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        Self::shared(Cloned(service))
+    }
+
+    /// Serves with what many may call at once.
+    pub fn shared(service: impl Respond<Infallible>) -> Self {
+        Self(Arc::new(service))
+    }
+
+    pub(super) fn respond(&self, request: Request<Body>) -> Responding<Infallible> {
+        self.0.respond(request)
+    }
+}
+
+impl fmt::Debug for HttpService {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("HttpService")
+    }
+}
 
 /// Connections that may wait to be taken in; the system may allow fewer (`net.core.somaxconn`).
 const WAITING: u32 = 4_096;
@@ -223,24 +261,17 @@ impl Connection {
             stream = stream.speaking_http2(options, end, tasks.stalls.clone());
         }
         let builder = http_builder(options, tasks);
-        let body_timeout = options.body_timeout;
-        let connected = Origin { address, is_secure: self.tls.is_some() };
-        let (strict_transport, service) = (self.strict_transport, self.service);
-        let told = Arc::clone(&self.options);
-        let service = tower::service_fn(move |mut request: Request<Incoming>| {
-            let origin = proxies::origin(request.headers(), connected, &told);
-            request.extensions_mut().insert(PeerAddress(origin.address));
-            let (request, unread) = paced(request, body_timeout, address, &cuts);
-            let answer = service.clone().oneshot(request);
-            let strict_transport = strict_transport.clone().filter(|_| origin.is_secure);
-            async move {
-                let mut response = answer.await?;
-                unread.throw_away().await;
-                if let Some(value) = strict_transport {
-                    response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
-                }
-                Ok::<_, Infallible>(response.map(Giving::new))
-            }
+        // In one piece, because every request has a clone.
+        let told = Arc::new(Told {
+            service: self.service,
+            connected: Origin { address, is_secure: self.tls.is_some() },
+            strict_transport: self.strict_transport,
+            options: Arc::clone(&self.options),
+            cuts,
+        });
+        let service = tower::service_fn(move |request| {
+            let told = Arc::clone(&told);
+            async move { told.answer(request).await }
         });
         let service = TowerToHyperService::new(service);
         let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
@@ -268,6 +299,29 @@ impl Connection {
     }
 }
 
+/// What a connection knows of all its requests.
+struct Told {
+    service: HttpService,
+    connected: Origin,
+    strict_transport: Option<HeaderValue>,
+    options: Arc<ConnectionOptions>,
+    cuts: Cuts,
+}
+
+impl Told {
+    async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Giving>, Infallible> {
+        let origin = proxies::origin(request.headers(), self.connected, &self.options);
+        request.extensions_mut().insert(PeerAddress(origin.address));
+        let (request, unread) = paced(request, self.options.body_timeout, self.connected.address, &self.cuts);
+        let mut response = self.service.respond(request).await?;
+        unread.throw_away().await;
+        if let Some(value) = self.strict_transport.clone().filter(|_| origin.is_secure) {
+            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+        }
+        Ok(response.map(Giving::new))
+    }
+}
+
 /// Whether HTTP/2 itself has seen a flood, before we did: streams that are reset, headers that go on and on.
 fn is_flood(error: &(dyn Error + 'static)) -> bool {
     iter::successors(Some(error), |&error| error.source())
@@ -279,7 +333,7 @@ fn http_builder(options: &ConnectionOptions, tasks: StreamTasks) -> auto::Builde
     let mut builder = auto::Builder::new(tasks);
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(HeadTimer::default())
         .header_read_timeout(options.header_timeout)
         .max_headers(128)
         .max_buf_size(64 * 1024);

@@ -1,40 +1,28 @@
 //! What operators and their tools ask over plain HTTP: `/healthz`, `/readyz`, `/metrics`.
 
-use std::{
-    convert::Infallible,
-    task::{Context, Poll},
-};
+use std::convert::Infallible;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use tonic::body::Body;
-use tower::Service;
 
 use super::{Health, HttpService};
-use crate::metrics::Metrics;
+use crate::{Respond, Responding, metrics::Metrics};
 
 /// Answers the operators' paths and hands everything else on.
-#[derive(Clone)]
-pub struct Admin<S> {
-    inner: S,
+pub struct Admin {
+    inner: HttpService,
     health: Health,
     metrics: Metrics,
 }
 
-impl<S> Admin<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send + 'static,
-{
+impl Admin {
     /// Puts the operators' paths in front of `inner`.
-    pub fn in_front_of(inner: S, health: Health, metrics: Metrics) -> HttpService {
-        HttpService::new(Self { inner, health, metrics })
+    pub fn in_front_of(inner: HttpService, health: Health, metrics: Metrics) -> HttpService {
+        HttpService::shared(Self { inner, health, metrics })
     }
-}
 
-impl<S> Admin<S> {
     fn answer(&self, request: &Request<Body>) -> Option<Response<Body>> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return None;
@@ -62,24 +50,12 @@ impl<S> Admin<S> {
     }
 }
 
-impl<S> Service<Request<Body>> for Admin<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if let Some(answer) = self.answer(&request) {
-            return Box::pin(std::future::ready(Ok(answer)));
+impl Respond<Infallible> for Admin {
+    fn respond(&self, request: Request<Body>) -> Responding<Infallible> {
+        match self.answer(&request) {
+            Some(answer) => Box::pin(std::future::ready(Ok(answer))),
+            None => self.inner.respond(request),
         }
-        Box::pin(self.inner.call(request))
     }
 }
 

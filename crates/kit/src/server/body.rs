@@ -8,18 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, Sleep},
-};
+use tokio::time::{Instant, Sleep};
 use tonic::{Code, Status, body::Body};
 
-use super::ending::Ending;
-use crate::Problem;
+use super::{ending::Ending, load::Place};
+use crate::{Problem, signal::Given};
 
 pin_project! {
     /// The body of an answer. However it ends, it ends with a status, and that is told.
@@ -29,25 +25,21 @@ pin_project! {
         // Made when it is first waited for: most answers are there at once.
         #[pin]
         timer: Option<Sleep>,
-        reconnect: Option<BoxFuture<'static, ()>>,
+        #[pin]
+        reconnect: Option<Given>,
         ending: Ending,
-        permit: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
         ended: bool,
     }
 }
 
 impl WatchedBody {
-    pub(crate) fn new(
-        inner: Body,
-        deadline: Option<Instant>,
-        ending: Ending,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
-        Self { inner, deadline, timer: None, reconnect: None, ending, permit: Some(permit), ended: false }
+    pub(crate) fn new(inner: Body, deadline: Option<Instant>, ending: Ending, place: Place) -> Self {
+        Self { inner, deadline, timer: None, reconnect: None, ending, place: Some(place), ended: false }
     }
 
     /// Ends the stream with UNAVAILABLE when `signal` comes: its client can resume elsewhere.
-    pub(crate) fn until(mut self, signal: BoxFuture<'static, ()>) -> Self {
+    pub(crate) fn until(mut self, signal: Given) -> Self {
         self.reconnect = Some(signal);
         self
     }
@@ -115,7 +107,7 @@ impl HttpBody for WatchedBody {
                 }
                 let late = this.timer.as_pin_mut().is_some_and(|timer| timer.poll(context).is_ready());
                 let leaving = !late
-                    && this.reconnect.as_mut().is_some_and(|signal| signal.as_mut().poll(context).is_ready());
+                    && this.reconnect.as_pin_mut().is_some_and(|signal| signal.poll(context).is_ready());
                 let status = match (late, leaving) {
                     (true, _) => deadline_exceeded(),
                     (_, true) => draining(),
@@ -125,7 +117,7 @@ impl HttpBody for WatchedBody {
             }
         };
         *this.ended = true;
-        this.permit.take();
+        this.place.take();
         this.ending.tell(code);
         Poll::Ready(frame)
     }

@@ -1,22 +1,13 @@
 //! The stages of a call, in their order. Read `serve` from top to bottom: that is what happens.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use hashbrown::HashMap;
 use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::BodyExt;
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
-use tonic::{Code, Status, body::Body, service::Routes};
-use tower::Service;
+use tokio::time::Instant;
+use tonic::{Code, Status, body::Body};
 use tracing::Instrument;
 use weft_proto::{Method, Methods};
 
@@ -27,12 +18,13 @@ use super::{
     body::{WatchedBody, deadline_exceeded, panicked},
     ending::{self, Ending},
     first_message::first_message,
-    load::Load,
+    load::{Load, Place},
     malformed,
+    services::{Handler, Services},
     trace::{CallContext, REQUEST_ID},
 };
 use crate::{
-    Caller, Ids, Lifecycle, Problem,
+    Caller, Ids, Lifecycle, Problem, Respond, Responding,
     auth::Authenticator,
     call::Deadline,
     config::LimitOptions,
@@ -60,10 +52,7 @@ pub struct Guards {
 /// A service behind all stages: every call to it, from a socket or from this very process, walks
 /// through them.
 #[derive(Clone)]
-pub struct Pipeline {
-    shared: Arc<Shared>,
-    routes: Routes,
-}
+pub struct Pipeline(Arc<Shared>);
 
 struct Shared {
     methods: HashMap<String, Entry>,
@@ -74,26 +63,29 @@ struct Shared {
 struct Entry {
     method: Method,
     meter: MethodMeter,
+    handler: Handler,
 }
 
 impl Pipeline {
-    /// Puts `routes` behind the stages. `methods` says what the contracts ask of each method; a
+    /// Puts `services` behind the stages. `methods` says what the contracts ask of each method; a
     /// method that is not in it does not exist.
-    pub fn new(routes: Routes, methods: &Methods, guards: Guards) -> Self {
+    pub fn new(services: &Services, methods: &Methods, guards: Guards) -> Self {
         let methods = methods
             .iter()
-            .map(|method| {
+            .filter_map(|method| {
+                let handler = services.get(method.descriptor.parent_service().full_name())?.clone();
                 let meter = guards.metrics.method(&method.path);
-                (method.path.clone(), Entry { method: method.clone(), meter })
+                Some((method.path.clone(), Entry { method: method.clone(), meter, handler }))
             })
             .collect();
         let load = Load::new(&guards.limits);
-        Self { shared: Arc::new(Shared { methods, guards, load }), routes: routes.prepare() }
+        Self(Arc::new(Shared { methods, guards, load }))
     }
+}
 
-    async fn serve(self, request: Request<Body>) -> Response<Body> {
-        let shared = Arc::clone(&self.shared);
-        let Some(entry) = shared.methods.get(request.uri().path()) else {
+impl Shared {
+    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+        let Some(entry) = self.methods.get(request.uri().path()) else {
             return refuse(
                 Problem::unimplemented(
                     "UNKNOWN_METHOD",
@@ -105,8 +97,8 @@ impl Pipeline {
         let streaming = entry.method.is_streaming();
 
         // Trace, metrics and request id: from here on the call is known, however it ends.
-        let deadline = deadline(request.headers(), streaming, shared.guards.limits.max_call_duration);
-        let call = CallContext::read(request.headers(), deadline, &shared.guards.ids);
+        let deadline = deadline(request.headers(), streaming, self.guards.limits.max_call_duration);
+        let call = CallContext::read(request.headers(), deadline, &self.guards.ids);
         let span = ending::span(&entry.method.path, &call);
         crate::observe::continue_trace(&span, request.headers());
         let mut ending = Ending::new(entry.meter.begin(), span.clone());
@@ -116,7 +108,7 @@ impl Pipeline {
         let admitted = Box::pin(self.admit(entry, request, deadline));
         let work = call.clone().scope(admitted).instrument(span.clone());
         let work = AssertUnwindSafe(work).catch_unwind();
-        let outcome = match shared.begins_by(entry, deadline) {
+        let outcome = match self.begins_by(entry, deadline) {
             None => work.await,
             Some(at) => {
                 tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| Ok(Err(deadline_exceeded())))
@@ -125,7 +117,7 @@ impl Pipeline {
         let outcome = outcome.unwrap_or_else(|_| Err(panicked()));
 
         let mut response = match outcome {
-            Ok((response, permit)) => shared.watch(response, entry, deadline, ending, permit),
+            Ok((response, place)) => self.watch(response, entry, deadline, ending, place),
             Err(status) => {
                 log_refusal(&span, &status);
                 ending.tell(status.code());
@@ -138,14 +130,13 @@ impl Pipeline {
 
     /// The stages that may refuse a call, and then its handler.
     async fn admit(
-        mut self,
+        &self,
         entry: &Entry,
         mut request: Request<Body>,
         deadline: Option<Instant>,
-    ) -> Result<(Response<Body>, OwnedSemaphorePermit), Status> {
-        let shared = Arc::clone(&self.shared);
-        let guards = &shared.guards;
-        let permit = shared.load.admit(entry.method.is_streaming())?;
+    ) -> Result<(Response<Body>, Place), Status> {
+        let guards = &self.guards;
+        let place = self.load.admit(entry.method.is_streaming())?;
 
         let mut caller = Caller::clone(&*guards.authenticator.authenticate(request.headers()).await?);
         caller.address = request.extensions().get::<PeerAddress>().map(|address| address.0.ip());
@@ -178,17 +169,15 @@ impl Pipeline {
         if let Some(at) = deadline {
             request.extensions_mut().insert(Deadline(at));
         }
-        let response = self.routes.call(request).await.map_err(|error| Status::from_error(error.into()))?;
+        let Ok(response) = entry.handler.respond(request).await;
         if let Some(refusal) =
             Status::from_header_map(response.headers()).and_then(|status| malformed::refusal(&status))
         {
             return Err(refusal);
         }
-        Ok((response.map(Body::new), permit))
+        Ok((response, place))
     }
-}
 
-impl Shared {
     /// When the answer must have begun. Answers may be streams without an end, but the one message of the
     /// request is not waited for longer than a whole call may take: its own deadline says so where nothing streams.
     fn begins_by(&self, entry: &Entry, deadline: Option<Instant>) -> Option<Instant> {
@@ -207,7 +196,7 @@ impl Shared {
         entry: &Entry,
         deadline: Option<Instant>,
         mut ending: Ending,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Response<Body> {
         if let Some(status) = Status::from_header_map(response.headers()) {
             ending.tell(status.code());
@@ -216,28 +205,19 @@ impl Shared {
         let resumable = entry.method.descriptor.is_server_streaming()
             && entry.method.idempotency == weft_proto::Idempotency::NoSideEffects;
         response.map(|body| {
-            let watched = WatchedBody::new(body, deadline, ending, permit);
+            let watched = WatchedBody::new(body, deadline, ending, place);
             if !resumable {
                 return Body::new(watched);
             }
-            let draining = self.guards.lifecycle.draining_token();
-            Body::new(watched.until(draining.cancelled_owned().boxed()))
+            Body::new(watched.until(self.guards.lifecycle.given_draining()))
         })
     }
 }
 
-impl Service<Request<Body>> for Pipeline {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let this = self.clone();
-        Box::pin(async move { Ok(this.serve(request).await) })
+impl<E: 'static> Respond<E> for Pipeline {
+    fn respond(&self, request: Request<Body>) -> Responding<E> {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move { Ok(shared.serve(request).await) })
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use prost::Message;
 use prost_reflect::{DescriptorPool, FileDescriptor};
@@ -157,12 +158,18 @@ fn with_imports(file: &FileDescriptor) -> MessageResponse {
     let mut files = Vec::new();
     while let Some(file) = waiting.pop() {
         if seen.insert(file.name().to_owned()) {
-            // Encoded from what was read, so that options and extensions are whole.
-            files.push(file.encode_to_vec().into());
+            files.push(encoded(&file));
             waiting.extend(file.dependencies());
         }
     }
     MessageResponse::FileDescriptorResponse(FileDescriptorResponse { file_descriptor_proto: files })
+}
+
+/// With options and extensions, whole; and with comments, where there are any.
+fn encoded(file: &FileDescriptor) -> Bytes {
+    let own =
+        (file.parent_pool() == weft_proto::pool()).then(|| weft_proto::encoded_file(file.name())).flatten();
+    own.map_or_else(|| file.encode_to_vec().into(), Bytes::from_static)
 }
 
 fn not_found(question: &MessageRequest) -> MessageResponse {

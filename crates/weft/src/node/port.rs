@@ -10,12 +10,12 @@ use std::{
 use anyhow::Result;
 use futures::future::{BoxFuture, FutureExt};
 use http::{Request, Response};
-use tonic::{Status, body::Body, codec::CompressionEncoding, service::Routes};
+use tonic::{Status, body::Body, codec::CompressionEncoding};
 use tower::Service;
 use weft_gateway::{Gateway, HOOKS, Hooks, Keeper, Upstreams};
 use weft_kit::{
     Peer, Problem,
-    server::{Guards, Health, HttpService, Pipeline, Reflection},
+    server::{Guards, Health, HttpService, Pipeline, Reflection, Services},
 };
 
 use super::{Assembly, ROLES};
@@ -38,10 +38,9 @@ impl Directory {
         ];
         let services = self.0.keys().cloned().chain(infrastructure.map(str::to_owned));
         let reflection = Reflection::new(weft_proto::pool().clone(), services.collect::<Vec<_>>());
-        let routes = Routes::new(health.server())
-            .add_service(reflection.server())
-            .add_service(reflection.server_v1alpha());
-        let peer = Peer::new(Pipeline::new(routes, weft_proto::methods(), guards.clone()));
+        let answered =
+            Services::new(health.server()).and(reflection.server()).and(reflection.server_v1alpha());
+        let peer = Peer::shared(Pipeline::new(&answered, weft_proto::methods(), guards.clone()));
         for service in infrastructure {
             self.insert(service, peer.clone());
         }
@@ -93,13 +92,13 @@ pub(crate) fn service(
     let gateway = gateway.with_side(HOOKS, Peer::new(hooks));
     let keeper = gateway.keeper(guards.clone(), node.config.client.clone());
     let server = keeper.clone().into_server().accept_compressed(CompressionEncoding::Gzip);
-    let pipeline = Pipeline::new(Routes::new(server), weft_proto::methods(), guards.clone());
-    node.peers.insert("gateway", Peer::new(pipeline));
+    let pipeline = Pipeline::new(&Services::new(server), weft_proto::methods(), guards.clone());
+    node.peers.insert("gateway", Peer::shared(pipeline));
     keeper.told_by(reflection);
     keeper.apply(&node.config.gateway.upstreams);
     let agents = Some(HttpService::new(gateway.for_agents()));
     let otlp = Some(HttpService::new(gateway.for_otlp()));
-    Ok(Ports { service: HttpService::new(gateway), agents, otlp, keeper: Some(keeper) })
+    Ok(Ports { service: HttpService::shared(gateway), agents, otlp, keeper: Some(keeper) })
 }
 
 /// A port that speaks gRPC only.

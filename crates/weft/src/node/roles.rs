@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use futures::future::{BoxFuture, FutureExt};
-use tonic::{codec::CompressionEncoding, service::Routes};
+use tonic::codec::CompressionEncoding;
 use weft_agent::AgentService;
 use weft_command::CommandService;
 use weft_compute::ComputeService;
@@ -11,7 +11,7 @@ use weft_graph::{GraphService, SourceService};
 use weft_identity::IdentityService;
 use weft_kit::{
     Peer,
-    server::{Guards, Pipeline},
+    server::{Guards, Pipeline, Services},
 };
 use weft_telemetry::TelemetryService;
 use weft_trigger::TriggerService;
@@ -28,8 +28,8 @@ pub struct Role {
     start: Option<Start>,
 }
 
-/// Opens a service and gives its routes.
-type Start = for<'a> fn(&'a Assembly) -> BoxFuture<'a, Result<Routes>>;
+/// Opens a service and gives its servers.
+type Start = for<'a> fn(&'a Assembly) -> BoxFuture<'a, Result<Services>>;
 
 /// Everything that `weft serve` can run and `weft up` does run.
 pub const ROLES: [Role; 9] = [
@@ -107,8 +107,8 @@ pub(crate) async fn start(
         }
         return Ok(());
     };
-    let routes = start(node).await?;
-    let peer = Peer::new(Pipeline::new(routes, weft_proto::methods(), guards.clone()));
+    let services = start(node).await?;
+    let peer = Peer::shared(Pipeline::new(&services, weft_proto::methods(), guards.clone()));
     node.peers.insert(role.name, peer.clone());
     for service in role.services {
         directory.insert(service, peer.clone());
@@ -126,7 +126,7 @@ macro_rules! server {
     };
 }
 
-fn identity(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+fn identity(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
     async {
         let deps = weft_identity::Deps {
             store: node.storage.stores.identity.clone(),
@@ -138,12 +138,12 @@ fn identity(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         };
         let service = IdentityService::open(node.config.identity.clone(), deps).await?;
         let secrets = service.secrets();
-        Ok(Routes::new(server!(node, service)).add_service(server!(node, secrets)))
+        Ok(Services::new(server!(node, service)).and(server!(node, secrets)))
     }
     .boxed()
 }
 
-fn graph(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+fn graph(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
     async {
         let deps = weft_graph::Deps {
             store: node.storage.stores.graph.clone(),
@@ -155,12 +155,12 @@ fn graph(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         };
         let service = GraphService::open(node.config.graph.clone(), deps)?;
         let sources = SourceService::new(&service, node.storage.stores.source.clone());
-        Ok(Routes::new(server!(node, service)).add_service(server!(node, sources)))
+        Ok(Services::new(server!(node, service)).and(server!(node, sources)))
     }
     .boxed()
 }
 
-fn compute(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+fn compute(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
     async {
         let deps = weft_compute::Deps {
             store: node.storage.stores.layout.clone(),
@@ -174,12 +174,12 @@ fn compute(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         let service = ComputeService::open(node.config.compute.clone(), deps)?;
         service.register_metrics(&node.metrics);
         let analyses = service.analyses();
-        Ok(Routes::new(server!(node, service)).add_service(server!(node, analyses)))
+        Ok(Services::new(server!(node, service)).and(server!(node, analyses)))
     }
     .boxed()
 }
 
-fn agent(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+fn agent(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
     async {
         let deps = weft_agent::Deps {
             store: node.storage.stores.agent.clone(),
@@ -193,12 +193,12 @@ fn agent(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         };
         let service = AgentService::open(node.config.agent.clone(), deps).await?;
         let hosts = service.hosts();
-        Ok(Routes::new(server!(node, service)).add_service(server!(node, hosts)))
+        Ok(Services::new(server!(node, service)).and(server!(node, hosts)))
     }
     .boxed()
 }
 
-fn command(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+fn command(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
     async {
         let deps = weft_command::Deps {
             store: node.storage.stores.command.clone(),
@@ -211,12 +211,12 @@ fn command(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         };
         let service = CommandService::open(node.config.command.clone(), deps);
         let workers = service.workers();
-        Ok(Routes::new(server!(node, service)).add_service(server!(node, workers)))
+        Ok(Services::new(server!(node, service)).and(server!(node, workers)))
     }
     .boxed()
 }
 
-fn execution(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+fn execution(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
     async {
         let services = ROLES.iter().flat_map(|role| {
             role.services.iter().map(|service| ((*service).to_owned(), node.peer("execution", role.name)))
@@ -233,12 +233,12 @@ fn execution(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
             lifecycle: node.lifecycle.clone(),
         };
         let service = ExecutionService::open(node.config.execution.clone(), deps);
-        Ok(Routes::new(server!(node, service)))
+        Ok(Services::new(server!(node, service)))
     }
     .boxed()
 }
 
-fn trigger(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+fn trigger(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
     async {
         let deps = weft_trigger::Deps {
             store: node.storage.stores.trigger.clone(),
@@ -253,12 +253,12 @@ fn trigger(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
             lifecycle: node.lifecycle.clone(),
         };
         let service = TriggerService::open(node.config.trigger.clone(), deps);
-        Ok(Routes::new(server!(node, service)))
+        Ok(Services::new(server!(node, service)))
     }
     .boxed()
 }
 
-fn telemetry(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
+fn telemetry(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
     async {
         // A SQLite file is one process's alone.
         let is_alone = node.storage.stores.database.describe().starts_with("sqlite:");
@@ -276,10 +276,10 @@ fn telemetry(node: &Assembly) -> BoxFuture<'_, Result<Routes>> {
         };
         let service = TelemetryService::open(node.config.telemetry.clone(), deps);
         let (alerts, logs, traces) = (service.alerts(), service.logs(), service.traces());
-        Ok(Routes::new(server!(node, service))
-            .add_service(server!(node, alerts))
-            .add_service(server!(node, logs))
-            .add_service(server!(node, traces)))
+        Ok(Services::new(server!(node, service))
+            .and(server!(node, alerts))
+            .and(server!(node, logs))
+            .and(server!(node, traces)))
     }
     .boxed()
 }

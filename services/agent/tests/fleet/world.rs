@@ -6,7 +6,7 @@ use ed25519_dalek::{Signer, SigningKey as AgentKey};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request, Status, Streaming, service::Routes};
+use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt;
 use weft_agent::{AgentService, Deps, Options};
 use weft_bus::Bus;
@@ -17,7 +17,7 @@ use weft_kit::{
     client::{Outgoing, Peers},
     config::{LimitOptions, RateOptions, Rates},
     metrics::Metrics,
-    server::{Guards, Pipeline, RateLimits},
+    server::{Guards, Pipeline, RateLimits, Services},
 };
 use weft_proto::weft::agent::v1::{
     Agent, AgentFacts, AgentOpen, AttachAgentRequest, AttachAgentResponse, CreateEnrollmentTokenRequest,
@@ -87,7 +87,8 @@ impl World {
             ids: ids.clone(),
             lifecycle: life.clone(),
         };
-        let pipeline = |routes| Peer::new(Pipeline::new(routes, weft_proto::methods(), guards.clone()));
+        let pipeline =
+            |services| Peer::shared(Pipeline::new(&services, weft_proto::methods(), guards.clone()));
         let deps = weft_identity::Deps {
             store: self.stores.identity.clone(),
             secrets: self.stores.secret.clone(),
@@ -98,7 +99,7 @@ impl World {
         };
         let identity =
             IdentityService::open(weft_identity::Options::default(), deps).await.expect("it opens");
-        peers.insert("identity", pipeline(Routes::new(identity.into_server())));
+        peers.insert("identity", pipeline(Services::new(identity.into_server())));
         let deps = Deps {
             store: self.stores.agent.clone(),
             bus: self.bus.clone(),
@@ -111,7 +112,7 @@ impl World {
         };
         let agent = AgentService::open(options, deps).await.expect("it opens");
         let hosts = agent.hosts().into_server();
-        let peer = pipeline(Routes::new(agent.into_server()).add_service(hosts));
+        let peer = pipeline(Services::new(agent.into_server()).and(hosts));
         Process {
             client: AgentServiceClient::new(peer.clone()),
             hosts: HostServiceClient::new(peer),

@@ -1,7 +1,6 @@
 //! Which graphs are loaded? Found by name, loaded once, unloaded when memory is short.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -10,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 use prost::Message;
 use tokio::sync::OnceCell;
 use weft_bus::{Bus, Received, Subscription};
