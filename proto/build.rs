@@ -68,6 +68,7 @@ fn generate_services(mut descriptors: FileDescriptorSet) -> Result<()> {
     lazy::keep_encoded(&mut descriptors);
     tonic_prost_build::configure()
         .bytes(".")
+        .codec_path("crate::Codec")
         .include_file("modules.rs")
         .compile_well_known_types(false)
         .emit_rerun_if_changed(false)

@@ -9,6 +9,7 @@
 //!
 //! To add a contract, add a `.proto` file under `proto/weft/<area>/v1/`; the build finds it.
 
+mod codec;
 mod comments;
 mod hedging;
 mod method;
@@ -19,6 +20,7 @@ use std::sync::LazyLock;
 
 use prost_reflect::DescriptorPool;
 
+pub use codec::{Codec, Encoder};
 pub use comments::{comment, encoded_file};
 pub use hedging::Hedging;
 pub use method::{Idempotency, Method, Methods};

@@ -20,6 +20,8 @@ use crate::{
 };
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc-web+proto");
+/// Room for an answer and its trailers, in bytes; what is larger asks for more.
+const ROOM: usize = 1024;
 /// The flag of the frame that the trailers are in.
 const TRAILERS: u8 = 0x80;
 
@@ -84,7 +86,7 @@ async fn call(entry: &Entry, request: Request<Body>, limit: usize) -> Result<Res
 
 /// An answer with its trailers. However it ends, it ends with a status.
 async fn whole(mut body: Body, limit: usize, status: StatusCode) -> Bytes {
-    let (mut all, mut envelopes) = (BytesMut::new(), Envelopes::new(limit));
+    let (mut all, mut envelopes) = (BytesMut::with_capacity(ROOM), Envelopes::new(limit));
     let mut trailing = HeaderMap::new();
     let ended = loop {
         let Some(frame) = body.frame().await else { break ended(&trailing, status) };

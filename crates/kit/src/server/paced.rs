@@ -41,7 +41,7 @@ pub(super) fn paced(
     if request.body().is_end_stream() || may_be_a_stream(request.headers(), request.body().size_hint()) {
         return (request.map(Body::new), Unread::default());
     }
-    let unread = Unread::default();
+    let unread = Unread(Some(Arc::default()));
     // Who waits for leave to send has sent nothing yet, and will not if the answer says no.
     let waits_for_leave = request.headers().contains_key(header::EXPECT);
     let request = request.map(|inner| {
@@ -58,14 +58,20 @@ pub(super) fn paced(
 /// anybody: proxies and most clients write first and read then, and find a broken connection. So the rest is
 /// read before the answer is sent, as far as that is not too much.
 #[derive(Clone, Default)]
-pub(super) struct Unread(Arc<Mutex<Option<PacedBody>>>);
+pub(super) struct Unread(Option<Arc<Mutex<Option<PacedBody>>>>);
 
 type PacedBody = Pin<Box<Paced<Incoming>>>;
 
 impl Unread {
+    fn give_back(&self, body: PacedBody) {
+        if let Some(left) = &self.0 {
+            *left.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
+    }
+
     /// Reads the rest and throws it away. A body that is still being read is not this one's.
     pub(super) async fn throw_away(self) {
-        let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rest = self.0.and_then(|left| left.lock().unwrap_or_else(PoisonError::into_inner).take());
         let Some(mut rest) = rest.filter(|rest| rest.size_hint().lower() <= THROWN_AWAY) else { return };
         let read = async {
             let mut length = 0;
@@ -117,7 +123,7 @@ impl HttpBody for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !self.is_unsent && !body.is_end_stream()) {
-            *self.unread.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+            self.unread.give_back(body);
         }
     }
 }

@@ -62,8 +62,28 @@ struct Shared {
 
 struct Entry {
     method: Method,
+    /// Whether its client says more than one message.
+    client_streaming: bool,
+    /// Whether either side does.
+    streaming: bool,
+    /// Whether an answer that breaks off can be gone on with elsewhere: of streams that only read.
+    resumable: bool,
     meter: MethodMeter,
     handler: Handler,
+}
+
+impl Entry {
+    fn new(method: &Method, meter: MethodMeter, handler: Handler) -> Self {
+        Self {
+            client_streaming: method.descriptor.is_client_streaming(),
+            streaming: method.is_streaming(),
+            resumable: method.descriptor.is_server_streaming()
+                && method.idempotency == weft_proto::Idempotency::NoSideEffects,
+            method: method.clone(),
+            meter,
+            handler,
+        }
+    }
 }
 
 impl Pipeline {
@@ -75,7 +95,7 @@ impl Pipeline {
             .filter_map(|method| {
                 let handler = services.get(method.descriptor.parent_service().full_name())?.clone();
                 let meter = guards.metrics.method(&method.path);
-                Some((method.path.clone(), Entry { method: method.clone(), meter, handler }))
+                Some((method.path.clone(), Entry::new(method, meter, handler)))
             })
             .collect();
         let load = Load::new(&guards.limits);
@@ -94,10 +114,9 @@ impl Shared {
                 .into(),
             );
         };
-        let streaming = entry.method.is_streaming();
 
         // Trace, metrics and request id: from here on the call is known, however it ends.
-        let deadline = deadline(request.headers(), streaming, self.guards.limits.max_call_duration);
+        let deadline = deadline(request.headers(), entry.streaming, self.guards.limits.max_call_duration);
         let call = CallContext::read(request.headers(), deadline, &self.guards.ids);
         let span = ending::span(&entry.method.path, &call);
         crate::observe::continue_trace(&span, request.headers());
@@ -136,12 +155,12 @@ impl Shared {
         deadline: Option<Instant>,
     ) -> Result<(Response<Body>, Place), Status> {
         let guards = &self.guards;
-        let place = self.load.admit(entry.method.is_streaming())?;
+        let place = self.load.admit(entry.streaming)?;
 
         let mut caller = Caller::clone(&*guards.authenticator.authenticate(request.headers()).await?);
         caller.address = request.extensions().get::<PeerAddress>().map(|address| address.0.ip());
 
-        if entry.method.descriptor.is_client_streaming() {
+        if entry.client_streaming {
             request = request.map(never_whole);
         }
         if let Some(policy) = &entry.method.policy {
@@ -181,7 +200,7 @@ impl Shared {
     /// When the answer must have begun. Answers may be streams without an end, but the one message of the
     /// request is not waited for longer than a whole call may take: its own deadline says so where nothing streams.
     fn begins_by(&self, entry: &Entry, deadline: Option<Instant>) -> Option<Instant> {
-        if entry.method.descriptor.is_client_streaming() || !entry.method.is_streaming() {
+        if entry.client_streaming || !entry.streaming {
             return deadline;
         }
         let most = Instant::now().checked_add(self.guards.limits.max_call_duration);
@@ -202,11 +221,9 @@ impl Shared {
             ending.tell(status.code());
             return response;
         }
-        let resumable = entry.method.descriptor.is_server_streaming()
-            && entry.method.idempotency == weft_proto::Idempotency::NoSideEffects;
         response.map(|body| {
             let watched = WatchedBody::new(body, deadline, ending, place);
-            if !resumable {
+            if !entry.resumable {
                 return Body::new(watched);
             }
             Body::new(watched.until(self.guards.lifecycle.given_draining()))

@@ -67,9 +67,12 @@ pub struct TraceParent {
 
 impl TraceParent {
     fn new(ids: &Ids) -> Self {
+        // Drawn at once: every call that nobody traces has one.
+        let random = ids.bytes::<24>();
+        let (trace, span) = random.split_first_chunk::<16>().expect("24 is more than 16");
         Self {
-            trace_id: u128::from_be_bytes(ids.bytes()).max(1),
-            span_id: u64::from_be_bytes(ids.bytes()).max(1),
+            trace_id: u128::from_be_bytes(*trace).max(1),
+            span_id: u64::from_be_bytes(span.try_into().expect("8 are left")).max(1),
             sampled: false,
         }
     }
