@@ -72,6 +72,16 @@ impl Samples {
         Ok(())
     }
 
+    /// Leaves what lies between two times, both included, where they are in order.
+    pub fn clip(&mut self, from: i64, to: i64) {
+        let end = self.times.partition_point(|time| *time <= to);
+        let begin = self.times.partition_point(|time| *time < from).min(end);
+        self.times.truncate(end);
+        self.values.truncate(end);
+        self.times.drain(..begin);
+        self.values.drain(..begin);
+    }
+
     /// Puts them in order; of several of one time the one that was added last stays.
     pub fn settle(&mut self) {
         if self.times.is_sorted_by(|one, next| one < next) {

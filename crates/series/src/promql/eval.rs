@@ -27,6 +27,7 @@ pub fn instant(query: &Query, source: &dyn Source, time: i64, limits: &Limits) -
         let matchers = parse::matchers(&selector.vs)?;
         let mut found = source.select(&matchers, from, at, limits)?;
         for series in &mut found {
+            series.samples.clip(from, at);
             select::without_marks(&mut series.samples);
         }
         found.retain(|series| !series.samples.times.is_empty());

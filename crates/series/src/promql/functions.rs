@@ -200,7 +200,8 @@ fn timestamps(written: &[Box<Expr>], rows: Vec<Row>, context: &Context<'_>) -> R
             let ended: Vec<bool> =
                 series.samples.values.iter().map(|value| crate::value::is_stale(*value)).collect();
             series.samples.values = times;
-            let values = super::select::over(&series.samples, look_back, when, context, |view, _| {
+            let window = super::select::Window { range: look_back, when, needed: 1 };
+            let values = super::select::over(&series.samples, &series.coarse, &window, context, |view, _| {
                 let place = series.samples.times.partition_point(|time| *time <= view.end) - 1;
                 if ended[place] { None } else { view.values.last().copied() }
             });

@@ -6,11 +6,15 @@
 //! extrapolation to the ends of a window, windows that do not include their beginning. Not implemented, and refused
 //! by name: native histograms, `limitk`, `limit_ratio`, `info`, `or` between matchers.
 //!
+//! Of samples that were thinned out (`coarse`) there may be fewer than a look or a window needs: then those count that
+//! are before it, as long as no gap is between. That is ours.
+//!
 //! `parse` reads and bounds a query; `eval` walks it with its `context`; `select` cuts samples into looks and windows; `windows` are the
 //! functions of windows, `functions` those of values and labels, `aggregate` and `binary` what their names say.
 
 mod aggregate;
 mod binary;
+mod coarse;
 mod context;
 mod dates;
 mod eval;
@@ -26,6 +30,7 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
+pub use coarse::Coarse;
 pub use eval::{instant, range};
 pub use model::{Answer, Failure, Limits, Row, Source, Steps, StoredSeries};
 pub use parse::{Query, selector};

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use promql_parser::label::Matcher;
 
+use super::coarse::Coarse;
 use crate::{Labels, group::Samples, value::ABSENT};
 
 /// How far back the newest value of a series counts, where a query does not say otherwise.
@@ -11,8 +12,9 @@ const LOOK_BACK: Duration = Duration::from_mins(5);
 
 /// Where samples come from.
 pub trait Source: Sync {
-    /// Series that match all matchers, with their samples from `from` up to and including `to` (milliseconds). At
-    /// most `most` samples in all.
+    /// Series that match all matchers, with their samples from `from` up to and including `to` (milliseconds); of
+    /// those that were thinned out also the neighbours, [`Coarse::BEFORE`] intervals before and [`Coarse::AFTER`] after.
+    /// At most `limits.samples` in all.
     ///
     /// # Errors
     /// There are more than that, or they cannot be read.
@@ -32,6 +34,8 @@ pub struct StoredSeries {
     pub labels: Labels,
     /// Its samples, by time.
     pub samples: Samples,
+    /// Which of them were thinned out.
+    pub coarse: Coarse,
 }
 
 /// Why a query has no answer.

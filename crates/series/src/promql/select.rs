@@ -6,6 +6,7 @@ use promql_parser::{
 };
 
 use super::{
+    coarse::Coarse,
     context::{self, Context, millis},
     model::{Failure, Row},
 };
@@ -36,7 +37,8 @@ impl When {
     }
 }
 
-/// The newest value of each series at each step, if it is not older than the look-back and not marked as its end.
+/// The newest value of each series at each step, if it is not marked as its end, and not older than the look-back or,
+/// of samples that were thinned out, no gap follows it.
 pub(super) fn looks(matchers: &[Matcher], when: When, context: &Context<'_>) -> Result<Vec<Row>, Failure> {
     let (from, to) = when.span(context);
     let look_back = millis(context.limits.look_back);
@@ -51,10 +53,10 @@ pub(super) fn looks(matchers: &[Matcher], when: When, context: &Context<'_>) -> 
             while next < times.len() && times[next] <= at {
                 next += 1;
             }
-            if let Some(place) = next.checked_sub(1)
-                && times[place] > at - look_back
-                && !is_stale(values[place])
-            {
+            let Some(place) = next.checked_sub(1) else { continue };
+            let counts = times[place] > at - look_back
+                || times.get(next).is_some_and(|next| series.coarse.joins(times[place], *next));
+            if counts && !is_stale(values[place]) {
                 *looked = values[place];
             }
         }
@@ -80,22 +82,33 @@ pub(super) struct View<'s> {
     /// In milliseconds.
     pub(super) times: &'s [i64],
     pub(super) values: &'s [f64],
-    /// The window ends here, and does not include its beginning.
+    /// The window ends here, and does not include its beginning. Samples that were thinned out may be before that.
     pub(super) end: i64,
     /// How long it is, in milliseconds.
     pub(super) range: i64,
+}
+
+/// Which samples a function gets at each step.
+pub(super) struct Window {
+    /// How long it is, in milliseconds.
+    pub(super) range: i64,
+    pub(super) when: When,
+    /// How many samples the function needs. Where fewer are in a window, of those that were thinned out the ones
+    /// before it join, as long as no gap is between.
+    pub(super) needed: usize,
 }
 
 /// Applies a function to the window of each step; a step whose window is empty, or of which the function makes
 /// nothing, is absent.
 pub(super) fn over(
     samples: &Samples,
-    range: i64,
-    when: When,
+    coarse: &Coarse,
+    window: &Window,
     context: &Context<'_>,
     mut function: impl FnMut(View<'_>, usize) -> Option<f64>,
 ) -> Vec<f64> {
     let Samples { times, values } = samples;
+    let Window { range, when, needed } = *window;
     let (mut begin, mut end) = (0, 0);
     let mut out = Vec::with_capacity(context.steps.count);
     for step in 0..context.steps.count {
@@ -106,8 +119,16 @@ pub(super) fn over(
         while begin < end && times[begin] <= at - range {
             begin += 1;
         }
-        let view = View { times: &times[begin..end], values: &values[begin..end], end: at, range };
-        out.push(if begin == end { ABSENT } else { function(view, step).map_or(ABSENT, crate::value::kept) });
+        let mut first = begin;
+        while !coarse.is_empty() && end - first < needed && first > 0 {
+            let is_joined = times.get(first).is_some_and(|next| coarse.joins(times[first - 1], *next));
+            if !is_joined {
+                break;
+            }
+            first -= 1;
+        }
+        let view = View { times: &times[first..end], values: &values[first..end], end: at, range };
+        out.push(if first == end { ABSENT } else { function(view, step).map_or(ABSENT, crate::value::kept) });
     }
     out
 }

@@ -25,7 +25,11 @@ impl Source for Memory {
                 let mut samples = Samples::default();
                 samples.extend(&series.samples.times, &series.samples.values, from, to);
                 count += samples.times.len() as u64;
-                found.push(StoredSeries { labels: series.labels.clone(), samples });
+                found.push(StoredSeries {
+                    labels: series.labels.clone(),
+                    samples,
+                    coarse: Coarse::default(),
+                });
             }
         }
         if count > limits.samples {
@@ -40,6 +44,7 @@ fn series(labels: &[(&str, &str)], every: i64, values: &[f64]) -> StoredSeries {
     StoredSeries {
         labels: Labels::new(labels.iter().copied()),
         samples: Samples { times, values: values.to_vec() },
+        coarse: Coarse::default(),
     }
 }
 

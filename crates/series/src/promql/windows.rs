@@ -3,7 +3,7 @@
 use super::{
     context::{Context, merged},
     model::{Failure, Row, StoredSeries},
-    select::{View, When, over, without_marks},
+    select::{View, When, Window, over, without_marks},
     statistics::{least, mean, most, quantile, sum, variance},
 };
 use crate::{
@@ -21,10 +21,11 @@ pub(super) fn call(
 ) -> Result<Vec<Row>, Failure> {
     let parameter = |step: usize| parameters.first().map_or(f64::NAN, |values| values[step]);
     let mut rows = Vec::with_capacity(series.len());
-    for StoredSeries { labels, mut samples } in series {
+    let window = Window { range, when, needed: needed(name) };
+    for StoredSeries { labels, mut samples, coarse } in series {
         context.limits.in_time()?;
         without_marks(&mut samples);
-        let values = over(&samples, range, when, context, |view, step| match name {
+        let values = over(&samples, &coarse, &window, context, |view, step| match name {
             "rate" => extrapolated(&view, true, true),
             "increase" => extrapolated(&view, true, false),
             "delta" => extrapolated(&view, false, false),
@@ -65,6 +66,15 @@ pub(super) fn call(
     }
 }
 
+/// How many samples a function needs to say what the series was like. Those that count samples get what there is.
+fn needed(name: &str) -> usize {
+    match name {
+        "rate" | "increase" | "delta" | "irate" | "idelta" | "deriv" | "predict_linear" => 2,
+        "sum_over_time" | "count_over_time" | "changes" | "resets" => 0,
+        _ => 1,
+    }
+}
+
 fn is_known(name: &str) -> bool {
     matches!(
         name.trim_end_matches("_over_time"),
@@ -96,7 +106,8 @@ pub(super) fn absent(rows: &[Row], context: &Context<'_>) -> Row {
 
 /// How much a series has changed in a window, to whose ends it is extended: as far as its samples lie apart on
 /// average, where an end is not farther from them than that and a tenth; else half as far; and for a counter not
-/// before it would have been zero. Prometheus, `extrapolatedRate`.
+/// before it would have been zero. Prometheus, `extrapolatedRate`. Where samples of before the window joined, it is the
+/// share of the window in what they cover.
 fn extrapolated(view: &View<'_>, is_counter: bool, is_rate: bool) -> Option<f64> {
     let (times, values) = (view.times, view.values);
     let count = times.len();
@@ -110,7 +121,8 @@ fn extrapolated(view: &View<'_>, is_counter: bool, is_rate: bool) -> Option<f64>
     let seconds = |millis: i64| millis as f64 / 1_000.0;
     let sampled = seconds(times[count - 1] - times[0]);
     let apart = sampled / (count - 1) as f64;
-    let mut before = seconds(times[0] - (view.end - view.range));
+    let covered = view.range.max(view.end - times[0]);
+    let mut before = seconds(times[0] - (view.end - covered));
     let mut after = seconds(view.end - times[count - 1]);
     let far = apart * 1.1;
     if before >= far {
@@ -124,7 +136,9 @@ fn extrapolated(view: &View<'_>, is_counter: bool, is_rate: bool) -> Option<f64>
     }
     let mut factor = (sampled + before + after) / sampled;
     if is_rate {
-        factor /= seconds(view.range);
+        factor /= seconds(covered);
+    } else if covered > view.range {
+        factor *= view.range as f64 / covered as f64;
     }
     Some(change * factor)
 }
