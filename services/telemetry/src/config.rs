@@ -1,11 +1,14 @@
 //! Settings of the telemetry service.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use weft_kit::config::Network;
 
-use crate::events::Kind;
+use crate::{
+    events::Kind,
+    samples::policy::{KeepRule, Levels},
+};
 
 /// Settings of the telemetry service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -14,12 +17,12 @@ pub struct Options {
     /// How long samples are kept.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
-    /// After how long samples are thinned out, to one for each `thinned_to`; never when zero.
-    #[serde(with = "humantime_serde")]
-    pub thin_after: Duration,
-    /// How far apart samples are that were thinned out: of each span, the last one stays.
-    #[serde(with = "humantime_serde")]
-    pub thinned_to: Duration,
+    /// Samples that are older than so long are thinned out to the last one of each interval: `AGE:INTERVAL`, from fine to
+    /// coarse, each interval a multiple of the one before (`["7days:5m", "90days:1h"]`); not at all when empty.
+    pub downsampling: Levels,
+    /// Another retention, or another down-sampling, for some series, by a name of your choice. Where several rules
+    /// find a series, the first one by its name counts.
+    pub keep: BTreeMap<String, KeepRule>,
     /// Most series of a project. A sample of a further one is refused, and counted.
     pub max_series: usize,
     /// How long samples stay in memory, and in the log, before they are sealed into a segment.
@@ -71,8 +74,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             retention: Duration::from_hours(30 * 24),
-            thin_after: Duration::from_hours(7 * 24),
-            thinned_to: Duration::from_mins(5),
+            downsampling: Levels::one(Duration::from_hours(7 * 24), Duration::from_mins(5)),
+            keep: BTreeMap::new(),
             max_series: 1_000_000,
             seal_after: Duration::from_hours(2),
             seal_samples: 4_000_000,

@@ -10,6 +10,8 @@
 //! - A sample that was acknowledged is on disk, and is found by queries that begin after that.
 //! - So is a log record, and a span. An export that is sent again within ten minutes is there once.
 //! - A report is counted once, however often it is sent; a sample that comes twice is one sample.
+//! - A sample that is thinned out or not stays what it was to the bit; of two of one time the later one counts, before
+//!   and after.
 //! - Memory is bounded: series by a limit for each project, what waits by bytes, queries by series, samples and time.
 //! - What an alert has come to, and what is to be said of it, is on disk before it is said; it is said until it is
 //!   heard, and by one process.
@@ -17,7 +19,7 @@
 //!
 //! Where things are: one file for each RPC in `rpc`, what others send in `ingest`, alerts in `alerts`, logs and spans in
 //! `events`, and in `samples` the memory (`project`), the log's records (`record`), segments (`segment`), the task that
-//! writes (`writer`), and what is forgotten (`retention`).
+//! writes (`writer`), how long what is kept (`policy`), and what is forgotten and thinned out (`choose`, `retention`, `thin`).
 
 #![cfg_attr(test, expect(clippy::float_cmp, reason = "values are kept to the bit"))]
 
@@ -40,6 +42,7 @@ pub use alert_service::AlertService;
 pub use config::Options;
 pub use error::Error;
 pub use log_service::LogService;
+pub use samples::policy::{BadPolicy, KeepRule, Level, Levels, Selector};
 pub use service::TelemetryService;
 pub use state::Deps;
 pub use trace_service::TraceService;

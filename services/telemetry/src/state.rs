@@ -19,6 +19,7 @@ use crate::{
     ingest::delta::Deltas,
     samples::{
         incoming::{Content, Incoming, Progress, Reporters},
+        policy::Policies,
         projects::{Projects, Shared},
         query::{Cached, View},
     },
@@ -85,6 +86,8 @@ pub(crate) struct State {
     /// Who has the log, for the store.
     pub(crate) owner: String,
     pub(crate) projects: Projects,
+    /// How long samples are kept, and how they are thinned out.
+    pub(crate) policies: Arc<Policies>,
     /// Whether all that was acknowledged is in memory.
     pub(crate) is_ready: AtomicBool,
     pub(crate) deltas: Deltas,
@@ -104,6 +107,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn open(options: Options, deps: Deps) -> Self {
         let (queue, incoming) = mpsc::channel(WAITING);
+        let policies = Arc::new(Policies::of(&options));
         Self {
             cached: Arc::new(Cached::new(deps.objects, options.cache_bytes)),
             owner: deps.owner,
@@ -118,7 +122,8 @@ impl State {
             clock: deps.clock,
             ids: deps.ids,
             lifecycle: deps.lifecycle,
-            projects: Projects::default(),
+            projects: Projects::new(Arc::clone(&policies)),
+            policies,
             is_ready: AtomicBool::new(false),
             deltas: Deltas::default(),
             rates: Rates::default(),
@@ -222,7 +227,7 @@ impl State {
     pub(crate) fn refuse_times(&self, batch: &mut Batch) -> u64 {
         let now = self.now();
         let millis = |span: std::time::Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 2);
-        let good = now - millis(self.options.retention)..=now + millis(self.options.max_ahead);
+        let good = now - self.policies.longest()..=now + millis(self.options.max_ahead);
         if batch.times.iter().all(|time| good.contains(time)) {
             return 0;
         }

@@ -37,5 +37,7 @@ pub(crate) fn handle(state: &State, call: &Call<GetStatisticsRequest>) -> Result
         span_count: spans.count() as i64,
         sealed_span_count: spans.sealed_count() as i64,
         sealed_span_bytes: spans.sealed_bytes() as i64,
+        forgotten_sample_count: project.counts.forgotten as i64,
+        thinned_sample_count: project.counts.thinned as i64,
     })
 }

@@ -4,7 +4,7 @@
 //! by their columns and where its chunks are; and what metrics are. So a segment says all that there is to know of
 //! its samples, and the index of a project is made of its segments' directories.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -118,6 +118,7 @@ pub(crate) fn open(row: &SegmentRow, project: &mut Project) -> Result<Segment, D
     let directory = unpacked(&row.directory)?;
     let mut reader = Reader::new(&directory);
     let mut groups = HashMap::new();
+    let mut policies = BTreeSet::new();
     for _ in 0..reader.unsigned()? {
         let key = text(&mut reader)?;
         let mut by_group: HashMap<u32, Part> = HashMap::new();
@@ -127,6 +128,7 @@ pub(crate) fn open(row: &SegmentRow, project: &mut Project) -> Result<Segment, D
             // What was kept once stays, whatever the limit is now.
             let place =
                 project.place_or_add(&labels, key, usize::MAX).ok_or(DecodeError("has too many series"))?;
+            policies.insert(project.groups[place.group as usize].series[place.number as usize].policy);
             by_group.entry(place.group).or_default().columns.push((place.number, column));
         }
         let mut chunks = Vec::new();
@@ -157,6 +159,7 @@ pub(crate) fn open(row: &SegmentRow, project: &mut Project) -> Result<Segment, D
         sample_count: row.sample_count as u64,
         bytes: row.object_bytes as u64 + row.directory.len() as u64,
         groups,
+        policies: policies.into_iter().collect(),
     })
 }
 

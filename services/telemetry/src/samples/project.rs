@@ -5,9 +5,10 @@ use std::{
     sync::Arc,
 };
 
+use weft_proto::weft::telemetry::v1::MetricType;
 use weft_series::{Labels, group::Group, index::Index};
 
-use super::segment::Segment;
+use super::{policy::Policies, segment::Segment};
 use crate::events::{Kind, kept};
 
 /// What a metric is.
@@ -17,6 +18,26 @@ pub(crate) struct Metric {
     pub(crate) kind: i32,
     pub(crate) unit: String,
     pub(crate) description: String,
+}
+
+/// Whether a metric only grows, by what was told of it or of what it is a part of, or else by its name.
+pub(crate) fn is_counter(metrics: &BTreeMap<String, Metric>, name: &str) -> bool {
+    let told = |name: &str| metrics.get(name).map_or(MetricType::Unspecified, Metric::kind);
+    match told(name) {
+        MetricType::Counter | MetricType::Histogram => true,
+        MetricType::Gauge | MetricType::Summary => false,
+        MetricType::Unspecified => {
+            let whole = ["_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end));
+            let is_part = |whole| matches!(told(whole), MetricType::Histogram | MetricType::Summary);
+            whole.is_some_and(is_part) || name.ends_with("_total") || name.ends_with("_bucket")
+        }
+    }
+}
+
+impl Metric {
+    fn kind(&self) -> MetricType {
+        MetricType::try_from(self.kind).unwrap_or_default()
+    }
 }
 
 /// A group and its newest samples.
@@ -35,11 +56,15 @@ pub(crate) struct Slot {
     pub(crate) labels: Labels,
     /// Whether the index has it: not when nothing of it is left.
     pub(crate) is_alive: bool,
+    /// The number of its policy: how long it is kept, and how it is thinned out.
+    pub(crate) policy: u32,
 }
 
 /// The memory of a project.
 #[derive(Debug, Default)]
 pub(crate) struct Project {
+    id: Arc<str>,
+    policies: Arc<Policies>,
     pub(crate) index: Index,
     pub(crate) groups: Vec<Kept>,
     by_key: HashMap<String, u32>,
@@ -54,13 +79,17 @@ pub(crate) struct Project {
     gone: HashMap<Labels, Place>,
 }
 
-/// What came in since the process began.
+/// What came in, and what went, since the process began.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) received: u64,
     pub(crate) repeated: u64,
     pub(crate) late: u64,
     pub(crate) refused: u64,
+    /// Samples that were too old.
+    pub(crate) forgotten: u64,
+    /// Samples that were left out.
+    pub(crate) thinned: u64,
 }
 
 /// A series and where its samples go.
@@ -71,6 +100,10 @@ pub(crate) struct Place {
 }
 
 impl Project {
+    pub(crate) fn new(id: Arc<str>, policies: Arc<Policies>) -> Self {
+        Self { id, policies, ..Self::default() }
+    }
+
     /// The logs, or the spans.
     pub(crate) fn kept(&self, kind: Kind) -> &kept::Kept {
         match kind {
@@ -122,7 +155,8 @@ impl Project {
         let group = self.group(key);
         let slots = &mut self.groups[group as usize].series;
         let place = Place { group, number: slots.len() as u32 };
-        slots.push(Slot { labels: labels.clone(), is_alive: true });
+        let policy = self.policies.of_series(&self.id, labels);
+        slots.push(Slot { labels: labels.clone(), is_alive: true, policy });
         self.index.add(labels.clone(), group, place.number);
         Some(place)
     }
@@ -162,7 +196,10 @@ impl Project {
         self.index = index;
         let names: std::collections::HashSet<&str> =
             self.index.values("__name__").map(|(name, _)| name).collect();
-        self.metrics.retain(|name, _| names.contains(name.as_str()));
+        // A histogram and a summary are told of by a name that no series has.
+        self.metrics.retain(|name, _| {
+            names.contains(name.as_str()) || names.contains(format!("{name}_count").as_str())
+        });
     }
 
     /// Remembers what a metric is.
@@ -180,5 +217,28 @@ impl Project {
     /// Bytes of samples in memory, nearly.
     pub(crate) fn bytes(&self) -> usize {
         self.groups.iter().map(|kept| kept.newest.bytes()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_known_by_its_type_or_its_name() {
+        let told = |kind: MetricType| Metric { kind: kind.into(), ..Metric::default() };
+        let metrics = BTreeMap::from([
+            ("size_total".to_owned(), told(MetricType::Gauge)),
+            ("visits".to_owned(), told(MetricType::Counter)),
+            ("latency".to_owned(), told(MetricType::Histogram)),
+        ]);
+        for name in
+            ["visits", "latency_count", "latency_sum", "latency_bucket", "other_bucket", "other_total"]
+        {
+            assert!(is_counter(&metrics, name), "{name}");
+        }
+        for name in ["size_total", "thread_count", "load", ""] {
+            assert!(!is_counter(&metrics, name), "{name}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::project::Project;
+use super::{policy::Policies, project::Project};
 
 /// One project; clones share it.
 #[derive(Clone, Debug)]
@@ -16,8 +16,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(id: &str) -> Self {
-        Self { id: id.into(), project: Arc::default() }
+    fn new(id: &str, policies: &Arc<Policies>) -> Self {
+        let id: Arc<str> = id.into();
+        let project = Project::new(Arc::clone(&id), Arc::clone(policies));
+        Self { id, project: Arc::new(RwLock::new(project)) }
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Project> {
@@ -30,10 +32,14 @@ impl Shared {
 }
 
 /// Projects by id.
-#[derive(Debug, Default)]
-pub(crate) struct Projects(RwLock<HashMap<Arc<str>, Shared>>);
+#[derive(Debug)]
+pub(crate) struct Projects(RwLock<HashMap<Arc<str>, Shared>>, Arc<Policies>);
 
 impl Projects {
+    pub(crate) fn new(policies: Arc<Policies>) -> Self {
+        Self(RwLock::default(), policies)
+    }
+
     /// A project, if it has samples.
     pub(crate) fn find(&self, id: &str) -> Option<Shared> {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(id).cloned()
@@ -45,7 +51,7 @@ impl Projects {
             return project;
         }
         let mut projects = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let project = Shared::new(id);
+        let project = Shared::new(id, &self.1);
         projects.entry(Arc::clone(&project.id)).or_insert(project).clone()
     }
 

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 use weft_series::{
     group::Samples,
-    promql::{Failure, Limits, Matcher, Source, StoredSeries},
+    promql::{Coarse, Failure, Limits, Matcher, Source, StoredSeries},
 };
 use weft_store::{
     StoreError,
@@ -106,7 +106,10 @@ impl Source for View {
                 .segments
                 .iter()
                 .filter(|segment| {
-                    segment.first <= to && from <= segment.last && !objects.contains_key(&segment.uid)
+                    let (before, after) = segment.reach();
+                    let is_near = segment.first <= to.saturating_add(after)
+                        && from.saturating_sub(before) <= segment.last;
+                    is_near && !objects.contains_key(&segment.uid)
                 })
                 .map(|segment| segment.uid)
                 .collect();
@@ -116,7 +119,15 @@ impl Source for View {
             drop(project);
             for uid in missing {
                 limits.in_time()?;
-                objects.insert(uid, self.cached.get(uid, &self.wait)?);
+                let project = &self.project;
+                let is_there =
+                    |shared: &Shared| shared.read().segments.iter().any(|segment| segment.uid == uid);
+                match self.cached.get(uid, &self.wait) {
+                    Ok(object) => _ = objects.insert(uid, object),
+                    Err(error) if project.as_ref().is_some_and(is_there) => return Err(error),
+                    // Another has taken its place meanwhile.
+                    Err(_) => {}
+                }
             }
         };
         let found = project.index.matching(matchers);
@@ -152,16 +163,21 @@ fn read(
 ) -> Result<StoredSeries, Failure> {
     let damaged = |error| Failure::Source(format!("a chunk {error}"));
     let place = project.index.series(id);
-    let mut samples = Samples::default();
+    let (mut samples, mut coarse) = (Samples::default(), Coarse::default());
     for segment in &project.segments {
         let (Some(object), Some(part)) = (objects.get(&segment.uid), segment.groups.get(&place.group)) else {
             continue;
         };
         let Some(column) = part.column(place.number) else { continue };
+        let (before, after) = segment.reach();
+        let (from, to) = (from.saturating_sub(before), to.saturating_add(after));
         for chunk in part.chunks.iter().filter(|chunk| chunk.overlaps(from, to)) {
             let bytes =
                 chunk.of(object).ok_or_else(|| Failure::Source("a chunk is not in its object".into()))?;
             samples.extend_from_chunk(&bytes, column, from, to).map_err(damaged)?;
+            if segment.resolution > 0 {
+                coarse.add(chunk.last, segment.resolution);
+            }
         }
     }
     project.groups[place.group as usize]
@@ -169,5 +185,5 @@ fn read(
         .read(place.number, from, to, &mut samples)
         .map_err(damaged)?;
     samples.settle();
-    Ok(StoredSeries { labels: place.labels.clone(), samples })
+    Ok(StoredSeries { labels: place.labels.clone(), samples, coarse })
 }

@@ -1,180 +1,278 @@
-//! What is forgotten, and what is thinned out.
+//! What is forgotten, and what is thinned out: segments are written anew, one run of them at a time.
+//!
+//! A segment never changes. What is made of some is built beside the task that writes, and then takes their place: its
+//! objects first, then the rows of both in one step, then memory, and at last the objects of those that are none any
+//! more. Whatever ends in between, a sample is in the segments before or in those after; an object without a row is
+//! swept away when the process begins.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use uuid::Uuid;
-use weft_series::{
-    Batch, BatchLimits, batch,
-    group::Chunk,
-    value::{ABSENT, is_absent, is_stale},
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
 };
-use weft_store::{SealedSegments, SegmentRow, StoreError, Timestamp, objects::MAX_OBJECT_BYTES};
+use uuid::Uuid;
+use weft_series::{Batch, BatchLimits, Labels, group::Samples};
+use weft_store::{SealedSegments, SegmentRow, StoreError, objects::MAX_OBJECT_BYTES};
 
 use super::{
+    choose::{self, Run},
     directory::{self, Builder},
-    project::Metric,
+    policy::Fate,
+    project::{Metric, is_counter},
     projects::Shared,
     segment::{self, Segment},
+    thin,
 };
 use crate::state::State;
 
-/// Removes segments of which all samples are too old, and thins out those that are old enough. Gives how many were
-/// changed.
-///
-/// # Errors
-/// The store or the objects cannot be written.
-pub(crate) async fn round(state: &State, epoch: i64) -> Result<usize, StoreError> {
-    let now = Timestamp::from(state.clock.now()).as_micros() / 1_000;
-    let before = |age: std::time::Duration| now - i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2);
-    let (forget, thin) = (before(state.options.retention), before(state.options.thin_after));
-    let mut changed = 0;
-    for project in state.projects.all() {
-        let segments = project.read().segments.clone();
-        let to = i64::try_from(state.options.thinned_to.as_millis()).unwrap_or_default();
-        for segment in segments {
-            let is_old = segment.last < forget;
-            let is_thick =
-                !state.options.thin_after.is_zero() && segment.resolution < to && segment.last < thin;
-            if is_old {
-                replace(state, epoch, &project, &segment, None).await?;
-            } else if is_thick {
-                let object = state.cached.objects().get(&segment::key(segment.uid), MAX_OBJECT_BYTES).await?;
-                let thinned = thinned(state, &project, &segment, &object, to)?;
-                replace(state, epoch, &project, &segment, Some(thinned)).await?;
-            } else {
-                continue;
-            }
-            changed += 1;
-        }
-        if changed > 0 {
-            project.write().forget_series();
-        }
-    }
-    Ok(changed)
+/// Samples that are written anew at once, nearly: as many as are sealed at once by default.
+const AT_ONCE: u64 = 4_000_000;
+
+/// What is to take the place of segments.
+pub(crate) struct Made {
+    project: Shared,
+    removed: Vec<Uuid>,
+    added: Vec<(SegmentRow, Bytes)>,
+    /// Samples that are too old.
+    forgotten: u64,
+    /// Samples that are left out.
+    thinned: u64,
 }
 
-/// Puts another segment, or none, in the place of one.
-async fn replace(
-    state: &State,
-    epoch: i64,
-    project: &Shared,
-    segment: &Segment,
-    with: Option<(SegmentRow, Bytes)>,
-) -> Result<(), StoreError> {
-    let mut sealed = SealedSegments { epoch, removed: vec![segment.uid], ..SealedSegments::default() };
-    if let Some((row, object)) = &with {
-        state.cached.objects().put(&segment::key(row.uid), object.clone()).await?;
-        sealed.added.push(row.clone());
+/// A run that could not be written anew: which of its segments cannot be read, and why.
+struct Failed(Option<Uuid>, StoreError);
+
+/// Goes through all segments, a run at a time, and rests after each for as long as it took.
+#[derive(Default)]
+pub(crate) struct Keeper {
+    running: Option<(JoinHandle<Result<Made, Failed>>, Instant)>,
+    /// When it is looked what is next.
+    next: Option<Instant>,
+    /// Segments that cannot be read. They stay as they are until the log is taken anew.
+    damaged: HashSet<Uuid>,
+}
+
+/// It is time to look what is next; or a run was written anew, or was not.
+pub(crate) struct Turn(Option<Result<Made, Failed>>);
+
+impl Keeper {
+    /// Begins to look what there is to do, unless it is being done.
+    pub(crate) fn wake(&mut self) {
+        if self.running.is_none() {
+            self.next = Some(Instant::now());
+        }
     }
+
+    /// Waits until there is something for [`Keeper::go_on`].
+    pub(crate) async fn turn(&mut self) -> Turn {
+        match (&mut self.running, self.next) {
+            (Some((run, _)), _) => {
+                let broken = |_| Failed(None, StoreError::Bug("a run broke off".into()));
+                Turn(Some(run.await.map_err(broken).flatten()))
+            }
+            (None, Some(next)) => {
+                sleep_until(next).await;
+                Turn(None)
+            }
+            (None, None) => std::future::pending().await,
+        }
+    }
+
+    /// Puts what was made in its place, and begins the next run.
+    ///
+    /// # Errors
+    /// The store or the objects cannot be written.
+    pub(crate) async fn go_on(
+        &mut self,
+        state: &Arc<State>,
+        epoch: i64,
+        turn: Turn,
+    ) -> Result<(), StoreError> {
+        self.next = None;
+        let took = self.running.take().map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        match turn.0 {
+            Some(Ok(made)) => {
+                put(state, epoch, made).await?;
+                self.next = Some(Instant::now() + took);
+            }
+            Some(Err(Failed(segment, error))) => {
+                tracing::warn!(%error, "segments cannot be thinned out");
+                // What does not answer is asked again the next time.
+                if matches!(error, StoreError::Corrupt { .. } | StoreError::NotFound { .. }) {
+                    self.damaged.extend(segment);
+                    self.next = segment.map(|_| Instant::now());
+                }
+            }
+            None => self.begin(state),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, state: &Arc<State>) {
+        let now = state.now();
+        for project in state.projects.all() {
+            let mut segments = project.read().segments.clone();
+            segments.retain(|segment| !self.damaged.contains(&segment.uid));
+            let chosen = choose::choose(&segments, &state.policies, now, AT_ONCE);
+            if let Some(run) = chosen {
+                let (state, wait) = (Arc::clone(state), Handle::current());
+                let writes = move || write(&state, &project, &run, &wait);
+                self.running = Some((tokio::task::spawn_blocking(writes), Instant::now()));
+                return;
+            }
+        }
+    }
+}
+
+/// Puts segments in the place of others.
+async fn put(state: &State, epoch: i64, made: Made) -> Result<(), StoreError> {
+    let Made { project: shared, removed, added, forgotten, thinned } = made;
+    let mut sealed = SealedSegments { epoch, removed: removed.clone(), ..SealedSegments::default() };
+    for (row, object) in added {
+        state.cached.objects().put(&segment::key(row.uid), object).await?;
+        sealed.added.push(row);
+    }
+    let rows = sealed.added.clone();
     state.store.seal_telemetry(sealed).await?;
     {
-        let mut project = project.write();
-        project.segments.retain(|other| other.uid != segment.uid);
-        if let Some((row, _)) = with {
+        let mut project = shared.write();
+        project.segments.retain(|segment| !removed.contains(&segment.uid));
+        for row in &rows {
             let opened =
-                directory::open(&row, &mut project).map_err(|error| StoreError::Bug(error.to_string()))?;
+                directory::open(row, &mut project).map_err(|error| StoreError::Bug(error.to_string()))?;
             project.segments.push(Arc::new(opened));
-            project.segments.sort_by_key(|segment| segment.created);
+        }
+        project.segments.sort_by_key(|segment| segment.created);
+        project.counts.forgotten += forgotten;
+        project.counts.thinned += thinned;
+        if forgotten > 0 {
+            project.forget_series();
         }
     }
-    // A query that has begun has its object already, or fails and is asked again.
-    state.cached.objects().delete(&segment::key(segment.uid)).await
+    tracing::debug!(removed = removed.len(), added = rows.len(), forgotten, thinned, "thinned out");
+    // A query that has begun and finds its object gone looks again what there is.
+    for uid in removed {
+        state.cached.objects().delete(&segment::key(uid)).await?;
+    }
+    Ok(())
 }
 
-fn thinned(
-    state: &State,
-    shared: &Shared,
-    segment: &Segment,
-    object: &Bytes,
-    to: i64,
-) -> Result<(SegmentRow, Bytes), StoreError> {
-    let damaged = |reason: &str| StoreError::Corrupt {
-        table: "telemetry_segments",
-        column: "object",
-        row: segment.uid.to_string(),
-        reason: reason.to_owned(),
+/// Reads a run and makes of it what its series become. Waits for objects: not to be called from a task. The project is
+/// held for no longer than it takes to look something up.
+fn write(state: &State, shared: &Shared, run: &Run, wait: &Handle) -> Result<Made, Failed> {
+    let mut made = Made {
+        project: shared.clone(),
+        removed: run.segments.iter().map(|segment| segment.uid).collect(),
+        added: Vec::new(),
+        forgotten: 0,
+        thinned: 0,
     };
-    let project = shared.read();
-    let mut builder = Builder::default();
-    for (group, part) in &segment.groups {
-        let mut rows = BTreeMap::new();
+    let mut sources = Vec::new();
+    for segment in &run.segments {
+        let is_forgotten = |policy: &u32| run.fates.get(policy) == Some(&Fate::Forgotten);
+        if segment.policies.iter().all(is_forgotten) {
+            made.forgotten += segment.sample_count;
+        } else {
+            let key = segment::key(segment.uid);
+            let object = wait.block_on(state.cached.objects().get(&key, MAX_OBJECT_BYTES));
+            sources.push((&**segment, object.map_err(|error| Failed(Some(segment.uid), error))?));
+        }
+    }
+    let known = shared.read().metrics.clone();
+    let metrics: Vec<(&str, &Metric)> = known.iter().map(|(name, metric)| (name.as_str(), metric)).collect();
+    // As late as the last of them: what came later still counts where times are the same.
+    let created = run.segments.iter().map(|segment| segment.created).max().unwrap_or_default();
+    let finish =
+        |builder: Builder, every| builder.finish(state.ids.uuid(), &shared.id, every, &metrics, created);
+    let mut builders: BTreeMap<i64, Builder> = BTreeMap::new();
+    let groups: BTreeSet<u32> =
+        sources.iter().flat_map(|(segment, _)| segment.groups.keys().copied()).collect();
+    for group in groups {
+        let (key, by_interval) = become_of_group(run, group, &sources, &known, &mut made)?;
+        for (every, series) in by_interval {
+            let builder = builders.entry(every).or_default();
+            let numbers = series.samples.iter().map(|(number, _)| *number);
+            builder.add(&key, numbers.zip(&series.labels), &thin::chunks(&series.samples));
+            if builder.is_full() {
+                made.added.push(finish(std::mem::take(builder), every));
+            }
+        }
+    }
+    let left = builders.into_iter().filter(|(_, builder)| !builder.is_empty());
+    made.added.extend(left.map(|(every, builder)| finish(builder, every)));
+    Ok(made)
+}
+
+/// Series of a group that something is left of, by rising number.
+#[derive(Default)]
+struct Left {
+    labels: Vec<Labels>,
+    samples: Vec<(u32, Samples)>,
+}
+
+/// Reads the series of a group, and leaves what is to be left of them; by interval.
+fn become_of_group(
+    run: &Run,
+    group: u32,
+    sources: &[(&Segment, Bytes)],
+    metrics: &BTreeMap<String, Metric>,
+    made: &mut Made,
+) -> Result<(String, BTreeMap<i64, Left>), Failed> {
+    let mut read: BTreeMap<u32, Samples> = BTreeMap::new();
+    for (segment, object) in sources {
+        let damaged = |reason: &str| {
+            let (table, column, row) = ("telemetry_segments", "object", segment.uid.to_string());
+            let error = StoreError::Corrupt { table, column, row, reason: reason.to_owned() };
+            Failed(Some(segment.uid), error)
+        };
+        let Some(part) = segment.groups.get(&group) else { continue };
+        let numbers: HashMap<u32, u32> =
+            part.columns.iter().map(|(number, column)| (*column, *number)).collect();
         for place in &part.chunks {
             let bytes = place.of(object).ok_or_else(|| damaged("a chunk is not in its object"))?;
             let limits = BatchLimits { rows: 1 << 20, columns: usize::MAX, cells: usize::MAX };
             let batch = Batch::decode(&bytes, limits).map_err(|error| damaged(error.0))?;
-            thin(&batch, to, &mut rows);
-        }
-        let kept = &project.groups[*group as usize];
-        let series =
-            part.columns.iter().map(|(number, column)| (*column, &kept.series[*number as usize].labels));
-        builder.add(&kept.key, series.collect::<Vec<_>>().into_iter(), &chunks(&rows));
-    }
-    let metrics: Vec<(&str, &Metric)> =
-        project.metrics.iter().map(|(name, metric)| (name.as_str(), metric)).collect();
-    let uid: Uuid = state.ids.uuid();
-    Ok(builder.finish(uid, &shared.id, to, &metrics, state.clock.now().into()))
-}
-
-/// Of each span the time of its last row, and the last value of each column.
-type Spans = BTreeMap<i64, (i64, BTreeMap<u32, (i64, f64)>)>;
-
-/// Puts rows into spans. The last value of a span is at the time of its last row; a mark of an end is kept only where
-/// nothing follows it.
-fn thin(batch: &Batch, to: i64, spans: &mut Spans) {
-    for (row, time) in batch.times.iter().enumerate() {
-        let span = spans.entry(time.div_euclid(to)).or_insert_with(|| (*time, BTreeMap::new()));
-        span.0 = span.0.max(*time);
-        for (column, values) in &batch.columns {
-            let value = values[row];
-            if is_absent(value) {
-                continue;
-            }
-            let kept = span.1.entry(*column).or_insert((*time, value));
-            if *time >= kept.0 && !(is_stale(value) && *time == kept.0) {
-                *kept = (*time, value);
+            for (column, values) in &batch.columns {
+                if let Some(number) = numbers.get(column) {
+                    read.entry(*number).or_default().extend(&batch.times, values, i64::MIN, i64::MAX);
+                }
             }
         }
     }
-}
-
-fn chunks(spans: &Spans) -> Vec<Chunk> {
-    let mut chunks = Vec::new();
-    let spans: Vec<_> = spans.values().collect();
-    for spans in spans.chunks(256) {
-        let times: Vec<i64> = spans.iter().map(|(time, _)| *time).collect();
-        let mut columns: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-        for (row, (_, values)) in spans.iter().enumerate() {
-            for (column, (_, value)) in values {
-                columns.entry(*column).or_insert_with(|| vec![ABSENT; spans.len()])[row] = *value;
+    let (key, slots) = {
+        let project = made.project.read();
+        let kept = &project.groups[group as usize];
+        let slots = read.keys().map(|number| &kept.series[*number as usize]);
+        (kept.key.clone(), slots.map(|slot| (slot.labels.clone(), slot.policy)).collect::<Vec<_>>())
+    };
+    let mut left: BTreeMap<i64, Left> = BTreeMap::new();
+    for ((number, mut samples), (labels, policy)) in read.into_iter().zip(slots) {
+        let before = samples.times.len() as u64;
+        match run.fates.get(&policy) {
+            Some(Fate::Forgotten) => made.forgotten += before,
+            Some(Fate::Kept { every }) => {
+                samples.settle();
+                if *every > 0 {
+                    let is_counter = is_counter(metrics, labels.metric());
+                    thin::thin(&mut samples, *every, is_counter);
+                }
+                made.thinned += before - samples.times.len() as u64;
+                let left = left.entry(*every).or_default();
+                left.labels.push(labels);
+                left.samples.push((number, samples));
+            }
+            None => {
+                let error = StoreError::Bug("a series has no policy in its segment".into());
+                return Err(Failed(None, error));
             }
         }
-        let bytes =
-            batch::encode(&times, columns.iter().map(|(column, values)| (*column, values.as_slice())));
-        let sample_count = columns.values().flatten().filter(|value| !is_absent(**value)).count() as u64;
-        let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else { continue };
-        chunks.push(Chunk { first, last, sample_count, bytes: bytes.into() });
     }
-    chunks
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_each_span_the_last_values_stay() {
-        let batch = Batch {
-            times: vec![0, 10, 20, 100, 110],
-            columns: vec![(0, vec![1.0, 2.0, 3.0, 4.0, 5.0]), (3, vec![7.0, 8.0, ABSENT, ABSENT, ABSENT])],
-        };
-        let mut spans = Spans::new();
-        thin(&batch, 100, &mut spans);
-        let chunks = chunks(&spans);
-        assert_eq!((chunks.len(), chunks[0].first, chunks[0].last, chunks[0].sample_count), (1, 20, 110, 3));
-        let thinned = Batch::decode(&chunks[0].bytes, BatchLimits::default()).unwrap();
-        assert_eq!(thinned.times, [20, 110]);
-        assert_eq!(thinned.columns[0], (0, vec![3.0, 5.0]));
-        assert_eq!(thinned.columns[1].1[0], 8.0);
-    }
+    Ok((key, left))
 }

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use uuid::Uuid;
+use weft_series::promql::Coarse;
 use weft_store::Timestamp;
 
 /// A segment in memory: where samples are in its object.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Segment {
     pub(crate) uid: Uuid,
+    /// Of each interval of so many milliseconds the last sample is left; all are when it is 0.
     pub(crate) resolution: i64,
     /// Milliseconds.
     pub(crate) first: i64,
@@ -21,6 +23,15 @@ pub(crate) struct Segment {
     pub(crate) bytes: u64,
     /// By the number of the group in its project.
     pub(crate) groups: HashMap<u32, Part>,
+    /// Which policies its series have, each once.
+    pub(crate) policies: Vec<u32>,
+}
+
+impl Segment {
+    /// How far before the first time of a query its samples matter, and how far after the last one.
+    pub(crate) fn reach(&self) -> (i64, i64) {
+        (self.resolution * Coarse::BEFORE, self.resolution * Coarse::AFTER)
+    }
 }
 
 /// A group in a segment.

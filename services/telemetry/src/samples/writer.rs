@@ -25,7 +25,8 @@ use super::{
     project::Metric,
     projects::Shared,
     record::Record,
-    retention, seal,
+    retention::Keeper,
+    seal,
 };
 use crate::{
     events::{self, Kind, repeats::Digest},
@@ -80,7 +81,7 @@ async fn own(state: &State, life: &Lifecycle) -> Result<Option<OwnedLog>, StoreE
 }
 
 async fn write(
-    state: &State,
+    state: &Arc<State>,
     log: &mut Log,
     incoming: &mut mpsc::Receiver<Incoming>,
     life: &Lifecycle,
@@ -89,6 +90,7 @@ async fn write(
     renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rounds = interval(state.options.housekeeping.max(Duration::from_millis(10)));
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut keeper = Keeper::default();
     loop {
         let first = tokio::select! {
             biased;
@@ -98,9 +100,13 @@ async fn write(
                 continue;
             }
             _ = rounds.tick() => {
-                retention::round(state, log.epoch).await?;
+                keeper.wake();
                 events::retention::round(state, log.epoch).await?;
                 events::merge::round(state, log.epoch).await?;
+                continue;
+            }
+            turn = keeper.turn() => {
+                keeper.go_on(state, log.epoch, turn).await?;
                 continue;
             }
             first = incoming.recv() => first,

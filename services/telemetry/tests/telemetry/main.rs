@@ -8,5 +8,6 @@ mod logs;
 mod others;
 mod reports;
 mod sealing;
+mod thinning;
 mod traces;
 mod world;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weft_series::Batch;
-use weft_telemetry::Options;
+use weft_telemetry::{Levels, Options};
 
 use crate::world::{Reporter, Running, World};
 
@@ -125,7 +125,7 @@ async fn samples_grow_thin_and_are_forgotten() {
     let world = World::new(Options {
         seal_samples: 10_000,
         retention: Duration::from_hours(24),
-        thin_after: Duration::from_hours(6),
+        downsampling: Levels::one(Duration::from_hours(6), Duration::from_mins(5)),
         housekeeping: Duration::from_millis(20),
         ..Options::default()
     })

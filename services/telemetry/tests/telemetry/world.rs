@@ -18,7 +18,7 @@ use weft_proto::weft::telemetry::v1::{
     trace_service_server::TraceServiceServer,
 };
 use weft_series::Batch;
-use weft_store::objects::Objects;
+use weft_store::{TelemetryStore, objects::Objects};
 use weft_telemetry::{AlertService, Deps, LogService, Options, TelemetryService, TraceService};
 
 pub(crate) const PROJECT: &str = "projects/p";
@@ -67,13 +67,21 @@ impl World {
     }
 
     pub(crate) async fn start(&self) -> Running {
+        self.start_over(|store| store).await
+    }
+
+    /// With something between the service and its store.
+    pub(crate) async fn start_over(
+        &self,
+        over: impl FnOnce(Arc<dyn TelemetryStore>) -> Arc<dyn TelemetryStore>,
+    ) -> Running {
         let path = self.folder.path();
         let stores =
             weft_store_sqlite::open(&format!("sqlite:{}", path.join("weft.db").display())).await.unwrap();
         let objects = path.join("objects");
         let lifecycle = Lifecycle::new();
         let deps = Deps {
-            store: stores.telemetry.clone(),
+            store: over(stores.telemetry.clone()),
             alerts: stores.alert.clone(),
             bus: self.bus.clone(),
             mesh_secret: [7; 32],
@@ -116,6 +124,11 @@ fn key(request: Request<()>) -> Result<Request<()>, Status> {
 impl Running {
     pub(crate) async fn stop(self) {
         self.lifecycle.shut_down(Duration::from_secs(5)).await;
+        self.database.close().await;
+    }
+
+    /// Ends as a process does that is killed: nothing is finished, and nobody has the database any more.
+    pub(crate) async fn kill(self) {
         self.database.close().await;
     }
 
@@ -166,6 +179,21 @@ impl Running {
 
     pub(crate) async fn statistics(&self) -> TelemetryStatistics {
         self.operator().get_statistics(statistics()).await.unwrap().into_inner()
+    }
+
+    /// All samples that a range selector finds at a time, of its only series: milliseconds, and the bits of the values.
+    pub(crate) async fn samples(&self, selector: &str, at: i64) -> Vec<(i64, u64)> {
+        let query_time =
+            Some(prost_types::Timestamp { seconds: at / 1_000, nanos: (at % 1_000 * 1_000_000) as i32 });
+        let request = QueryInstantRequest { parent: PROJECT.into(), query: selector.into(), query_time };
+        let answer = self.operator().query_instant(request).await.unwrap().into_inner();
+        assert!(answer.series.len() <= 1, "{}", answer.series.len());
+        let samples = answer.series.into_iter().flat_map(|series| series.samples);
+        let samples = samples.map(|sample| {
+            let time = sample.sample_time.unwrap_or_default();
+            (time.seconds * 1_000 + i64::from(time.nanos) / 1_000_000, sample.value.to_bits())
+        });
+        samples.collect()
     }
 
     /// The values of a query at a time, by their labels but for the metric's name.

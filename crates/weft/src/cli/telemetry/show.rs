@@ -110,6 +110,8 @@ pub(super) fn status(answer: &TelemetryStatistics) {
         ("samples sealed", output::number(answer.sealed_sample_count)),
         ("bytes sealed", output::number(answer.sealed_bytes)),
         ("bytes a sample", per_sample),
+        ("samples thinned out", output::number(answer.thinned_sample_count)),
+        ("samples forgotten", output::number(answer.forgotten_sample_count)),
         ("segments", output::number(answer.segment_count)),
         ("oldest sample", output::time(answer.oldest_time.as_ref())),
         ("bytes in memory", output::number(answer.memory_bytes)),
