@@ -9,6 +9,9 @@ use super::{
     thin::CHUNK_ROWS,
 };
 
+/// So many segments are passed over at most: neighbours were written near each other, and there may be thousands.
+const PASSED: usize = 64;
+
 /// Segments that become others, and what becomes of their series, by policy.
 #[derive(Debug, Default)]
 pub(super) struct Run {
@@ -53,8 +56,13 @@ pub(super) fn choose(segments: &[Arc<Segment>], policies: &Policies, now: i64, m
             continue;
         }
         let mut run = Run::default();
+        let mut passed = 0;
         for (segment, is_due) in segments[begin..].iter().zip(&due[begin..]) {
-            if !run.take(segment, *is_due, policies, now, most) && !run.may_pass(segment) {
+            if run.take(segment, *is_due, policies, now, most) {
+                continue;
+            }
+            passed += 1;
+            if passed > PASSED || !run.may_pass(segment) {
                 break;
             }
         }
@@ -194,6 +202,14 @@ mod tests {
         let late = Segment { first: -190 * HOUR, last: -HOUR, policies: vec![0], ..Segment::default() };
         let between = [segment(1, 190, 0, 100, &[0]), Arc::new(late), segment(3, 188, 0, 100, &[0])];
         assert_eq!(chosen(&between), [1]);
+        // Nor over very many.
+        let far = |count: usize| {
+            let mut all = vec![segment(0, 190, five, 24, &[0])];
+            all.extend((0..count).map(|_| segment(1, 190, 0, 100, &[1])));
+            all.push(segment(2, 188, 0, 100, &[0]));
+            chosen(&all)
+        };
+        assert_eq!((far(PASSED), far(PASSED + 1)), (vec![0, 2], vec![2]));
         // What is to be forgotten of a segment makes it due.
         let old = segment(1, 101 * 24, HOUR, 10, &[0]);
         assert_eq!(chosen(std::slice::from_ref(&old)), [1]);
