@@ -6,8 +6,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use weft_store::{
-    ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionRow,
-    ExecutionStore, NewExecution, OwnedExecutions, Result, SHARD_BITS, StoreError, Timestamp, Versioned,
+    ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
+    ExecutionMessages, ExecutionRow, ExecutionStore, NewExecution, NewExecutionMessage, OwnedExecutions,
+    Result, SHARD_BITS, StoreError, Timestamp, Versioned,
     check::{self, Check},
     codec,
 };
@@ -15,6 +16,8 @@ use weft_store::{
 use crate::{Postgres, fault::OrFault, instant};
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "execution" };
+/// Messages that are written in one statement: they may be large.
+const MESSAGES_AT_ONCE: usize = 64;
 
 /// A row as PostgreSQL gives it.
 struct Record {
@@ -200,6 +203,37 @@ async fn end(
     Ok(())
 }
 
+/// Numbers what was published in a shard, after what was before.
+async fn publish(
+    connection: &mut PgConnection,
+    (shard, before): (i32, i64),
+    messages: &[NewExecutionMessage],
+) -> Result<()> {
+    let mut next = before + 1;
+    for some in messages.chunks(MESSAGES_AT_ONCE) {
+        let numbers: Vec<i64> = (next..).take(some.len()).collect();
+        let projects: Vec<&str> = some.iter().map(|message| &message.project[..]).collect();
+        let topics: Vec<&str> = some.iter().map(|message| &message.topic[..]).collect();
+        let bytes: Vec<&[u8]> = some.iter().map(|message| &message.bytes[..]).collect();
+        let times: Vec<OffsetDateTime> = some.iter().map(|message| instant::to_sql(message.at)).collect();
+        next += some.len() as i64;
+        sqlx::query!(
+            "INSERT INTO execution_messages (shard, number, project, topic, bytes, published) \
+             SELECT $1::INTEGER, * FROM UNNEST($2::BIGINT[], $3::TEXT[], $4::TEXT[], $5::BYTEA[], $6::TIMESTAMPTZ[])",
+            shard,
+            &numbers,
+            &projects as _,
+            &topics as _,
+            &bytes as _,
+            &times,
+        )
+        .execute(&mut *connection)
+        .await
+        .or_fault()?;
+    }
+    Ok(())
+}
+
 async fn append(connection: &mut PgConnection, events: &[ExecutionEvents]) -> Result<()> {
     if events.is_empty() {
         return Ok(());
@@ -228,13 +262,15 @@ async fn epoch_of(connection: &mut PgConnection, shard: i32) -> Result<i64> {
 async fn write_flush(connection: &mut PgConnection, flush: &ExecutionFlush) -> Result<()> {
     let ends: Vec<&ExecutionChange> = flush.changes.iter().filter(|change| change.ended.is_some()).collect();
     let count = i64::try_from(ends.len()).unwrap_or(i64::MAX);
+    let published = i64::try_from(flush.messages.len()).unwrap_or(i64::MAX);
     let owned = sqlx::query!(
-        "UPDATE execution_shards SET lease_until = $1, ends = ends + $4 WHERE shard = $2 AND epoch = $3 \
-         RETURNING ends",
+        "UPDATE execution_shards SET lease_until = $1, ends = ends + $4, messages = messages + $5 \
+         WHERE shard = $2 AND epoch = $3 RETURNING ends, messages",
         instant::to_sql(flush.lease_until),
         flush.shard,
         flush.epoch,
         count,
+        published,
     )
     .fetch_optional(&mut *connection)
     .await
@@ -246,6 +282,7 @@ async fn write_flush(connection: &mut PgConnection, flush: &ExecutionFlush) -> R
     insert(connection, &flush.executions).await?;
     change(connection, &flush.changes).await?;
     end(connection, (flush.shard, owned.ends - count), &ends).await?;
+    publish(connection, (flush.shard, owned.messages - published), &flush.messages).await?;
     append(connection, &flush.events).await
 }
 
@@ -495,6 +532,42 @@ impl ExecutionStore for Postgres {
             "DELETE FROM execution_ends WHERE shard = $1 AND number IN (SELECT number FROM \
              (SELECT number, ended FROM execution_ends WHERE shard = $1 ORDER BY number LIMIT $3) AS oldest \
              WHERE ended < $2)",
+            shard,
+            instant::to_sql(before),
+            i64::from(limit),
+        );
+        Ok(gone.execute(&self.pool).await.or_fault()?.rows_affected())
+    }
+
+    async fn execution_messages(&self, shard: i32, after: i64, limit: u32) -> Result<ExecutionMessages> {
+        // Before the rows: what comes between is only read later.
+        let newest = sqlx::query!("SELECT messages FROM execution_shards WHERE shard = $1", shard);
+        let newest = newest.fetch_optional(&self.pool).await.or_fault()?.map_or(0, |row| row.messages);
+        let records = sqlx::query!(
+            "SELECT number, project, topic, bytes, published FROM execution_messages \
+             WHERE shard = $1 AND number > $2 ORDER BY number LIMIT $3",
+            shard,
+            after,
+            i64::from(limit),
+        );
+        let records = records.fetch_all(&self.pool).await.or_fault()?;
+        let messages = records.into_iter().map(|record| ExecutionMessage {
+            number: record.number,
+            message: NewExecutionMessage {
+                project: record.project,
+                topic: record.topic,
+                bytes: record.bytes.into(),
+                at: instant::from_sql(record.published),
+            },
+        });
+        Ok(ExecutionMessages { newest, messages: messages.collect() })
+    }
+
+    async fn forget_execution_messages(&self, shard: i32, before: Timestamp, limit: u32) -> Result<u64> {
+        let gone = sqlx::query!(
+            "DELETE FROM execution_messages WHERE shard = $1 AND number IN (SELECT number FROM \
+             (SELECT number, published FROM execution_messages WHERE shard = $1 ORDER BY number LIMIT $3) \
+             AS oldest WHERE published < $2)",
             shard,
             instant::to_sql(before),
             i64::from(limit),

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 use weft_store::{
-    ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionRow,
-    ExecutionStore, NewExecution, OwnedExecutions, Result, SHARD_BITS, StoreError, Timestamp, Versioned,
+    ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
+    ExecutionMessages, ExecutionRow, ExecutionStore, NewExecution, NewExecutionMessage, OwnedExecutions,
+    Result, SHARD_BITS, StoreError, Timestamp, Versioned,
     check::{self, Check},
     codec,
 };
@@ -14,6 +15,8 @@ use weft_store::{
 use crate::{Sqlite, fault::OrFault, rows::Rows};
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "execution" };
+/// Messages that are written in one statement: they may be large.
+const MESSAGES_AT_ONCE: usize = 64;
 
 /// A row as SQLite gives it.
 struct Record {
@@ -185,6 +188,39 @@ async fn end(
     Ok(())
 }
 
+/// Numbers what was published in a shard, after what was before.
+async fn publish(
+    connection: &mut SqliteConnection,
+    (shard, before): (i32, i64),
+    messages: &[NewExecutionMessage],
+) -> Result<()> {
+    let mut next = before + 1;
+    for some in messages.chunks(MESSAGES_AT_ONCE) {
+        let mut rows = Rows::new(some.len());
+        for (message, number) in some.iter().zip(next..) {
+            rows.begin();
+            rows.number(number);
+            rows.text(&message.project);
+            rows.text(&message.topic);
+            rows.bytes(&message.bytes);
+            rows.number(message.at.as_micros());
+            rows.end();
+        }
+        next += some.len() as i64;
+        let rows = rows.finish();
+        sqlx::query!(
+            "INSERT INTO execution_messages (shard, number, project, topic, bytes, published) \
+             SELECT $1, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5 FROM json_each($2)",
+            shard,
+            rows,
+        )
+        .execute(&mut *connection)
+        .await
+        .or_fault()?;
+    }
+    Ok(())
+}
+
 async fn append(connection: &mut SqliteConnection, events: &[ExecutionEvents]) -> Result<()> {
     if events.is_empty() {
         return Ok(());
@@ -218,13 +254,15 @@ async fn write_flush(connection: &mut SqliteConnection, flush: &ExecutionFlush) 
     let until = flush.lease_until.as_micros();
     let ends: Vec<&ExecutionChange> = flush.changes.iter().filter(|change| change.ended.is_some()).collect();
     let count = i64::try_from(ends.len()).unwrap_or(i64::MAX);
+    let published = i64::try_from(flush.messages.len()).unwrap_or(i64::MAX);
     let owned = sqlx::query!(
-        "UPDATE execution_shards SET lease_until = $1, ends = ends + $4 WHERE shard = $2 AND epoch = $3 \
-         RETURNING ends",
+        "UPDATE execution_shards SET lease_until = $1, ends = ends + $4, messages = messages + $5 \
+         WHERE shard = $2 AND epoch = $3 RETURNING ends, messages",
         until,
         flush.shard,
         flush.epoch,
         count,
+        published,
     )
     .fetch_optional(&mut *connection)
     .await
@@ -236,6 +274,7 @@ async fn write_flush(connection: &mut SqliteConnection, flush: &ExecutionFlush) 
     insert(connection, &flush.executions).await?;
     change(connection, &flush.changes).await?;
     end(connection, (flush.shard, owned.ends - count), &ends).await?;
+    publish(connection, (flush.shard, owned.messages - published), &flush.messages).await?;
     append(connection, &flush.events).await
 }
 
@@ -511,6 +550,48 @@ impl ExecutionStore for Sqlite {
                     "DELETE FROM execution_ends WHERE shard = $1 AND number IN (SELECT number FROM \
                      (SELECT number, ended FROM execution_ends WHERE shard = $1 ORDER BY number LIMIT $3) AS oldest \
                      WHERE ended < $2)",
+                    shard,
+                    before,
+                    limit,
+                );
+                Ok(gone.execute(connection).await.or_fault()?.rows_affected())
+            })
+        })
+        .await
+    }
+
+    async fn execution_messages(&self, shard: i32, after: i64, limit: u32) -> Result<ExecutionMessages> {
+        // Before the rows: what comes between is only read later.
+        let newest = sqlx::query!("SELECT messages FROM execution_shards WHERE shard = $1", shard);
+        let newest = newest.fetch_optional(&self.readers).await.or_fault()?.map_or(0, |row| row.messages);
+        let records = sqlx::query!(
+            "SELECT number, project, topic, bytes, published FROM execution_messages \
+             WHERE shard = $1 AND number > $2 ORDER BY number LIMIT $3",
+            shard,
+            after,
+            limit,
+        );
+        let records = records.fetch_all(&self.readers).await.or_fault()?;
+        let messages = records.into_iter().map(|record| ExecutionMessage {
+            number: record.number,
+            message: NewExecutionMessage {
+                project: record.project,
+                topic: record.topic,
+                bytes: record.bytes.into(),
+                at: Timestamp::from_micros(record.published),
+            },
+        });
+        Ok(ExecutionMessages { newest, messages: messages.collect() })
+    }
+
+    async fn forget_execution_messages(&self, shard: i32, before: Timestamp, limit: u32) -> Result<u64> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                let before = before.as_micros();
+                let gone = sqlx::query!(
+                    "DELETE FROM execution_messages WHERE shard = $1 AND number IN (SELECT number FROM \
+                     (SELECT number, published FROM execution_messages WHERE shard = $1 ORDER BY number LIMIT $3) \
+                     AS oldest WHERE published < $2)",
                     shard,
                     before,
                     limit,

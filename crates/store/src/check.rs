@@ -223,7 +223,12 @@ impl Check for ExecutionFlush {
             bytes("head", &execution.head)?;
         }
         self.changes.iter().try_for_each(|change| text("reason", &change.reason))?;
-        self.events.iter().try_for_each(|events| bytes("bytes", &events.bytes))
+        self.events.iter().try_for_each(|events| bytes("bytes", &events.bytes))?;
+        self.messages.iter().try_for_each(|message| {
+            text("project", &message.project)?;
+            text("topic", &message.topic)?;
+            bytes("bytes", &message.bytes)
+        })
     }
 }
 

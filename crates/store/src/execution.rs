@@ -97,6 +97,21 @@ pub struct ExecutionFlush {
     pub changes: Vec<ExecutionChange>,
     /// What has happened; each execution once.
     pub events: Vec<ExecutionEvents>,
+    /// What steps have published, in their order.
+    pub messages: Vec<NewExecutionMessage>,
+}
+
+/// Something that a step publishes to a topic of its project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewExecutionMessage {
+    /// Id of its project.
+    pub project: String,
+    /// The topic.
+    pub topic: String,
+    /// The service's encoding of it. At most [`crate::MAX_PART_BYTES`].
+    pub bytes: Bytes,
+    /// When it was published.
+    pub at: Timestamp,
 }
 
 /// An execution with where it stands.
@@ -134,6 +149,24 @@ pub struct ExecutionEnds {
     pub ends: Vec<ExecutionEnd>,
 }
 
+/// A message with its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionMessage {
+    /// Counts the messages of its shard, of all topics, from 1, without a gap, in the order in which they were written.
+    pub number: i64,
+    /// As it was published.
+    pub message: NewExecutionMessage,
+}
+
+/// Messages, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecutionMessages {
+    /// The number of the newest message that there was when this was asked, kept or not; 0 where there was none.
+    pub newest: i64,
+    /// Those that were asked for.
+    pub messages: Vec<ExecutionMessage>,
+}
+
 /// Keeps executions. See the promises in the crate's documentation.
 #[async_trait]
 pub trait ExecutionStore: Send + Sync {
@@ -151,8 +184,8 @@ pub trait ExecutionStore: Send + Sync {
     /// Gives a shard back, if that epoch still has it, so that the next owner need not wait.
     async fn leave_executions(&self, shard: i32, epoch: i64) -> Result<()>;
 
-    /// Writes a flush, and an end for each change that has ended. [`crate::StoreError::Stale`] if its epoch is not the
-    /// shard's: nothing was written.
+    /// Writes a flush, numbers its messages, and writes an end for each change that has ended.
+    /// [`crate::StoreError::Stale`] if its epoch is not the shard's: nothing was written.
     async fn flush_executions(&self, flush: ExecutionFlush) -> Result<()>;
 
     /// Executions of a shard of which something is at work, by number: those after `after`, at most `limit`.
@@ -203,6 +236,13 @@ pub trait ExecutionStore: Send + Sync {
 
     /// Forgets the ends of a shard that are older than an instant, of its `limit` oldest ones; says how many.
     async fn forget_execution_ends(&self, shard: i32, before: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Messages of a shard by number: those after `after`, at most `limit`. Where the first is not the one after it, those
+    /// between are forgotten.
+    async fn execution_messages(&self, shard: i32, after: i64, limit: u32) -> Result<ExecutionMessages>;
+
+    /// Forgets the messages of a shard that are older than an instant, of its `limit` oldest ones; says how many.
+    async fn forget_execution_messages(&self, shard: i32, before: Timestamp, limit: u32) -> Result<u64>;
 
     /// Removes executions with their journals; those that have not ended stay.
     async fn delete_executions(&self, executions: &[i64]) -> Result<()>;

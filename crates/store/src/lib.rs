@@ -75,8 +75,8 @@ pub use crate::{
     command::{CommandStore, CommandTypeRow, CommandTypeUpdate, NewCommandType},
     error::{OpenError, Result, StoreError, Versioned},
     execution::{
-        ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionRow,
-        ExecutionStore, NewExecution, OwnedExecutions,
+        ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
+        ExecutionMessages, ExecutionRow, ExecutionStore, NewExecution, NewExecutionMessage, OwnedExecutions,
     },
     graph::{
         Checkpoint, Commit, GraphRow, GraphStore, GraphUpdate, JournalEntry, JournalLimit, MAX_PART_BYTES,

@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::{refused, time, uid};
 use crate::{
-    ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionRow,
-    NewExecution, OwnedExecutions, SHARD_BITS, StoreError, Stores, Timestamp, Versioned,
+    ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
+    ExecutionMessages, ExecutionRow, NewExecution, NewExecutionMessage, OwnedExecutions, SHARD_BITS,
+    StoreError, Stores, Timestamp, Versioned,
 };
 
 async fn own(stores: &Stores, shard: i32) -> OwnedExecutions {
@@ -276,4 +277,50 @@ pub async fn ends_of_executions_are_numbered(stores: Stores) {
     let again = own(&stores, 0).await;
     write(&stores, ExecutionFlush { changes: vec![ended(3, 6, 99)], ..flush(&again) }).await;
     assert_eq!(stores.execution.execution_ends(0, 3, 9).await.unwrap().ends, [end(4, 3, "g", 6, 99)]);
+}
+
+/// Messages are numbered with the flush that they are in, in its order, and one of an owner that is none any more is none.
+pub async fn messages_of_executions_are_numbered(stores: Stores) {
+    let read = async |shard: i32, after: i64, limit: u32| {
+        stores.execution.execution_messages(shard, after, limit).await.unwrap()
+    };
+    assert_eq!(read(0, 0, 9).await, ExecutionMessages::default());
+    let message = |topic: &str, at: i64| NewExecutionMessage {
+        project: "p".into(),
+        topic: topic.into(),
+        bytes: Bytes::from(format!("{topic} \0 {at}")),
+        at: time(at),
+    };
+    let owned = own(&stores, 0).await;
+    let publish = |owned: &OwnedExecutions, messages: Vec<NewExecutionMessage>| ExecutionFlush {
+        messages,
+        ..flush(owned)
+    };
+    // The clock was put back, and topics share the numbers.
+    write(&stores, publish(&owned, vec![message("a", 50), message("b.c", 10)])).await;
+    let other = own(&stores, 1).await;
+    write(&stores, publish(&other, vec![message("a", 1)])).await;
+    // More than one statement takes.
+    write(&stores, publish(&owned, vec![message("many", 60); 200])).await;
+    let numbered = |number: i64, message: NewExecutionMessage| ExecutionMessage { number, message };
+    let first = [numbered(1, message("a", 50)), numbered(2, message("b.c", 10))];
+    assert_eq!(read(0, 0, 2).await, ExecutionMessages { newest: 202, messages: first.to_vec() });
+    let rest = read(0, 2, 300).await.messages;
+    assert_eq!(rest.iter().map(|row| row.number).collect::<Vec<_>>(), (3..=202).collect::<Vec<_>>());
+    assert!(rest.iter().all(|row| row.message == message("many", 60)));
+    assert_eq!(read(1, 0, 9).await.messages, [numbered(1, message("a", 1))]);
+    // The older of the two is behind a newer one, and waits for it.
+    assert_eq!(stores.execution.forget_execution_messages(0, time(20), 1).await.unwrap(), 0);
+    assert_eq!(stores.execution.forget_execution_messages(0, time(55), 9).await.unwrap(), 2);
+    assert_eq!(stores.execution.forget_execution_messages(0, time(99), 300).await.unwrap(), 200);
+    assert_eq!(read(0, 0, 9).await, ExecutionMessages { newest: 202, messages: Vec::new() });
+    assert_eq!(read(1, 0, 9).await.messages.len(), 1);
+    // Numbers are not given again; what an older owner says is not written, and takes none.
+    let again = own(&stores, 0).await;
+    refused!(
+        stores.execution.flush_executions(publish(&owned, vec![message("a", 98)])).await,
+        StoreError::Stale { of: Versioned::Epoch, .. }
+    );
+    write(&stores, publish(&again, vec![message("a", 99)])).await;
+    assert_eq!(read(0, 0, 9).await.messages, [numbered(203, message("a", 99))]);
 }
