@@ -9,7 +9,10 @@ use weft_proto::{
     google::api::{HttpRule, http_rule::Pattern},
     weft::{
         command::v1::worker_service_client::WorkerServiceClient,
-        execution::v1::{FindExecutionEndsRequest, execution_service_client::ExecutionServiceClient},
+        execution::v1::{
+            FindExecutionEndsRequest, FindTopicMessagesRequest,
+            execution_service_client::ExecutionServiceClient,
+        },
         identity::v1::{
             IntrospectApiKeyRequest, IssueMachineTokenRequest, OpenSecretRequest, Role,
             identity_service_client::IdentityServiceClient, secret_service_client::SecretServiceClient,
@@ -208,6 +211,11 @@ async fn what_is_for_the_mesh_alone_does_not_exist_at_the_edge() {
                 let mut executions = ExecutionServiceClient::new(mesh.node().peers.lazy("execution"));
                 let request = FindExecutionEndsRequest::default();
                 refused(executions.find_execution_ends(signed(request, &credential)).await)
+            }
+            "FindTopicMessages" => {
+                let mut executions = ExecutionServiceClient::new(mesh.node().peers.lazy("execution"));
+                let request = FindTopicMessagesRequest::default();
+                refused(executions.find_topic_messages(signed(request, &credential)).await)
             }
             "OpenSecret" => {
                 let mut secrets = SecretServiceClient::new(mesh.node().peers.lazy("identity"));

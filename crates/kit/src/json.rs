@@ -11,7 +11,8 @@ pub fn of_struct(object: &Struct) -> Json {
     Json::Object(object.fields.iter().map(|(name, value)| (name.clone(), of_value(value))).collect())
 }
 
-fn of_value(value: &Value) -> Json {
+/// Any value as JSON, in the same way.
+pub fn of_value(value: &Value) -> Json {
     match &value.kind {
         None | Some(Kind::NullValue(_)) => Json::Null,
         Some(Kind::BoolValue(truth)) => Json::Bool(*truth),

@@ -35,6 +35,9 @@ pub struct Options {
     /// How long executions are kept after they ended.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
+    /// How long what steps publish to topics is kept, whether anybody has looked at it or not.
+    #[serde(with = "humantime_serde")]
+    pub message_retention: Duration,
     /// Where several processes share a database: how long one that died keeps others from its executions.
     #[serde(with = "humantime_serde")]
     pub shard_lease: Duration,
@@ -53,6 +56,7 @@ impl Default for Options {
             http_networks: Vec::new(),
             watch_heartbeat: Duration::from_secs(15),
             retention: Duration::from_hours(30 * 24),
+            message_retention: Duration::from_hours(7 * 24),
             shard_lease: Duration::from_secs(15),
         }
     }

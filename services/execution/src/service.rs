@@ -7,11 +7,12 @@ use tonic::{Request, Response, Status};
 use weft_kit::Call;
 use weft_proto::weft::execution::v1::{
     CancelExecutionRequest, CreateExecutionRequest, DecideApprovalRequest, DeleteExecutionRequest, Execution,
-    FindExecutionEndsRequest, FindExecutionEndsResponse, GetExecutionRequest, GetStepRequest,
-    ListApprovalsRequest, ListApprovalsResponse, ListExecutionsRequest, ListExecutionsResponse,
-    ListNodeKindsRequest, ListNodeKindsResponse, ListStepsRequest, ListStepsResponse, PauseExecutionRequest,
-    ResumeExecutionRequest, RetryExecutionRequest, SignalExecutionRequest, Step, TerminateExecutionRequest,
-    ValidateWorkflowRequest, ValidateWorkflowResponse, WatchExecutionRequest, WatchExecutionResponse,
+    FindExecutionEndsRequest, FindExecutionEndsResponse, FindTopicMessagesRequest, FindTopicMessagesResponse,
+    GetExecutionRequest, GetStepRequest, ListApprovalsRequest, ListApprovalsResponse, ListExecutionsRequest,
+    ListExecutionsResponse, ListNodeKindsRequest, ListNodeKindsResponse, ListStepsRequest, ListStepsResponse,
+    PauseExecutionRequest, ResumeExecutionRequest, RetryExecutionRequest, SignalExecutionRequest, Step,
+    TerminateExecutionRequest, ValidateWorkflowRequest, ValidateWorkflowResponse, WatchExecutionRequest,
+    WatchExecutionResponse,
     execution_service_server::{ExecutionService as ExecutionServiceTrait, ExecutionServiceServer},
 };
 
@@ -72,6 +73,13 @@ impl ExecutionServiceTrait for ExecutionService {
         request: Request<FindExecutionEndsRequest>,
     ) -> Result<Response<FindExecutionEndsResponse>, Status> {
         Ok(Response::new(rpc::find_execution_ends::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn find_topic_messages(
+        &self,
+        request: Request<FindTopicMessagesRequest>,
+    ) -> Result<Response<FindTopicMessagesResponse>, Status> {
+        Ok(Response::new(rpc::find_topic_messages::handle(&self.0, Call::open(request)?).await?))
     }
 
     async fn delete_execution(

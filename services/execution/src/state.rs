@@ -26,7 +26,7 @@ pub struct Deps {
     pub store: Arc<dyn ExecutionStore>,
     /// Where large values are kept.
     pub objects: Objects,
-    /// Tells other services that executions have ended.
+    /// Tells other services that executions have ended, and that messages were published.
     pub bus: Arc<dyn Bus>,
     /// The graph service, called in the name of this one.
     pub graph: Peer,
@@ -57,6 +57,8 @@ pub(crate) struct State {
     pub(crate) bus: Arc<dyn Bus>,
     /// Executions have ended, and it is on disk.
     pub(crate) ended: Arc<Notify>,
+    /// Messages were published, and they are on disk.
+    pub(crate) published: Arc<Notify>,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) lifecycle: Lifecycle,
@@ -69,8 +71,10 @@ impl State {
         let web = Web::new(&options.http_networks, options.step_timeout, options.max_value_bytes);
         let secrets = Secrets::new(deps.identity);
         let ended = Arc::new(Notify::new());
+        let published = Arc::new(Notify::new());
         let engine = Engine::start(Parts {
             ended: Arc::clone(&ended),
+            published: Arc::clone(&published),
             shard: SHARD,
             owner: deps.ids.short(),
             options: options.clone(),
@@ -90,6 +94,7 @@ impl State {
             engine,
             bus: deps.bus,
             ended,
+            published,
             clock: deps.clock,
             ids: deps.ids,
             lifecycle: deps.lifecycle,

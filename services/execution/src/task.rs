@@ -1,8 +1,9 @@
-//! What runs in the background, beside the engine: telling what has ended, and forgetting.
+//! What runs in the background, beside the engine: telling what there is to find, and forgetting.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use weft_kit::{Lifecycle, TaskKind};
 use weft_store::{StoreError, Timestamp};
 
@@ -15,10 +16,12 @@ use crate::{
 const PERIOD: Duration = Duration::from_mins(10);
 /// Executions that are forgotten in one write.
 const AT_ONCE: u32 = 100;
-/// Ends that are forgotten in one write.
+/// Ends, and messages, that are forgotten in one write.
 const ENDS_AT_ONCE: u32 = 1_000;
 /// The topic of the bus that says that executions have ended: a notice, FindExecutionEnds has which.
-const TOPIC: &str = "execution.ends";
+const ENDS: &str = "execution.ends";
+/// The one that says that messages were published: FindTopicMessages has them.
+const MESSAGES: &str = "execution.messages";
 /// How far apart notices are at least.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -36,17 +39,29 @@ pub(crate) fn start(state: &Arc<State>, lifecycle: &Lifecycle) {
             }
         }
     });
+    tell(state, lifecycle, "executions-ends", ENDS, |state| &state.ended);
+    tell(state, lifecycle, "executions-messages", MESSAGES, |state| &state.published);
+}
+
+/// Says on a topic of the bus that there is something new to find.
+fn tell(
+    state: &Arc<State>,
+    lifecycle: &Lifecycle,
+    name: &'static str,
+    topic: &'static str,
+    what: fn(&State) -> &Notify,
+) {
     let teller = Arc::clone(state);
-    lifecycle.spawn("executions-ends", TaskKind::Background, move |life| {
+    lifecycle.spawn(name, TaskKind::Background, move |life| {
         let state = Arc::clone(&teller);
         async move {
             loop {
                 tokio::select! {
-                    () = state.ended.notified() => {}
+                    () = what(&state).notified() => {}
                     () = life.draining() => return Ok::<_, Infallible>(()),
                 }
-                if let Err(error) = state.bus.publish(TOPIC, Bytes::from_static(b"ended")).await {
-                    tracing::warn!(%error, "a notification was lost; triggers find out within half a minute");
+                if let Err(error) = state.bus.publish(topic, Bytes::from_static(b"new")).await {
+                    tracing::warn!(%error, topic, "a notification was lost; triggers find out within a minute");
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -54,7 +69,7 @@ pub(crate) fn start(state: &Arc<State>, lifecycle: &Lifecycle) {
     });
 }
 
-/// Forgets what has ended long ago.
+/// Forgets what has ended, or was published, long ago.
 async fn sweep(state: &State, life: &Lifecycle) -> Result<(), StoreError> {
     let before = Timestamp::from(state.clock.now()).before(state.options.retention);
     loop {
@@ -66,5 +81,8 @@ async fn sweep(state: &State, life: &Lifecycle) -> Result<(), StoreError> {
     }
     let forget_ends = || state.store.forget_execution_ends(SHARD, before, ENDS_AT_ONCE);
     while forget_ends().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
+    let before = Timestamp::from(state.clock.now()).before(state.options.message_retention);
+    let forget_messages = || state.store.forget_execution_messages(SHARD, before, ENDS_AT_ONCE);
+    while forget_messages().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
     Ok(())
 }

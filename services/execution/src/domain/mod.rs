@@ -11,6 +11,7 @@ pub(crate) mod list;
 pub(crate) mod message;
 pub(crate) mod name;
 pub(crate) mod plan;
+pub(crate) mod published;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod secret;

@@ -1,4 +1,4 @@
-//! Names of executions and steps.
+//! Names of executions, steps and topics.
 
 /// The project in `projects/{project}`.
 pub(crate) fn project(parent: &str) -> &str {
@@ -47,9 +47,35 @@ pub(crate) fn of_execution(project: &str, id: &str) -> String {
     format!("projects/{project}/executions/{id}")
 }
 
+/// Whether a text can name a topic: the rule of the contract.
+pub(crate) fn is_topic(text: &str) -> bool {
+    let is_end = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let ends = bytes.first().zip(bytes.last());
+    bytes.len() <= 100
+        && ends.is_some_and(|(first, last)| is_end(*first) && is_end(*last))
+        && bytes.iter().all(|byte| is_end(*byte) || matches!(byte, b'-' | b'.'))
+}
+
+/// The name of a topic.
+pub(crate) fn of_topic(project: &str, topic: &str) -> String {
+    format!("projects/{project}/topics/{topic}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn topics_are_told_from_what_is_none() {
+        let (longest, longer) = ("x".repeat(100), "x".repeat(101));
+        for topic in ["a", "orders", "orders.paid", "eu-1.orders.paid", "7", &longest] {
+            assert!(is_topic(topic), "{topic}");
+        }
+        for other in ["", "-a", "a.", ".", "Orders", "a b", "a/b", "ä", &longer] {
+            assert!(!is_topic(other), "{other}");
+        }
+    }
 
     #[test]
     fn what_is_made_can_be_read() {

@@ -94,6 +94,21 @@ fn every_fault_names_its_place() {
             fault("MISSING_SETTING", "a", "command_type"),
         ),
         (
+            vec![input(), ("a", "publish", json!({"topic": "Orders/${input}"}))],
+            vec![("in", "", "a")],
+            fault("BAD_SETTING", "a", "topic"),
+        ),
+        (
+            vec![input(), ("a", "publish", json!({"value": 1}))],
+            vec![("in", "", "a")],
+            fault("MISSING_SETTING", "a", "topic"),
+        ),
+        (
+            vec![input(), ("a", "publish", json!({"topic": "t", "value": {"n": "${1 +}"}}))],
+            vec![("in", "", "a")],
+            fault("BAD_EXPRESSION", "a", "value.n"),
+        ),
+        (
             vec![input(), ("a", "if", json!({"condition": "1 +"}))],
             vec![("in", "", "a")],
             fault("BAD_EXPRESSION", "a", "condition"),

@@ -37,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) outside: Arc<Outside>,
     /// Told when executions have ended, and it is on disk.
     pub(crate) ended: Arc<Notify>,
+    /// Told when messages were published, and they are on disk.
+    pub(crate) published: Arc<Notify>,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) lifecycle: Lifecycle,

@@ -263,7 +263,11 @@ impl Shard {
                 ..std::mem::take(&mut self.flush)
             };
             let have_ended = flush.changes.iter().any(|change| change.ended.is_some());
+            let have_published = !flush.messages.is_empty();
             self.parts.store.flush_executions(flush).await?;
+            if have_published {
+                self.parts.published.notify_one();
+            }
             if have_ended {
                 self.parts.ended.notify_one();
             }
@@ -401,6 +405,12 @@ impl Shard {
                     place.insert(CancellationToken::new());
                     begins.push((id, performance));
                 }
+            }
+            let published = live.run.take_published();
+            self.flush.messages.extend(published.into_iter().map(|told| told.row(&live.row.execution)));
+            if !live.run.is_idle() {
+                // It has more to publish than one flush is to have.
+                self.touched.insert(id);
             }
         }
         let is_left = live.run.status() == Status::Terminated;

@@ -18,6 +18,7 @@ mod noop;
 mod note;
 mod output;
 mod outside;
+mod publish;
 mod set;
 mod settings;
 mod signal;
@@ -28,6 +29,7 @@ mod r#while;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
@@ -159,6 +161,8 @@ pub(crate) enum Shape {
 pub(crate) enum Move {
     /// It gives a value and ends.
     Give { port: Option<String>, value: Option<Value> },
+    /// It publishes a message, as JSON, and ends: what it was given goes on as it is.
+    Publish { topic: Arc<str>, value: Bytes },
     /// It waits.
     Wait(Wait),
     /// Its kind performs something.
@@ -175,7 +179,7 @@ impl Move {
 }
 
 /// All kinds, by name.
-pub(crate) static KINDS: [&dyn Kind; 20] = [
+pub(crate) static KINDS: [&dyn Kind; 21] = [
     &approval::Approval,
     &command::Command,
     &delay::Delay,
@@ -191,6 +195,7 @@ pub(crate) static KINDS: [&dyn Kind; 20] = [
     &noop::Noop,
     &note::Note,
     &output::Output,
+    &publish::Publish,
     &set::Set,
     &signal::Signal,
     &switch::Switch,

@@ -6,6 +6,7 @@ pub(crate) mod decide_approval;
 pub(crate) mod delete_execution;
 mod find;
 pub(crate) mod find_execution_ends;
+pub(crate) mod find_topic_messages;
 pub(crate) mod get_execution;
 pub(crate) mod get_step;
 pub(crate) mod list_approvals;

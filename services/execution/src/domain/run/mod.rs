@@ -24,6 +24,7 @@ use super::{
     event::{Event, Value, Wait},
     fault::StepError,
     plan::{Plan, Planned},
+    published::Published,
 };
 pub(crate) use settle::Performance;
 
@@ -95,6 +96,10 @@ pub(crate) struct Run {
     requests: HashSet<String>,
     /// What has happened and was not taken away yet.
     log: Vec<(i64, Event)>,
+    /// What was published and was not taken away yet.
+    published: Vec<Published>,
+    /// How much that is, in bytes.
+    published_bytes: usize,
     /// Counts events that were applied.
     changes: u64,
     /// The instant of the last event.
@@ -222,6 +227,8 @@ impl Run {
             stops: Vec::new(),
             requests: HashSet::new(),
             log: Vec::new(),
+            published: Vec::new(),
+            published_bytes: 0,
             changes: 0,
             at: 0,
         }
@@ -238,6 +245,12 @@ impl Run {
     /// What has happened since this was asked the last time.
     pub(crate) fn take_log(&mut self) -> Vec<(i64, Event)> {
         std::mem::take(&mut self.log)
+    }
+
+    /// What was published since this was asked the last time.
+    pub(crate) fn take_published(&mut self) -> Vec<Published> {
+        self.published_bytes = 0;
+        std::mem::take(&mut self.published)
     }
 
     /// Whether something has happened that was not taken away.

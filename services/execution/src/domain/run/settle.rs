@@ -10,9 +10,15 @@ use crate::{
         event::{Event, Value},
         fault::StepError,
         limit::Counted,
+        published::Published,
     },
     kinds::{Kind, Move, Shape},
 };
+
+/// Bytes of messages of one run after which it is enough for one flush.
+const ENOUGH: usize = 1 << 20;
+/// What a message takes beside its value, in bytes, roughly.
+const ENVELOPE: usize = 200;
 
 /// Something that a step does outside, to be begun once what led to it is on disk.
 pub(crate) struct Performance {
@@ -28,14 +34,16 @@ pub(crate) struct Performance {
 }
 
 impl Run {
-    /// Decides what happens until only the outside, time or people can go on. `chance` is for jitter.
+    /// Decides what happens until only the outside, time or people can go on, or until so much was published that it is
+    /// to be taken away first: then steps are left whose turn it is ([`Self::is_idle`]). `chance` is for jitter.
     pub(crate) fn settle(&mut self, now: i64, chance: f64) -> Vec<Performance> {
         let mut performances = Vec::new();
         if !self.status.has_ended() && self.start.deadline.is_some_and(|deadline| deadline <= now) {
             self.happen(now, Event::TimedOut);
         }
         loop {
-            if self.status != Status::Running {
+            let is_enough = self.published_bytes >= ENOUGH && !self.ready.is_empty();
+            if self.status != Status::Running || is_enough {
                 return performances;
             }
             if let Some(step) = self.ready.pop_front() {
@@ -67,6 +75,12 @@ impl Run {
                 // What is given as it came is not written down again.
                 let value = value.filter(|value| *value != step.input || is_again);
                 self.happen(now, Event::Gave { step: number, port, value });
+            }
+            Ok((Move::Publish { topic, value }, _)) => {
+                self.published_bytes += value.len() + ENVELOPE;
+                let at = now.max(self.at);
+                self.published.push(Published { topic, value, step: step.path.clone(), at });
+                self.happen(now, Event::Gave { step: number, port: None, value: None });
             }
             Ok((Move::Wait(wait), _)) => self.happen(now, Event::Waits { step: number, wait }),
             Ok((Move::Enter(_), _)) if is_again => self.happen(now, Event::Round { step: number }),

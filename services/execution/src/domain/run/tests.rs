@@ -113,6 +113,94 @@ fn a_way_that_is_not_taken_is_closed_and_a_merge_does_not_wait_for_it() {
 }
 
 #[test]
+fn a_message_is_published_as_its_step_ends_and_never_when_it_is_read_back() {
+    let graph = graph(
+        &[
+            ("a", "input", json!({})),
+            ("all", "publish", json!({"topic": "orders"})),
+            (
+                "some",
+                "publish",
+                json!({"topic": "orders.paid", "value": {"n": "${input.n}", "of": "${run.id}"}}),
+            ),
+            ("out", "output", json!({})),
+        ],
+        &[("a", "", "all"), ("all", "", "some"), ("some", "", "out")],
+    );
+    let plan = plan(graph);
+    let mut world = World::with(Arc::clone(&plan), start(), json!({"n": 7}));
+    world.done();
+    assert_eq!(world.output(), json!({"n": 7}), "what comes in goes on");
+    let told = |published: Vec<Published>| {
+        let read = |told: Published| {
+            let value: Json = serde_json::from_slice(&told.value).unwrap();
+            (told.topic.to_string(), told.step, value)
+        };
+        published.into_iter().map(read).collect::<Vec<_>>()
+    };
+    let expected = [
+        ("orders".to_owned(), "all".to_owned(), json!({"n": 7})),
+        ("orders.paid".to_owned(), "some".to_owned(), json!({"n": 7, "of": "x1"})),
+    ];
+    assert_eq!(told(world.run.take_published()), expected);
+    assert_eq!(told(world.run.take_published()), []);
+    let mut again = Run::new(plan, start());
+    for (at, event) in world.run.take_log() {
+        again.apply(at, event);
+    }
+    assert_eq!((again.status(), told(again.take_published())), (Status::Succeeded, vec![]));
+}
+
+#[test]
+fn a_message_that_is_too_large_is_a_failure() {
+    let graph = graph(
+        &[
+            ("a", "input", json!({})),
+            ("tell", "publish", json!({"topic": "t"})),
+            ("why", "set", json!({"value": "${input.reason}"})),
+            ("out", "output", json!({})),
+        ],
+        &[("a", "", "tell"), ("tell", "error", "why"), ("why", "", "out")],
+    );
+    let mut world = World::new(graph, json!({"text": "x".repeat(64 << 10)}));
+    world.done();
+    assert_eq!(world.output(), json!("MESSAGE_TOO_LARGE"));
+    assert!(world.run.take_published().is_empty());
+}
+
+#[test]
+fn what_one_flush_is_not_to_have_is_published_with_the_next() {
+    let graph = graph(
+        &[
+            ("a", "input", json!({})),
+            ("each", "map", json!({"items": "input.list", "parallel": 100})),
+            ("item", "input", json!({"parent": "each"})),
+            (
+                "tell",
+                "publish",
+                json!({"parent": "each", "topic": "t", "value": {"n": "${item}", "text": "${steps.a.text}"}}),
+            ),
+            ("done", "output", json!({"parent": "each"})),
+            ("out", "output", json!({})),
+        ],
+        &[("a", "", "each"), ("each", "", "out"), ("item", "", "tell"), ("tell", "", "done")],
+    );
+    let list: Vec<u32> = (0..100).collect();
+    let mut world = World::new(graph, json!({"list": list, "text": "x".repeat(60_000)}));
+    let (mut flushes, mut told) = (0, Vec::new());
+    while !world.run.status().has_ended() {
+        assert!(world.run.settle(world.now, 0.0).is_empty());
+        let published = world.run.take_published();
+        let bytes: usize = published.iter().map(|message| message.value.len()).sum();
+        assert!((1..1_200_000).contains(&bytes), "{bytes}");
+        told.extend(published.into_iter().map(|message| message.step));
+        flushes += 1;
+    }
+    assert_eq!((flushes, told.len(), told.iter().collect::<BTreeSet<_>>().len()), (6, 100, 100));
+    assert_eq!(world.output(), json!(list));
+}
+
+#[test]
 fn a_switch_goes_the_first_way_that_holds_and_any_takes_the_first_that_comes() {
     let graph = graph(
         &[
@@ -518,6 +606,7 @@ enum Piece {
     Delay(u8),
     Signal,
     Fail,
+    Publish,
     /// A body of pieces: of a map, a loop, a try.
     Body(u8, Vec<Piece>),
 }
@@ -531,6 +620,7 @@ fn pieces(depth: u32) -> BoxedStrategy<Vec<Piece>> {
         1 => (0..4_u8).prop_map(Piece::Delay),
         1 => Just(Piece::Signal),
         1 => Just(Piece::Fail),
+        2 => Just(Piece::Publish),
     ];
     if depth == 0 {
         return prop::collection::vec(leaf, 1..4).boxed();
@@ -588,6 +678,7 @@ fn build(
             Piece::Delay(seconds) => ("delay", json!({"for": seconds})),
             Piece::Signal => ("signal", json!({"signal": "s", "wait": 5})),
             Piece::Fail => ("fail", json!({"message": "no"})),
+            Piece::Publish => ("publish", json!({"topic": "t"})),
             Piece::Body(kind, inside) => {
                 build(inside, &key, choice, nodes, edges);
                 if choice(2) == 0 {
@@ -638,6 +729,8 @@ struct Life {
     outside: Vec<(u32, u32, String, u32)>,
     /// Steps whose end is on disk.
     finished: BTreeSet<(u32, u32)>,
+    /// Steps whose message is on disk.
+    published: BTreeSet<(u32, u32)>,
     now: i64,
 }
 
@@ -645,7 +738,8 @@ impl Life {
     fn new(plan: Arc<Plan>) -> Self {
         let mut run = Run::new(Arc::clone(&plan), Start { pause_on_failure: true, ..start() });
         run.happen(1, Event::Began { input: Arc::new(json!({"n": 1})) });
-        Self { plan, run, rows: Vec::new(), outside: Vec::new(), finished: BTreeSet::new(), now: 1 }
+        let (finished, published) = (BTreeSet::new(), BTreeSet::new());
+        Self { plan, run, rows: Vec::new(), outside: Vec::new(), finished, published, now: 1 }
     }
 
     /// Decides, writes, and begins what was led to.
@@ -657,11 +751,19 @@ impl Life {
             assert!(written.objects.is_empty());
             self.rows.push(written.row);
         }
+        for message in self.run.take_published() {
+            let step = self.run.steps().find(|step| step.path == message.step).expect("a step has published");
+            assert!(self.published.insert((step.number, step.generation)), "{} publishes twice", step.path);
+        }
         for step in self.run.take_stops() {
             self.outside.retain(|(number, ..)| *number != step);
         }
         let ended = self.run.steps().filter(|step| step.is.has_ended() && step.output.is_some());
         self.finished.extend(ended.map(|step| (step.number, step.generation)));
+        for step in self.run.steps().filter(|step| step.is == StepIs::Succeeded) {
+            let has_told = self.published.contains(&(step.number, step.generation));
+            assert_eq!(self.run.node_of(step).1 == "publish", has_told, "{} has ended", step.path);
+        }
         for begin in begins {
             let key = (begin.step, begin.generation);
             assert!(!self.finished.contains(&key), "a step that has finished is begun again: {key:?}");

@@ -1,0 +1,54 @@
+//! FindTopicMessages: what was published, in the order in which it was written down.
+
+use std::collections::HashSet;
+
+use weft_kit::Call;
+use weft_proto::weft::execution::v1::{FindTopicMessagesRequest, FindTopicMessagesResponse};
+
+use crate::{
+    Error,
+    domain::{name, published},
+    state::{SHARD, State},
+};
+
+/// Messages that are looked at in one call.
+const PAGE: u32 = 200;
+/// Bytes after which it is enough for one answer.
+const ENOUGH: usize = 1 << 20;
+
+pub(crate) async fn handle(
+    state: &State,
+    call: Call<FindTopicMessagesRequest>,
+) -> Result<FindTopicMessagesResponse, Error> {
+    let request = call.message;
+    let Some(after) = request.after_number else {
+        let newest_number = state.store.execution_messages(SHARD, i64::MAX, 1).await?.newest;
+        let last_number = newest_number;
+        return Ok(FindTopicMessagesResponse {
+            newest_number,
+            last_number,
+            ..FindTopicMessagesResponse::default()
+        });
+    };
+    let found = state.store.execution_messages(SHARD, after, PAGE).await?;
+    // What was forgotten is before the first that there is, or all of it.
+    let forgotten_number = match found.messages.first() {
+        Some(first) if first.number > after + 1 => first.number - 1,
+        None if found.newest > after => found.newest,
+        _ => 0,
+    };
+    let mut last_number = after.max(forgotten_number);
+    let wanted: HashSet<&str> = request.topics.iter().map(String::as_str).collect();
+    let (mut messages, mut bytes) = (Vec::new(), 0);
+    for row in found.messages {
+        if bytes >= ENOUGH {
+            break;
+        }
+        last_number = row.number;
+        if wanted.contains(&name::of_topic(&row.message.project, &row.message.topic)[..]) {
+            bytes += row.message.bytes.len();
+            messages.push(published::shown(row));
+        }
+    }
+    Ok(FindTopicMessagesResponse { messages, last_number, newest_number: found.newest, forgotten_number })
+}
