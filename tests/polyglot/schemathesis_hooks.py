@@ -50,7 +50,8 @@ def map_case(context, case):
                 case.query[name] = KNOWN["key"]
     if not is_negative(case, ParameterLocation.BODY) and isinstance(case.body, dict):
         # A trigger has one source, which JSON Schema has no short word for: two are refused before anybody is asked who they are.
-        sources = [name for name in ["webhook", "schedule", "executionEnd", "graphChange", "alert"] if name in case.body]
+        known = ["webhook", "schedule", "executionEnd", "graphChange", "alert", "message"]
+        sources = [name for name in known if name in case.body]
         for name in sources[1:]:
             case.body.pop(name)
     return case

@@ -334,6 +334,49 @@ def test_the_end_of_a_run_starts_another_also_over_power_cuts(mesh):
     assert {rest("GET", "/v1/" + one["name"]).json["depth"] for one in runs(mesh, "next")} == {1}
 
 
+def test_a_message_starts_a_run_also_over_power_cuts(mesh):
+    echo(mesh)
+    rest = lambda *asked: Rest(mesh, mesh.key)(*asked)
+    nodes = [("in", "input", {}), ("say", "publish", {"topic": "orders.paid"}), ("out", "output", {})]
+    workflow(mesh, "tell", nodes, [("in", "say"), ("say", "out")])
+    given = '{"run": "${event.source}", "n": "${event.data.value.n}"}'
+    made = shown(mesh, "triggers", "create", "paid", "echo", "--on-message", "orders.paid", "--input", given)
+    assert made["message"] == {"topic": "orders.paid"}
+    assert weft(mesh, "triggers", "list").splitlines()[-1].split()[1:] == ["echo", "message", "orders.paid", "on"]
+    began = []
+
+    def start(number):
+        request = {"graph": "projects/default/graphs/tell", "input": {"n": number}}
+        try:
+            answer = rest("POST", "/v1/projects/default/executions", request)
+        except OSError:
+            return
+        if answer.status == 200:
+            began.append(answer.json["name"])
+
+    for cut in range(3):
+        with concurrent.futures.ThreadPoolExecutor(8) as workers:
+            sent = [workers.submit(start, 100 * cut + number) for number in range(60)]
+            # Of some the message is on disk, of some its run was started, and of some neither.
+            until(lambda: sum(one.done() for one in sent) >= 20 + 10 * cut)
+            mesh.kill()
+            for one in sent:
+                one.result()
+        mesh.start()
+    told = lambda: [one["name"] for one in runs(mesh, "tell") if one["state"] == "EXECUTION_STATE_SUCCEEDED"]
+    until(lambda: len(told()) == len(runs(mesh, "tell")))
+    assert set(began) <= set(told()) and len(began) > 60
+    started = lambda: [one for one in deliveries(mesh, "paid") if one["state"] == "DELIVERY_STATE_STARTED"]
+    until(lambda: len(started()) == len(told()))
+    outputs = lambda: [rest("GET", "/v1/" + one["name"]).json.get("output") for one in runs(mesh, "echo")]
+    until(lambda: all(outputs()))
+    # For each message one, and for those no other.
+    assert sorted(one["run"] for one in outputs()) == sorted(told())
+    assert len({one["n"] for one in outputs()}) == len(told())
+    assert len(deliveries(mesh, "paid")) == len(told())
+    assert {rest("GET", "/v1/" + one["name"]).json["depth"] for one in runs(mesh, "echo")} == {1}
+
+
 def test_changes_of_a_graph_start_a_run_also_over_a_power_cut(mesh):
     echo(mesh)
     rest = lambda *asked: Rest(mesh, mesh.key)(*asked)

@@ -24,7 +24,7 @@ pub struct Options {
     /// Events of one trigger that start runs in a second, ten seconds' worth at once; more wait for their turn, up to ten
     /// minutes, and those after them are refused.
     pub max_events_per_second: u32,
-    /// How many runs may lead to a run, each by its end: further ones are not started.
+    /// How many runs may lead to a run, each by its end or a message: further ones are not started.
     pub max_depth: u32,
     /// Where several processes share a database: how long one that died keeps others from its ticks.
     #[serde(with = "humantime_serde")]

@@ -85,7 +85,10 @@ pub(crate) fn of(name: &str, head: &Delivery, event: &KeptEvent) -> Json {
             let tick = head.schedule_time.as_ref().map(ToString::to_string);
             all.insert("schedule_time".to_owned(), json!(tick));
         }
-        DeliveryCause::ExecutionEnd | DeliveryCause::GraphChange | DeliveryCause::Alert => {
+        DeliveryCause::ExecutionEnd
+        | DeliveryCause::GraphChange
+        | DeliveryCause::Alert
+        | DeliveryCause::Message => {
             let cause = head.cause().as_str_name().trim_start_matches("DELIVERY_CAUSE_").to_lowercase();
             all.insert("cause".to_owned(), json!(cause));
             all.insert("id".to_owned(), json!(head.event_id));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 use weft_proto::weft::{
-    execution::v1::{Execution, ExecutionEnd, ExecutionState},
+    execution::v1::{Execution, ExecutionEnd, ExecutionState, TopicMessage},
     telemetry::v1::Alert,
     trigger::v1::{Delivery, DeliveryCause, DeliveryState, ExecutionEndSource, Trigger},
 };
@@ -54,12 +54,19 @@ impl Finder<'_> {
             let message = "the run was deleted before its end was looked at";
             return self.idle(&Same::Event(&same), &event, DeliveryState::Skipped, ("EVENT_MISSED", message));
         }
-        if event.depth > max_depth {
-            let message =
-                format!("more than {max_depth} runs have led to it, each by the end of the one before");
-            return self.idle(&Same::Event(&same), &event, DeliveryState::Skipped, ("TOO_DEEP", &message));
-        }
-        self.pending(&Same::Event(&same), &event)
+        self.bounded(&Same::Event(&same), &event, max_depth)
+    }
+
+    /// The delivery of a message. `max_depth`: how many runs may lead to one.
+    pub(crate) fn message(&mut self, message: &TopicMessage, max_depth: i32) -> DeliveryRow {
+        let event = Event {
+            id: message.number.to_string(),
+            kind: "message.published".to_owned(),
+            source: message.execution.clone(),
+            data: message_as_json(message),
+            depth: message.depth.saturating_add(1),
+        };
+        self.bounded(&Same::Event(&format!("message/{}", message.number)), &event, max_depth)
     }
 
     /// The delivery of changes of a graph.
@@ -100,6 +107,15 @@ impl Finder<'_> {
         };
         let same = format!("missed/{after}");
         self.maker.idle(self.trigger, &Same::Event(&same), &head, DeliveryState::Skipped)
+    }
+
+    /// Of what a run did: not where too many runs have led to that one.
+    fn bounded(&mut self, same: &Same<'_>, event: &Event, max_depth: i32) -> DeliveryRow {
+        if event.depth > max_depth {
+            let message = format!("more than {max_depth} runs have led to it, each by the one before");
+            return self.idle(same, event, DeliveryState::Skipped, ("TOO_DEEP", &message));
+        }
+        self.pending(same, event)
     }
 
     fn pending(&mut self, same: &Same<'_>, event: &Event) -> DeliveryRow {
@@ -180,6 +196,18 @@ fn end_as_json(execution: &Execution) -> Json {
     })
 }
 
+fn message_as_json(message: &TopicMessage) -> Json {
+    json!({
+        "topic": message.topic.rsplit('/').next().unwrap_or_default(),
+        "value": message.value.as_ref().map(weft_kit::json::of_value),
+        "execution": message.execution,
+        "graph": message.graph,
+        "step": message.step,
+        "publish_time": message.publish_time.as_ref().map(ToString::to_string),
+        "depth": message.depth,
+    })
+}
+
 fn alert_as_json(alert: &Alert) -> Json {
     let time = |time: &Option<prost_types::Timestamp>| json!(time.as_ref().map(ToString::to_string));
     let sorted = |all: &HashMap<String, String>| json!(all.iter().collect::<BTreeMap<_, _>>());
@@ -239,6 +267,50 @@ mod tests {
         assert_eq!((&event["id"], &event["source"]), (&json!("7"), &json!("projects/p/executions/x1")));
         assert_eq!((&event["data"]["graph"], &event["data"]["state"]), (&json!(GRAPH), &json!("failed")));
         assert_eq!(kept::event(&row).unwrap().depth, 3);
+    }
+
+    #[test]
+    fn a_message_is_an_event() {
+        let maker = Maker {
+            ids: &Ids::seeded(1),
+            now: Timestamp::from_micros(1_800_000_000_000_000),
+            retention: Duration::from_secs(1),
+            made: Cell::new(0),
+        };
+        let cause = DeliveryCause::Message;
+        let mut pace = Pace::default();
+        let mut finder =
+            Finder { maker: &maker, trigger: Uuid::nil(), cause, pace: &mut pace, per_second: 1 };
+        let value = prost_types::Value { kind: Some(prost_types::value::Kind::NumberValue(42.0)) };
+        let message = TopicMessage {
+            number: 7,
+            topic: "projects/p/topics/orders.paid".into(),
+            execution: "projects/p/executions/x1".into(),
+            graph: GRAPH.into(),
+            step: "tell".into(),
+            depth: 2,
+            publish_time: Some(prost_types::Timestamp { seconds: 1_800_000_000, nanos: 0 }),
+            value: Some(value),
+        };
+        let row = finder.message(&message, 3);
+        let event = event::of("d", &kept::head(&row).unwrap(), &kept::event(&row).unwrap());
+        assert_eq!((&event["cause"], &event["type"]), (&json!("message"), &json!("message.published")));
+        assert_eq!((&event["id"], &event["source"]), (&json!("7"), &json!("projects/p/executions/x1")));
+        let data = json!({
+            "topic": "orders.paid",
+            "value": 42,
+            "execution": "projects/p/executions/x1",
+            "graph": GRAPH,
+            "step": "tell",
+            "publish_time": "2027-01-15T08:00:00Z",
+            "depth": 2,
+        });
+        assert_eq!(event["data"], data);
+        assert_eq!(kept::event(&row).unwrap().depth, 3);
+        // The same one is the same delivery, whoever looks.
+        assert_eq!(finder.message(&message, 3).dedup, row.dedup);
+        let deep = finder.message(&TopicMessage { depth: 3, ..message }, 3);
+        assert_eq!((deep.wake, &kept::head(&deep).unwrap().reason[..]), (None, "TOO_DEEP"));
     }
 
     #[test]

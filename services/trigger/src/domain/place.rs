@@ -14,7 +14,7 @@ const LONGEST_WAIT: i64 = 600_000_000;
 /// A place in what a trigger watches.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub(crate) struct Place {
-    /// The last that it has looked at: the number of an end, or a revision; of alerts 1 once it has looked.
+    /// The last that it has looked at: the number of an end or a message, or a revision; of alerts 1 once it has looked.
     #[prost(int64, tag = "1")]
     pub(crate) number: i64,
     /// The graph that the revision is of: another one of its name begins anew.

@@ -73,6 +73,8 @@ impl Keeper<'_> {
                 }
                 (Source::Alert(alert), Vec::new())
             }
+            // A topic is a name in the trigger's own project: the contract has checked it.
+            Some(Source::Message(message)) => (Source::Message(message), Vec::new()),
             None => {
                 return Err(Error::field("trigger.source", "give a webhook, a schedule, or what it watches"));
             }

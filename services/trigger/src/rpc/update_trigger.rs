@@ -120,11 +120,12 @@ const FIELDS: &[Field] = &[
         |t| matches!(t.source, Some(Source::GraphChange(_))),
         |t, w| t.source.clone_from(&w.source),
     ),
+    ("message", |t| matches!(t.source, Some(Source::Message(_))), |t, w| t.source.clone_from(&w.source)),
     ("alert", |t| matches!(t.source, Some(Source::Alert(_))), |t, w| t.source.clone_from(&w.source)),
 ];
 
 /// Those of them that are what makes it start something.
-const SOURCES: &[&str] = &["webhook", "schedule", "execution_end", "graph_change", "alert"];
+const SOURCES: &[&str] = &["webhook", "schedule", "execution_end", "graph_change", "alert", "message"];
 
 fn changed(before: &Trigger, wanted: &Trigger, paths: &[String]) -> Result<Trigger, Error> {
     if let Some(path) =

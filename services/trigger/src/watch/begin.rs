@@ -4,7 +4,9 @@ use bytes::Bytes;
 use tonic::Code;
 use weft_kit::Caller;
 use weft_proto::weft::{
-    execution::v1::FindExecutionEndsRequest, graph::v1::GetGraphRequest, telemetry::v1::GetAlertRuleRequest,
+    execution::v1::{FindExecutionEndsRequest, FindTopicMessagesRequest},
+    graph::v1::GetGraphRequest,
+    telemetry::v1::GetAlertRuleRequest,
     trigger::v1::trigger::Source,
 };
 
@@ -36,6 +38,13 @@ pub(crate) async fn place(
             may(caller, EXECUTIONS, &format!("projects/{project}"))?;
             let request = FindExecutionEndsRequest::default();
             let newest = state.executions.clone().find_execution_ends(request).await?.into_inner();
+            Place { number: newest.newest_number, ..Place::default() }
+        }
+        Some(Source::Message(_)) => {
+            let project = trigger.map_or("", |trigger| name::project(&trigger.graph));
+            may(caller, EXECUTIONS, &format!("projects/{project}"))?;
+            let request = FindTopicMessagesRequest::default();
+            let newest = state.executions.clone().find_topic_messages(request).await?.into_inner();
             Place { number: newest.newest_number, ..Place::default() }
         }
         Some(Source::GraphChange(change)) => {

@@ -2,7 +2,7 @@
 //! trigger on, and writes what it finds and the next place together.
 //!
 //! The bus says when to look, and nothing else: what happened while no process ran, or was lost on the bus, is found
-//! from the place. Ends of runs are read once for all triggers; a graph is read for each trigger that watches it, when
+//! from the place. Ends of runs, and messages, are read once for all triggers; a graph is read for each trigger that watches it, when
 //! the time in which changes become one delivery is over. A second process that believes to have the triggers too is
 //! refused by the epoch.
 

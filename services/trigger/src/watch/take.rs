@@ -4,7 +4,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 use weft_proto::weft::{
-    execution::v1::FindExecutionEndsResponse,
+    execution::v1::{FindExecutionEndsResponse, FindTopicMessagesResponse},
     telemetry::v1::Alert,
     trigger::v1::{DeliveryCause, trigger::Source},
 };
@@ -64,6 +64,38 @@ pub(super) fn ends(state: &State, book: &mut Book, found: &FindExecutionEndsResp
                 && found::is_wanted(end, &watched.trigger, source, &watched.project)
             {
                 deliveries.push(finder.end(end.number, execution, max_depth));
+            }
+        }
+        watched.place.number = after.max(found.last_number);
+        if !deliveries.is_empty() {
+            steps.push(Step::of(watched, deliveries));
+        }
+    }
+    steps
+}
+
+/// What was published, for each trigger that waits for it.
+pub(super) fn messages(state: &State, book: &mut Book, found: &FindTopicMessagesResponse) -> Vec<Step> {
+    let maker = state.maker();
+    let max_depth = i32::try_from(state.options.max_depth).unwrap_or(i32::MAX);
+    let mut steps = Vec::new();
+    for watched in book.of_messages() {
+        let Some(topic) = watched.topic() else { continue };
+        let after = watched.place.number;
+        let mut finder = Finder {
+            maker: &maker,
+            trigger: watched.uid,
+            cause: DeliveryCause::Message,
+            pace: &mut watched.pace,
+            per_second: state.options.max_events_per_second,
+        };
+        let mut deliveries = Vec::new();
+        if found.forgotten_number > after {
+            deliveries.push(finder.missed(after, found.forgotten_number));
+        }
+        for message in found.messages.iter().filter(|message| message.number > after) {
+            if message.topic == topic {
+                deliveries.push(finder.message(message, max_depth));
             }
         }
         watched.place.number = after.max(found.last_number);

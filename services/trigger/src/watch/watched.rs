@@ -63,6 +63,16 @@ impl Watched {
         }
     }
 
+    /// The topic that it waits for messages of, `projects/{project}/topics/{topic}`: always of its own project.
+    pub(super) fn topic(&self) -> Option<String> {
+        match &self.trigger.source {
+            Some(Source::Message(source)) => {
+                Some(format!("projects/{}/topics/{}", self.project, source.topic))
+            }
+            _ => None,
+        }
+    }
+
     /// Hears that its graph has a revision: it is read once the time for more is over.
     pub(super) fn hear(&mut self, revision: i64) {
         self.heard = self.heard.max(revision);
@@ -80,6 +90,8 @@ pub(super) struct Book {
     all: BTreeMap<Uuid, Watched>,
     /// Those that wait for ends of runs.
     ends: BTreeSet<Uuid>,
+    /// Those that wait for messages.
+    messages: BTreeSet<Uuid>,
     /// Those that wait for changes, by graph.
     graphs: BTreeMap<String, BTreeSet<Uuid>>,
     /// Those that wait for alerts, by project.
@@ -92,6 +104,9 @@ impl Book {
         match &watched.trigger.source {
             Some(Source::ExecutionEnd(_)) => {
                 self.ends.insert(watched.uid);
+            }
+            Some(Source::Message(_)) => {
+                self.messages.insert(watched.uid);
             }
             Some(Source::GraphChange(change)) => {
                 self.graphs.entry(change.graph.clone()).or_default().insert(watched.uid);
@@ -107,6 +122,7 @@ impl Book {
     pub(super) fn remove(&mut self, uid: Uuid) {
         let Some(before) = self.all.remove(&uid) else { return };
         self.ends.remove(&uid);
+        self.messages.remove(&uid);
         if let Some(of_project) = self.alerts.get_mut(&before.project) {
             of_project.remove(&uid);
             if of_project.is_empty() {
@@ -174,6 +190,20 @@ impl Book {
         Some((from, projects.into_iter().map(|project| format!("projects/{project}")).collect()))
     }
 
+    /// Those that wait for messages.
+    pub(super) fn of_messages(&mut self) -> impl Iterator<Item = &mut Watched> {
+        let messages = &self.messages;
+        self.all.values_mut().filter(|watched| messages.contains(&watched.uid))
+    }
+
+    /// After which message is to be looked, and of which topics; nothing where nobody waits for one.
+    pub(super) fn messages_from(&self) -> Option<(i64, Vec<String>)> {
+        let all = || self.messages.iter().filter_map(|uid| self.all.get(uid));
+        let from = all().map(|watched| watched.place.number).min()?;
+        let topics: BTreeSet<String> = all().filter_map(Watched::topic).collect();
+        Some((from, topics.into_iter().collect()))
+    }
+
     /// Graphs whose time has come, at most so many: who watches them, and from where on.
     pub(super) fn begin_due(&mut self, now: Instant, most: usize) -> Vec<(Uuid, GraphChangeSource, Place)> {
         let due = self.all.values_mut().filter(|watched| watched.due.is_some_and(|due| due <= now));
@@ -192,7 +222,7 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
-    use weft_proto::weft::trigger::v1::ExecutionEndSource;
+    use weft_proto::weft::trigger::v1::{ExecutionEndSource, MessageSource};
 
     use super::*;
 
@@ -250,6 +280,23 @@ mod tests {
         book.remove(Uuid::from_u128(2));
         assert_eq!(book.ends_from(), Some((9, vec!["projects/p1".to_owned()])));
         assert_eq!(book.of_ends().count(), 1);
+    }
+
+    #[test]
+    fn messages_are_read_for_all_from_the_first_place() {
+        let mut book = Book::default();
+        assert_eq!(book.messages_from(), None);
+        let of = |n, topic: &str, number| {
+            watched(n, Source::Message(MessageSource { topic: topic.into() }), number)
+        };
+        book.put(of(1, "b", 9));
+        book.put(of(2, "a.b", 4));
+        book.put(watched(3, Source::ExecutionEnd(ExecutionEndSource::default()), 1));
+        let topics = vec!["projects/p1/topics/b".to_owned(), "projects/p2/topics/a.b".to_owned()];
+        assert_eq!(book.messages_from(), Some((4, topics)));
+        book.remove(Uuid::from_u128(2));
+        assert_eq!(book.messages_from(), Some((9, vec!["projects/p1/topics/b".to_owned()])));
+        assert_eq!((book.of_messages().count(), book.of_ends().count()), (1, 1));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use weft_bus::{BusError, Received, Subscription};
 use weft_kit::Lifecycle;
 use weft_proto::weft::{
-    execution::v1::FindExecutionEndsRequest,
+    execution::v1::{FindExecutionEndsRequest, FindTopicMessagesRequest},
     graph::v1::{GetGraphRequest, Graph, GraphRevision},
     telemetry::v1::Alert,
 };
@@ -33,6 +33,8 @@ use crate::{
 
 /// The topic of the execution service that says that runs have ended.
 const ENDS: &str = "execution.ends";
+/// The one that says that messages were published.
+const MESSAGES: &str = "execution.messages";
 /// The topic of the graph service that says which graphs were changed.
 const REVISIONS: &str = "graph.revisions";
 /// The topic of the alert service that says of which projects alerts have changed.
@@ -61,6 +63,7 @@ pub(super) struct Watcher {
     epoch: i64,
     book: Book,
     ends: Subscription,
+    messages: Subscription,
     revisions: Subscription,
     changes: Subscription,
     alerts: Subscription,
@@ -75,6 +78,8 @@ pub(super) struct Watcher {
     last_asked: String,
     /// When ends are to be looked for.
     ends_due: Option<Instant>,
+    /// When messages are.
+    messages_due: Option<Instant>,
     next_round: Instant,
 }
 
@@ -86,14 +91,16 @@ impl Watcher {
     pub(super) async fn new(state: Arc<State>, epoch: i64) -> Result<Self, StoreError> {
         let listen = async |topic: &str| state.bus.subscribe(topic).await.map_err(cannot_listen);
         // Before anything is read, so that nothing comes in between.
-        let (ends, revisions, changes, alerts) =
-            (listen(ENDS).await?, listen(REVISIONS).await?, listen(WATCHING).await?, listen(ALERTS).await?);
+        let (ends, messages) = (listen(ENDS).await?, listen(MESSAGES).await?);
+        let (revisions, changes, alerts) =
+            (listen(REVISIONS).await?, listen(WATCHING).await?, listen(ALERTS).await?);
         let now = Instant::now();
         let mut watcher = Self {
             state: Arc::clone(&state),
             epoch,
             book: Book::default(),
             ends,
+            messages,
             revisions,
             changes,
             alerts,
@@ -103,6 +110,7 @@ impl Watcher {
             looking: BTreeSet::new(),
             last_asked: String::new(),
             ends_due: Some(now),
+            messages_due: Some(now),
             next_round: now + ROUND,
         };
         watcher.read_all().await?;
@@ -125,6 +133,10 @@ impl Watcher {
                 heard = self.ends.recv() => match heard {
                     Received::Closed => return Ok(()),
                     _ => self.ends_due = Some(Instant::now()),
+                },
+                heard = self.messages.recv() => match heard {
+                    Received::Closed => return Ok(()),
+                    _ => self.messages_due = Some(Instant::now()),
                 },
                 heard = self.revisions.recv() => match heard {
                     Received::Message(message) => self.hear(&message),
@@ -155,6 +167,10 @@ impl Watcher {
                 self.ends_due = None;
                 self.read_ends().await?;
             }
+            if self.messages_due.is_some_and(|due| due <= now) {
+                self.messages_due = None;
+                self.read_messages().await?;
+            }
             if self.next_round <= now {
                 self.round().await?;
             }
@@ -164,13 +180,14 @@ impl Watcher {
     fn wakes_at(&self) -> Instant {
         let has_room = self.asked.len() < AT_ONCE;
         let graphs = self.book.next_due().filter(|_| has_room);
-        [Some(self.next_round), self.ends_due, graphs].into_iter().flatten().min().unwrap_or(self.next_round)
+        let due = [Some(self.next_round), self.ends_due, self.messages_due, graphs];
+        due.into_iter().flatten().min().unwrap_or(self.next_round)
     }
 
     /// Looks without having heard anything: what was lost on the bus is found so.
     async fn round(&mut self) -> Result<(), StoreError> {
         self.next_round = Instant::now() + ROUND;
-        self.ends_due = Some(Instant::now());
+        self.look();
         let graphs = self.book.graphs_after(&self.last_asked, ROUND_GRAPHS);
         self.last_asked = graphs.last().cloned().unwrap_or_default();
         self.to_ask.extend(graphs);
@@ -194,7 +211,7 @@ impl Watcher {
                 break;
             }
         }
-        self.ends_due = Some(Instant::now());
+        self.look();
         self.ask_all();
         self.look_at_alerts();
         Ok(())
@@ -208,7 +225,7 @@ impl Watcher {
                 if let Some(watched) = Watched::of(&row)? {
                     self.to_ask.extend(watched.change().map(|change| change.graph.clone()));
                     self.book.put(watched);
-                    self.ends_due = Some(Instant::now());
+                    self.look();
                     self.look_at_alerts();
                 }
                 Ok(())
@@ -223,6 +240,12 @@ impl Watcher {
             Ok(GraphRevision { graph, revision, graph_uid }) => self.book.hear(&graph, &graph_uid, revision),
             Err(error) => tracing::warn!(%error, "a notice names no graph"),
         }
+    }
+
+    /// Ends and messages are to be looked for.
+    fn look(&mut self) {
+        let now = Some(Instant::now());
+        (self.ends_due, self.messages_due) = (now, now);
     }
 
     fn ask_all(&mut self) {
@@ -313,6 +336,27 @@ impl Watcher {
                 }
             };
             let steps = take::ends(&self.state, &mut self.book, &found);
+            self.advance(steps).await?;
+            if found.last_number <= after || found.last_number >= found.newest_number {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks what was published.
+    async fn read_messages(&mut self) -> Result<(), StoreError> {
+        while let Some((after, topics)) = self.book.messages_from() {
+            let request = FindTopicMessagesRequest { after_number: Some(after), topics };
+            let found = match self.state.executions.clone().find_topic_messages(request).await {
+                Ok(found) => found.into_inner(),
+                Err(status) => {
+                    tracing::debug!(%status, "messages cannot be asked for; it is tried again");
+                    self.messages_due = Some(Instant::now() + RETRY);
+                    return Ok(());
+                }
+            };
+            let steps = take::messages(&self.state, &mut self.book, &found);
             self.advance(steps).await?;
             if found.last_number <= after || found.last_number >= found.newest_number {
                 break;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod events;
+mod messages;
 mod schedules;
 mod starting;
 mod world;
