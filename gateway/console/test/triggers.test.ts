@@ -63,6 +63,7 @@ test("events are said in words, and are what they were in a form that nobody tou
       { case: "alert", value: { alertRule: "projects/p/alertRules/full", minSeverity: 2, states: [2] } },
       "an alert of full fires",
     ],
+    [{ case: "message", value: { topic: "orders.paid" } }, "a message is published to orders.paid"],
   ];
   for (const [source, text] of words) {
     const one = trigger({ source });

@@ -77,6 +77,10 @@ export interface AlertDraft {
   states: readonly AlertState[];
 }
 
+export interface MessageDraft {
+  topic: string;
+}
+
 export interface Draft {
   id: string;
   title: string;
@@ -90,6 +94,7 @@ export interface Draft {
   executionEnd: EndDraft;
   graphChange: ChangeDraft;
   alert: AlertDraft;
+  message: MessageDraft;
 }
 
 /** What is wrong with which field, by its path below the trigger as the contract calls it. */
@@ -119,6 +124,7 @@ export function draftOf(trigger: Trigger | undefined, workflow: string): Draft {
   const end = source?.case === "executionEnd" ? source.value : undefined;
   const change = source?.case === "graphChange" ? source.value : undefined;
   const alert = source?.case === "alert" ? source.value : undefined;
+  const message = source?.case === "message" ? source.value : undefined;
   return {
     id: trigger ? lastPart(trigger.name) : "",
     title: trigger?.displayName ?? "",
@@ -169,6 +175,7 @@ export function draftOf(trigger: Trigger | undefined, workflow: string): Draft {
       severity: alert?.minSeverity ?? AlertSeverity.UNSPECIFIED,
       states: alert?.states ?? [],
     },
+    message: { topic: message?.topic ?? "" },
   };
 }
 
@@ -272,6 +279,11 @@ function sourceOf(
     const { rule, severity, states } = draft.alert;
     const alertRule = rule.trim() && `projects/${project}/alertRules/${rule.trim()}`;
     return { case: "alert", value: { alertRule, minSeverity: severity, states: [...states] } };
+  }
+  if (draft.kind === "message") {
+    const topic = draft.message.topic.trim();
+    if (!topic) read.wrong.set("message.topic", "say which");
+    return { case: "message", value: { topic } };
   }
   const { graph, nodeTypes, edgeTypes, debounce } = draft.graphChange;
   if (!graph.trim()) read.wrong.set("graph_change.graph", "say which");

@@ -1,8 +1,8 @@
-// What a trigger watches: ends of runs, changes of a graph, or alerts.
+// What a trigger watches: ends of runs, changes of a graph, alerts, or messages.
 import { AlertSeverity, AlertState } from "../gen/weft/telemetry/v1/alert_pb";
 import type { Graph } from "../gen/weft/graph/v1/graph_pb";
 import { lastPart } from "../ui/format";
-import type { AlertDraft, ChangeDraft, EndDraft, Wrongs } from "./draft";
+import type { AlertDraft, ChangeDraft, EndDraft, MessageDraft, Wrongs } from "./draft";
 import { ChoiceField, Field, TextField } from "./fields";
 import { ENDS } from "./model";
 
@@ -185,5 +185,26 @@ export function ChangeFields({ draft, wrongs, onChange }: ChangeProps) {
         />
       </div>
     </>
+  );
+}
+
+interface MessageProps {
+  draft: MessageDraft;
+  wrongs: Wrongs;
+  onChange: (draft: MessageDraft) => void;
+}
+
+export function MessageFields({ draft, wrongs, onChange }: MessageProps) {
+  return (
+    <TextField
+      label="Topic"
+      path="message.topic"
+      wrongs={wrongs}
+      code
+      placeholder="orders.paid"
+      hint="As a publish step of a workflow of the project names it."
+      value={draft.topic}
+      onChange={(topic) => onChange({ ...draft, topic })}
+    />
   );
 }

@@ -104,7 +104,7 @@ export function spanText(span: Parameters<typeof durationMs>[0]): string {
 }
 
 /** What makes a trigger start something. */
-export type SourceKind = "webhook" | "schedule" | "executionEnd" | "graphChange" | "alert";
+export type SourceKind = "webhook" | "schedule" | "executionEnd" | "graphChange" | "alert" | "message";
 
 export const SOURCES: readonly (readonly [SourceKind, string])[] = [
   ["webhook", "Requests (webhook)"],
@@ -112,6 +112,7 @@ export const SOURCES: readonly (readonly [SourceKind, string])[] = [
   ["executionEnd", "The end of a run"],
   ["graphChange", "A change of a graph"],
   ["alert", "An alert"],
+  ["message", "A message of a run"],
 ];
 
 /** How a run can end. */
@@ -149,6 +150,7 @@ export function kindText({ source }: Pick<Trigger, "source">): string {
   if (source.case === "executionEnd") return endText(source.value);
   if (source.case === "graphChange") return changeText(source.value);
   if (source.case === "alert") return alertText(source.value);
+  if (source.case === "message") return `a message is published to ${source.value.topic}`;
   return source.case === "schedule" ? scheduleText(source.value) : "";
 }
 
@@ -172,6 +174,7 @@ const CAUSES: Partial<Record<DeliveryCause, string>> = {
   [DeliveryCause.EXECUTION_END]: "end of a run",
   [DeliveryCause.GRAPH_CHANGE]: "change",
   [DeliveryCause.ALERT]: "alert",
+  [DeliveryCause.MESSAGE]: "message",
 };
 
 export function causeText(cause: DeliveryCause): string {
@@ -188,7 +191,10 @@ export function matches(trigger: Trigger, wanted: string): boolean {
 export function eventOffers(kind: SourceKind): { text: string; about: string }[] {
   const common = [
     { text: "event", about: "what came" },
-    { text: "event.cause", about: "webhook, schedule, backfill, manual, execution_end, graph_change, alert" },
+    {
+      text: "event.cause",
+      about: "webhook, schedule, backfill, manual, execution_end, graph_change, alert, message",
+    },
     { text: "event.delivery", about: "its name" },
     { text: "event.time", about: "when it came" },
     { text: "event.body", about: "what was sent, or given by hand" },
@@ -227,5 +233,11 @@ const OFFERS: Record<SourceKind, { text: string; about: string }[]> = {
     { text: "event.data.severity", about: "info, warning, critical" },
     { text: "event.data.labels", about: "its labels" },
     { text: "event.data.value", about: "of its series" },
+  ],
+  message: [
+    ...EVENT,
+    { text: "event.data.value", about: "what was published" },
+    { text: "event.data.graph", about: "the workflow that published it" },
+    { text: "event.data.step", about: "the step that did" },
   ],
 };

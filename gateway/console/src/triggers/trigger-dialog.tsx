@@ -14,7 +14,7 @@ import { FUNCTIONS } from "../workflows/scope";
 import { CommandLines, Line } from "./address";
 import { curlFor } from "./curl";
 import { type Draft, draftOf, triggerOf, type Wrongs, wrongsOf } from "./draft";
-import { AlertFields, ChangeFields, EndFields } from "./event-fields";
+import { AlertFields, ChangeFields, EndFields, MessageFields } from "./event-fields";
 import { Field, TextField } from "./fields";
 import { eventOffers, SOURCES, type SourceKind, titleOf } from "./model";
 import { ScheduleFields } from "./schedule-fields";
@@ -193,6 +193,9 @@ export function TriggerDialog({ project, workflow, trigger, onClose, onSaved }: 
         {draft.kind === "alert" && (
           <AlertFields draft={draft.alert} wrongs={wrongs} onChange={(alert) => set({ alert })} />
         )}
+        {draft.kind === "message" && (
+          <MessageFields draft={draft.message} wrongs={wrongs} onChange={(message) => set({ message })} />
+        )}
         {draft.kind === "schedule" && (
           <ScheduleFields
             project={project}
@@ -279,6 +282,7 @@ const PLACES = [
   "execution_end.",
   "graph_change.",
   "alert.",
+  "message.",
   "input",
   "condition",
 ];
@@ -290,6 +294,7 @@ const PATHS: Record<SourceKind, string> = {
   executionEnd: "execution_end",
   graphChange: "graph_change",
   alert: "alert",
+  message: "message",
 };
 
 const EXAMPLES: Record<SourceKind, string> = {
@@ -298,6 +303,7 @@ const EXAMPLES: Record<SourceKind, string> = {
   executionEnd: "event.data…",
   graphChange: "event.data…",
   alert: "event.data…",
+  message: "event.data.value…",
 };
 
 function keepsSecret(trigger: Trigger | undefined, draft: Draft): boolean {

@@ -19,6 +19,7 @@ const ICONS: Record<string, IconName> = {
   grpc: "target",
   mcp: "bolt",
   command: "terminal",
+  publish: "inbox",
   fail: "close",
   noop: "minus",
   note: "help",
@@ -41,6 +42,7 @@ const ORDER = [
   "merge",
   "graph",
   "signal",
+  "publish",
   "grpc",
   "mcp",
 ];

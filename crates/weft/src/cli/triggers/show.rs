@@ -45,6 +45,7 @@ pub(super) fn triggers(triggers: &[Trigger], base: &str) {
                 let rule = if alert.alert_rule.is_empty() { "any rule" } else { &alert.alert_rule };
                 ("alert".to_owned(), rule.to_owned())
             }
+            Some(Source::Message(message)) => ("message".to_owned(), message.topic.clone()),
             None => (String::new(), String::new()),
         };
         let graph = trigger.graph.rsplit('/').next().unwrap_or_default();

@@ -10,7 +10,7 @@ use weft_proto::weft::{
     telemetry::v1::{AlertSeverity, AlertState},
     trigger::v1::{
         AlertSource, ExecutionEndSource, GraphChangeSource, HmacAlgorithm, HmacEncoding, HmacSignature,
-        OverlapPolicy, ScheduleSource, Tick, WebhookProvider, WebhookSource, trigger::Source,
+        MessageSource, OverlapPolicy, ScheduleSource, Tick, WebhookProvider, WebhookSource, trigger::Source,
     },
 };
 
@@ -79,6 +79,13 @@ pub(super) struct SourceArguments {
     /// Only where it begins to fire, or is over.
     #[arg(long, value_enum, requires = "on_alert")]
     alert_state: Option<AlertIs>,
+    /// A message that a run publishes to this topic of the project.
+    #[arg(
+        long,
+        value_name = "TOPIC",
+        conflicts_with_all = ["webhook", "cron", "every", "at", "after", "on_change", "on_alert"]
+    )]
+    on_message: Option<String>,
     /// What is changed within so long is one delivery (2s if not given).
     #[arg(long, value_name = "DURATION", value_parser = duration, requires = "on_change")]
     debounce: Option<Duration>,
@@ -191,6 +198,9 @@ impl SourceArguments {
             };
             return Ok((Some(Source::Alert(self.alert(alert_rule))), None));
         }
+        if let Some(topic) = self.on_message {
+            return Ok((Some(Source::Message(MessageSource { topic })), None));
+        }
         if let Some(provider) = self.webhook {
             let (webhook, secret) = self.webhook(provider, is_needed)?;
             return Ok((Some(Source::Webhook(webhook)), secret));
@@ -198,7 +208,8 @@ impl SourceArguments {
         if self.cron.is_none() && self.every.is_none() && self.at.is_empty() {
             if is_needed {
                 bail!(
-                    "say what starts it: --webhook, --cron, --every, --at, --after, --on-change or --on-alert"
+                    "say what starts it: --webhook, --cron, --every, --at, --after, --on-change, --on-alert or \
+                     --on-message"
                 );
             }
             return Ok((None, None));
@@ -315,5 +326,6 @@ pub(super) fn field(source: &Source) -> &'static str {
         Source::ExecutionEnd(_) => "execution_end",
         Source::GraphChange(_) => "graph_change",
         Source::Alert(_) => "alert",
+        Source::Message(_) => "message",
     }
 }
