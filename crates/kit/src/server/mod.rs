@@ -4,7 +4,7 @@
 //! `tls`, `opened` by its first bytes and then `guarded` against `floods` of `frames`; its bodies
 //! `paced` on their way in, and not `stalled` on their way out), `pipeline` (the stages
 //! of a call, in their order), and in it `deadline`, `load`, [`Authenticator`](crate::auth),
-//! `rate`, `authorise`, then the handler; `body` watches over the answer until its last byte, and
+//! `rate`, `authorise`, then the handler, one of the `services`; `body` watches over the answer until its last byte, and
 //! `ending` tells counters and traces how it was.
 
 mod accept;
