@@ -72,14 +72,13 @@ impl Future for Given {
             return Poll::Ready(());
         }
         let waker = context.waker().clone();
-        let key = match this.place.take() {
-            Some((key, _)) => {
-                waiting[key].clone_from(&waker);
-                key
-            }
-            None => waiting.insert(waker.clone()),
+        let (key, former) = match this.place.take() {
+            Some((key, _)) => (key, Some(std::mem::replace(&mut waiting[key], waker.clone()))),
+            None => (waiting.insert(waker.clone()), None),
         };
+        // Whatever a waker does when it is dropped, it does without the lock.
         drop(waiting);
+        drop(former);
         this.place = Some((key, waker));
         Poll::Pending
     }
@@ -90,9 +89,9 @@ impl Drop for Given {
         let Some((key, _)) = self.place.take() else { return };
         let mut waiting = self.signal.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         // The list was taken when the signal was given.
-        if !self.signal.is_given() {
-            waiting.remove(key);
-        }
+        let former = (!self.signal.is_given()).then(|| waiting.remove(key));
+        drop(waiting);
+        drop(former);
     }
 }
 

@@ -41,6 +41,8 @@ use crate::{
 const GROUP: usize = 1_024;
 /// Executions of a page when a shard is opened, and of those that wake at once.
 const PAGE: u32 = 1_000;
+/// Bytes of what steps publish, after which no more runs are settled for one flush.
+const MOST_PUBLISHED: usize = 16 << 20;
 /// Executions that wake within this are known in memory; the others are looked for once in half of it.
 const HORIZON: Duration = Duration::from_mins(10);
 /// How long steps that are at work may go on when the process ends.
@@ -244,12 +246,20 @@ impl Shard {
         if self.draining.is_none() {
             self.touched.extend(self.timers.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id));
         }
-        let touched = std::mem::take(&mut self.touched);
+        let mut waiting = std::mem::take(&mut self.touched).into_iter();
+        let mut touched = BTreeSet::new();
         let mut begins: Vec<(i64, Performance)> = Vec::new();
         let mut stops = Vec::new();
-        for id in &touched {
-            self.settle(*id, now, chance, &mut begins, &mut stops);
+        for id in waiting.by_ref() {
+            self.settle(id, now, chance, &mut begins, &mut stops);
+            touched.insert(id);
+            let published: usize = self.flush.messages.iter().map(|message| message.bytes.len()).sum();
+            if published > MOST_PUBLISHED {
+                break;
+            }
         }
+        // In the next flush: what is written in one step has to fit into memory.
+        self.touched.extend(waiting);
         let nothing =
             self.flush.executions.is_empty() && self.flush.changes.is_empty() && self.flush.events.is_empty();
         if !nothing || must_flush {

@@ -2,19 +2,21 @@
 
 use std::collections::HashSet;
 
+use prost::Message;
 use weft_kit::Call;
 use weft_proto::weft::execution::v1::{FindTopicMessagesRequest, FindTopicMessagesResponse};
 
 use crate::{
     Error,
-    domain::{name, published},
+    domain::published,
     state::{SHARD, State},
 };
 
 /// Messages that are looked at in one call.
 const PAGE: u32 = 200;
-/// Bytes after which it is enough for one answer.
-const ENOUGH: usize = 1 << 20;
+/// Bytes of messages in one answer, unless its first has more. As they are sent: a list of small numbers is a few times as
+/// large there as in JSON. And not many, because each trigger of a topic has a copy of each message until it is written down.
+const MOST: usize = 256 * 1024;
 
 pub(crate) async fn handle(
     state: &State,
@@ -38,17 +40,20 @@ pub(crate) async fn handle(
         _ => 0,
     };
     let mut last_number = after.max(forgotten_number);
-    let wanted: HashSet<&str> = request.topics.iter().map(String::as_str).collect();
+    let wanted: HashSet<&str> =
+        request.projects.iter().filter_map(|project| project.strip_prefix("projects/")).collect();
     let (mut messages, mut bytes) = (Vec::new(), 0);
     for row in found.messages {
-        if bytes >= ENOUGH {
-            break;
+        let number = row.number;
+        if wanted.contains(&*row.message.project) {
+            let message = published::shown(row);
+            bytes += message.encoded_len();
+            if bytes > MOST && !messages.is_empty() {
+                break;
+            }
+            messages.push(message);
         }
-        last_number = row.number;
-        if wanted.contains(&name::of_topic(&row.message.project, &row.message.topic)[..]) {
-            bytes += row.message.bytes.len();
-            messages.push(published::shown(row));
-        }
+        last_number = number;
     }
     Ok(FindTopicMessagesResponse { messages, last_number, newest_number: found.newest, forgotten_number })
 }

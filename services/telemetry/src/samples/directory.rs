@@ -140,8 +140,13 @@ pub(crate) fn open(row: &SegmentRow, project: &mut Project) -> Result<Segment, D
         }
         for (group, mut part) in by_group {
             part.columns.sort_unstable();
-            part.chunks.clone_from(&chunks);
-            groups.insert(group, part);
+            // A group of very many rows is there several times, with the same series.
+            let known: &mut Part = groups.entry(group).or_default();
+            if !known.chunks.is_empty() && known.columns != part.columns {
+                return Err(DecodeError("has a group with two lists of series"));
+            }
+            known.columns = part.columns;
+            known.chunks.extend_from_slice(&chunks);
         }
     }
     for _ in 0..reader.unsigned()? {

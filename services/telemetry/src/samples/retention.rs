@@ -57,6 +57,10 @@ pub(crate) struct Keeper {
     next: Option<Instant>,
     /// Segments that cannot be read. They stay as they are until the log is taken anew.
     damaged: HashSet<Uuid>,
+    /// Those of the run that is being written, and of runs that could not be: others have their turn before these are
+    /// tried again.
+    tried: Vec<Uuid>,
+    passed_over: HashSet<Uuid>,
 }
 
 /// It is time to look what is next; or a run was written anew, or was not.
@@ -67,6 +71,7 @@ impl Keeper {
     pub(crate) fn wake(&mut self) {
         if self.running.is_none() {
             self.next = Some(Instant::now());
+            self.passed_over.clear();
         }
     }
 
@@ -104,11 +109,14 @@ impl Keeper {
             }
             Some(Err(Failed(segment, error))) => {
                 tracing::warn!(%error, "segments cannot be thinned out");
-                // What does not answer is asked again the next time.
-                if matches!(error, StoreError::Corrupt { .. } | StoreError::NotFound { .. }) {
-                    self.damaged.extend(segment);
-                    self.next = segment.map(|_| Instant::now());
+                match (segment, &error) {
+                    (Some(segment), StoreError::Corrupt { .. } | StoreError::NotFound { .. }) => {
+                        self.damaged.insert(segment);
+                    }
+                    // What does not answer is asked again the next time.
+                    _ => self.passed_over.extend(self.tried.drain(..)),
                 }
+                self.next = Some(Instant::now());
             }
             None => self.begin(state),
         }
@@ -119,9 +127,12 @@ impl Keeper {
         let now = state.now();
         for project in state.projects.all() {
             let mut segments = project.read().segments.clone();
-            segments.retain(|segment| !self.damaged.contains(&segment.uid));
+            segments.retain(|segment| {
+                !self.damaged.contains(&segment.uid) && !self.passed_over.contains(&segment.uid)
+            });
             let chosen = choose::choose(&segments, &state.policies, now, AT_ONCE);
             if let Some(run) = chosen {
+                self.tried = run.segments.iter().map(|segment| segment.uid).collect();
                 let (state, wait) = (Arc::clone(state), Handle::current());
                 let writes = move || write(&state, &project, &run, &wait);
                 self.running = Some((tokio::task::spawn_blocking(writes), Instant::now()));
@@ -144,11 +155,14 @@ async fn put(state: &State, epoch: i64, made: Made) -> Result<(), StoreError> {
     {
         let mut project = shared.write();
         project.segments.retain(|segment| !removed.contains(&segment.uid));
+        // What they say of metrics is as old as the beginning of the run: more may have been told since.
+        let (metrics, untold) = (project.metrics.clone(), project.untold.clone());
         for row in &rows {
             let opened =
                 directory::open(row, &mut project).map_err(|error| StoreError::Bug(error.to_string()))?;
             project.segments.push(Arc::new(opened));
         }
+        (project.metrics, project.untold) = (metrics, untold);
         project.segments.sort_by_key(|segment| segment.created);
         project.counts.forgotten += forgotten;
         project.counts.thinned += thinned;

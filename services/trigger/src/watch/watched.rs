@@ -196,12 +196,12 @@ impl Book {
         self.all.values_mut().filter(|watched| messages.contains(&watched.uid))
     }
 
-    /// After which message is to be looked, and of which topics; nothing where nobody waits for one.
+    /// After which message is to be looked, and in which projects; nothing where nobody waits for one.
     pub(super) fn messages_from(&self) -> Option<(i64, Vec<String>)> {
         let all = || self.messages.iter().filter_map(|uid| self.all.get(uid));
         let from = all().map(|watched| watched.place.number).min()?;
-        let topics: BTreeSet<String> = all().filter_map(Watched::topic).collect();
-        Some((from, topics.into_iter().collect()))
+        let projects: BTreeSet<&str> = all().map(|watched| &watched.project[..]).collect();
+        Some((from, projects.into_iter().map(|project| format!("projects/{project}")).collect()))
     }
 
     /// Graphs whose time has come, at most so many: who watches them, and from where on.

@@ -346,12 +346,12 @@ impl Watcher {
 
     /// Looks what was published.
     async fn read_messages(&mut self) -> Result<(), StoreError> {
-        while let Some((after, topics)) = self.book.messages_from() {
-            let request = FindTopicMessagesRequest { after_number: Some(after), topics };
+        while let Some((after, projects)) = self.book.messages_from() {
+            let request = FindTopicMessagesRequest { after_number: Some(after), projects };
             let found = match self.state.executions.clone().find_topic_messages(request).await {
                 Ok(found) => found.into_inner(),
                 Err(status) => {
-                    tracing::debug!(%status, "messages cannot be asked for; it is tried again");
+                    tracing::warn!(%status, "messages cannot be asked for; it is tried again");
                     self.messages_due = Some(Instant::now() + RETRY);
                     return Ok(());
                 }
