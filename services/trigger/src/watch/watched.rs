@@ -292,10 +292,10 @@ mod tests {
         book.put(of(1, "b", 9));
         book.put(of(2, "a.b", 4));
         book.put(watched(3, Source::ExecutionEnd(ExecutionEndSource::default()), 1));
-        let topics = vec!["projects/p1/topics/b".to_owned(), "projects/p2/topics/a.b".to_owned()];
-        assert_eq!(book.messages_from(), Some((4, topics)));
+        let projects = vec!["projects/p1".to_owned(), "projects/p2".to_owned()];
+        assert_eq!(book.messages_from(), Some((4, projects)));
         book.remove(Uuid::from_u128(2));
-        assert_eq!(book.messages_from(), Some((9, vec!["projects/p1/topics/b".to_owned()])));
+        assert_eq!(book.messages_from(), Some((9, vec!["projects/p1".to_owned()])));
         assert_eq!((book.of_messages().count(), book.of_ends().count()), (1, 1));
     }
 
