@@ -101,7 +101,7 @@ enum Command {
     /// Alerts: what fires, rules, silences.
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
-    /// Triggers: webhooks and schedules that start workflow graphs, and what came to them.
+    /// Triggers: webhooks, schedules and events that start workflow graphs, and what came to them.
     #[command(subcommand)]
     Triggers(triggers::TriggersCommand),
     /// The agent of this host.

@@ -22,7 +22,7 @@ use crate::client::{Connection, TriggerClient};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum TriggersCommand {
     /// Create a trigger: a webhook (--webhook), a schedule (--cron, --every, --at), or an event (--after,
-    /// --on-change, --on-alert).
+    /// --on-change, --on-alert, --on-message).
     Create(Box<Create>),
     /// List the triggers of a project.
     List {
