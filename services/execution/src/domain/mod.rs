@@ -16,5 +16,6 @@ pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod template;
+pub(crate) mod topic_message;
 pub(crate) mod validate;
 pub(crate) mod workflow;

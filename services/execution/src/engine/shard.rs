@@ -34,6 +34,7 @@ use crate::{
         event::Event,
         journal, message, name,
         run::{Performance, Run, Status, StepIs},
+        topic_message,
     },
 };
 
@@ -417,7 +418,9 @@ impl Shard {
                 }
             }
             let published = live.run.take_published();
-            self.flush.messages.extend(published.into_iter().map(|told| told.row(&live.row.execution)));
+            self.flush
+                .messages
+                .extend(published.into_iter().map(|told| topic_message::row(told, &live.row.execution)));
             if !live.run.is_idle() {
                 // It has more to publish than one flush is to have.
                 self.touched.insert(id);

@@ -8,7 +8,7 @@ use weft_proto::weft::execution::v1::{FindTopicMessagesRequest, FindTopicMessage
 
 use crate::{
     Error,
-    domain::published,
+    domain::topic_message,
     state::{SHARD, State},
 };
 
@@ -46,7 +46,7 @@ pub(crate) async fn handle(
     for row in found.messages {
         let number = row.number;
         if wanted.contains(&*row.message.project) {
-            let message = published::shown(row);
+            let message = topic_message::shown(row);
             bytes += message.encoded_len();
             if bytes > MOST && !messages.is_empty() {
                 break;
