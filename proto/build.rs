@@ -65,8 +65,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 
 /// Messages, clients and servers. `bytes` fields are shared buffers: frames are never copied.
 fn generate_services(mut descriptors: FileDescriptorSet) -> Result<()> {
-    lazy::keep_encoded(&mut descriptors);
-    tonic_prost_build::configure()
+    let lazy = lazy::rename(&mut descriptors);
+    lazy.into_iter()
+        .fold(tonic_prost_build::configure(), |builder, (name, rust)| builder.extern_path(name, rust))
         .bytes(".")
         .codec_path("crate::Codec")
         .include_file("modules.rs")

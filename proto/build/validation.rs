@@ -9,7 +9,7 @@ use prost_reflect::{
     ReflectMessage, Value,
 };
 
-use crate::{Result, lazy};
+use crate::Result;
 
 /// The code of all implementations.
 pub(crate) fn generate(pool: &DescriptorPool) -> Result<String> {
@@ -33,9 +33,6 @@ fn is_ours(message: &MessageDescriptor) -> bool {
 
 fn message_body(pool: &DescriptorPool, message: &MessageDescriptor) -> Result<String> {
     let mut body = String::new();
-    if !message.name().ends_with("Response") && message.fields().any(|field| lazy::is_lazy(&field)) {
-        return Err("only responses may have lazy fields: what a client asks is checked".into());
-    }
     for field in message.fields().filter(|field| real_oneof(field).is_none()) {
         field_check(pool, &field, &mut body).map_err(|error| format!("{}: {error}", field.name()))?;
     }
@@ -56,7 +53,7 @@ fn field_check(pool: &DescriptorPool, field: &FieldDescriptor, body: &mut String
         list_checks(&mut rules, field, &name, &mut inner)?;
     } else if field.supports_presence() || matches!(field.kind(), Kind::Message(_)) {
         let required = rules.take_bool("required");
-        let checks = value_checks(&mut rules, &lazy::kind(field), "value")?;
+        let checks = value_checks(&mut rules, &field.kind(), "value")?;
         if !checks.is_empty() {
             writeln!(inner, "if let Some(value) = &self.{name} {{\n{checks}}}")?;
         }
@@ -68,7 +65,7 @@ fn field_check(pool: &DescriptorPool, field: &FieldDescriptor, body: &mut String
         }
     } else {
         let only_if_set = rules.take_ignore_zero();
-        let checks = value_checks(&mut rules, &lazy::kind(field), "value")?;
+        let checks = value_checks(&mut rules, &field.kind(), "value")?;
         if !checks.is_empty() {
             let guard = if only_if_set { "if !crate::validate::is_zero(value) " } else { "" };
             writeln!(inner, "{{ let value = &self.{name}; {guard}{{\n{checks}}} }}")?;
@@ -100,7 +97,7 @@ fn list_checks(rules: &mut Rules, field: &FieldDescriptor, name: &str, code: &mu
         }
     }
     let mut items = list.as_mut().and_then(|list| list.take_message("items")).unwrap_or_default();
-    let checks = value_checks(&mut items, &lazy::kind(field), "value")?;
+    let checks = value_checks(&mut items, &field.kind(), "value")?;
     items.finish()?;
     if let Some(list) = list {
         list.finish()?;
@@ -151,7 +148,7 @@ fn oneof_check(
     writeln!(body, "match &self.{} {{", rust_name(oneof.name()))?;
     for field in oneof.fields() {
         let mut rules = rules_of(pool, &field)?;
-        let checks = value_checks(&mut rules, &lazy::kind(&field), "value")?;
+        let checks = value_checks(&mut rules, &field.kind(), "value")?;
         rules.finish()?;
         if !checks.is_empty() {
             writeln!(

@@ -12,6 +12,7 @@
 mod codec;
 mod comments;
 mod hedging;
+mod lazy;
 mod method;
 pub mod validate;
 mod wire;
@@ -23,6 +24,7 @@ use prost_reflect::DescriptorPool;
 pub use codec::{Codec, Encoder};
 pub use comments::{comment, encoded_file};
 pub use hedging::Hedging;
+pub use lazy::Lazy;
 pub use method::{Idempotency, Method, Methods};
 pub use validate::{Validate, Violation, Violations};
 pub use wire::{bool_at, is_well_formed, string_at};

@@ -1,12 +1,11 @@
 //! Short words for graphs: making, filling, and following them across broken connections.
 
-use prost::Message;
 use tonic::{Status, Streaming};
 use weft_proto::weft::graph::v1::{
-    ApplyChangesRequest, Change, ChangeBatch, CreateGraphRequest, Edge, EdgeUpsert, ExportGraphRequest,
-    GetGraphRequest, Graph, GraphFormat, ImportBegin, ImportFile, ImportGraphRequest, ImportResult,
-    ListNodesRequest, Node, NodeUpsert, WatchGraphRequest, WatchGraphResponse, change,
-    import_graph_request::Piece, import_graph_response, watch_graph_response::Event,
+    ApplyChangesRequest, Change, CreateGraphRequest, Edge, EdgeUpsert, ExportGraphRequest, GetGraphRequest,
+    Graph, GraphFormat, ImportBegin, ImportFile, ImportGraphRequest, ImportResult, ListNodesRequest, Node,
+    NodeUpsert, WatchGraphRequest, WatchGraphResponse, change, import_graph_request::Piece,
+    import_graph_response, watch_graph_response::Event,
 };
 
 use crate::client::Client;
@@ -203,9 +202,7 @@ impl Follower {
         let stream = self.stream.as_mut().expect("it was just opened");
         while let Some(message) = stream.message().await? {
             let batch = match message.event.expect("it tells something") {
-                Event::Changes(changes) => {
-                    ChangeBatch::decode(changes).map_err(|error| Status::data_loss(error.to_string()))?
-                }
+                Event::Changes(changes) => changes.into_inner(),
                 Event::CaughtUpRevision(revision) => {
                     assert_eq!(
                         (revision, self.next_part),

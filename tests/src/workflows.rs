@@ -19,7 +19,7 @@ pub fn node(key: &str, kind: &str, settings: Json) -> Change {
     let node = Node {
         key: key.into(),
         r#type: kind.into(),
-        properties: Some(weft_kit::json::to_struct(settings)),
+        properties: Some(weft_kit::json::to_struct(settings).into()),
         ..Node::default()
     };
     Change { change: Some(change::Change::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })) }

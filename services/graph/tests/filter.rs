@@ -10,7 +10,10 @@ use weft_graph::{
         memory::Memory,
     },
 };
-use weft_proto::weft::graph::v1::{Change, Edge, EdgeUpsert, Node, NodeUpsert, change};
+use weft_proto::{
+    Lazy,
+    weft::graph::v1::{Change, Edge, EdgeUpsert, Node, NodeUpsert, change},
+};
 
 fn text(text: &str) -> Value {
     Value { kind: Some(Kind::StringValue(text.into())) }
@@ -29,14 +32,14 @@ fn sample() -> Memory {
         r#type: "package".into(),
         display_name: "GNU C Library".into(),
         labels: vec!["core".into(), "essential".into()],
-        properties: Some(object([
+        properties: Some(Lazy::from(object([
             ("section", text("libs")),
             ("star", text("a*b")),
             ("essential", Value { kind: Some(Kind::BoolValue(true)) }),
             ("nothing", Value { kind: Some(Kind::NullValue(0)) }),
             ("version", Value { kind: Some(Kind::StructValue(version)) }),
             ("tags", Value { kind: Some(Kind::ListValue(tags)) }),
-        ])),
+        ]))),
         ..Node::default()
     };
     let bash = Node { key: "bash".into(), ..Node::default() };

@@ -15,7 +15,10 @@ use weft_graph::{
         memory::Memory,
     },
 };
-use weft_proto::weft::graph::v1::{Edge, Node};
+use weft_proto::{
+    Lazy,
+    weft::graph::v1::{Edge, Node},
+};
 
 #[global_allocator]
 static ALLOCATOR: Cap<alloc::System> = Cap::new(alloc::System, usize::MAX);
@@ -29,9 +32,9 @@ fn synthetic() -> Import {
         key: format!("package-{index:07}"),
         r#type: format!("section{}", index % 58),
         labels: vec![format!("label{}", index % 12)],
-        properties: Some(Struct {
+        properties: Some(Lazy::from(Struct {
             fields: [("n".to_owned(), Value { kind: Some(Kind::NumberValue(index as f64)) })].into(),
-        }),
+        })),
         ..Node::default()
     });
     let mut random = 1_u64;

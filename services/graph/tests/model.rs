@@ -12,8 +12,11 @@ use weft_graph::{
         memory::{CheckpointReader, Memory, checkpoint_parts},
     },
 };
-use weft_proto::weft::graph::v1::{
-    Change, ChangeBatch, Edge, EdgeReference, EdgeUpsert, Node, NodeDelete, NodeUpsert, change,
+use weft_proto::{
+    Lazy,
+    weft::graph::v1::{
+        Change, ChangeBatch, Edge, EdgeReference, EdgeUpsert, Node, NodeDelete, NodeUpsert, change,
+    },
 };
 
 /// A graph as two maps. Edges are found by key, or by source, type and target.
@@ -85,7 +88,7 @@ impl Model {
                     match path.as_str() {
                         "type" => node.r#type.clone_from(&new.r#type),
                         "labels" => node.labels.clone_from(&new.labels),
-                        "properties.a" => set_a(&mut node.properties, new.properties.as_ref()),
+                        "properties.a" => set_a(&mut node.properties, new.properties.as_deref()),
                         other => panic!("{other} is not generated"),
                     }
                 }
@@ -123,7 +126,7 @@ impl Model {
     }
 }
 
-fn set_a(target: &mut Option<Struct>, new: Option<&Struct>) {
+fn set_a(target: &mut Option<Lazy<Struct>>, new: Option<&Struct>) {
     let value = new.and_then(|new| new.fields.get("a")).cloned();
     let fields = &mut target.get_or_insert_default().fields;
     match value {
@@ -144,17 +147,17 @@ fn edge_key() -> impl Strategy<Value = String> {
     select(vec!["", "", "", "k1", "k2"]).prop_map(str::to_owned)
 }
 
-fn properties() -> impl Strategy<Value = Option<Struct>> {
+fn properties() -> impl Strategy<Value = Option<Lazy<Struct>>> {
     let value = prop_oneof![
         any::<bool>().prop_map(Kind::BoolValue),
         (-9_i32..9).prop_map(|number| Kind::NumberValue(number.into())),
         "[a-zé]{0,40}".prop_map(Kind::StringValue),
     ];
     let fields = vec((select(vec!["a", "b"]), value), 0..3);
-    option::of(fields.prop_map(|fields| Struct {
-        fields:
-            fields.into_iter().map(|(name, kind)| (name.to_owned(), Value { kind: Some(kind) })).collect(),
-    }))
+    let value = |(name, kind): (&str, Kind)| (name.to_owned(), Value { kind: Some(kind) });
+    option::of(
+        fields.prop_map(move |fields| Struct { fields: fields.into_iter().map(value).collect() }.into()),
+    )
 }
 
 fn node_upsert() -> impl Strategy<Value = change::Change> {

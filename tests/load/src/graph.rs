@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use prost::Message;
 use weft_proto::weft::graph::v1::{
-    ApplyChangesRequest, Change, ChangeBatch, FindShortestPathRequest, GetNeighborhoodRequest,
-    GetNodeRequest, ImportBegin, ImportFile, ImportGraphRequest, ListNodesRequest, ListRelatedNodesRequest,
+    ApplyChangesRequest, Change, FindShortestPathRequest, GetNeighborhoodRequest, GetNodeRequest,
+    ImportBegin, ImportFile, ImportGraphRequest, ListNodesRequest, ListRelatedNodesRequest,
     Node as GraphNode, NodeUpsert, SearchNodesRequest, WatchGraphRequest, change,
     import_graph_request::Piece, import_graph_response::Event, watch_graph_response,
 };
@@ -192,7 +191,7 @@ async fn watch(mesh: &Mesh, graph: &str) -> Result<Vec<f64>> {
             let event = tokio::time::timeout(Duration::from_secs(10), events.message()).await??;
             match event.and_then(|event| event.event).context("the watch ended")? {
                 watch_graph_response::Event::Changes(changes) => {
-                    if ChangeBatch::decode(changes)?.revision >= revision {
+                    if changes.revision >= revision {
                         break;
                     }
                 }

@@ -44,7 +44,7 @@ fn node() -> Node {
     Node {
         key: "loom".to_owned(),
         labels: vec![String::new(), "b".to_owned()],
-        properties: Some(prost_types::Struct { fields: properties }),
+        properties: Some(prost_types::Struct { fields: properties }.into()),
         revision: 1 << 60,
         ..Node::default()
     }

@@ -40,7 +40,7 @@ impl Changes for Property<'_> {
         let value = Value { kind: Some(Kind::NumberValue(self.table.columns[0][at])) };
         let properties = Struct { fields: [(self.name.to_owned(), value)].into() };
         let key = self.table.nodes[at].as_ref().to_owned();
-        let node = Node { key, properties: Some(properties), ..Node::default() };
+        let node = Node { key, properties: Some(properties.into()), ..Node::default() };
         let update_mask = FieldMask { paths: vec![format!("properties.{}", self.name)] };
         let upsert = NodeUpsert { node: Some(node), update_mask: Some(update_mask) };
         Change { change: Some(change::Change::UpsertNode(upsert)) }

@@ -9,8 +9,7 @@ use prost::Message;
 use tonic::{Code, Status};
 use uuid::Uuid;
 use weft_proto::weft::graph::v1::{
-    ApplyChangesRequest, Change, ChangeBatch, EdgeUpsert, WatchGraphRequest, change,
-    watch_graph_response::Event,
+    ApplyChangesRequest, Change, EdgeUpsert, WatchGraphRequest, change, watch_graph_response::Event,
 };
 
 use super::{
@@ -171,8 +170,7 @@ impl Writing<'_> {
             };
             match event.ok_or_else(unreadable)? {
                 Event::Changes(changes) => {
-                    let batch = ChangeBatch::decode(changes).map_err(|_| unreadable())?;
-                    for change in batch.changes {
+                    for change in changes.into_inner().changes {
                         match change.change {
                             Some(change::Change::DeleteNode(delete)) => {
                                 since.gone.insert(delete.key);

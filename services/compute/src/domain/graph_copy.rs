@@ -174,7 +174,7 @@ impl GraphCopy {
             match change {
                 Some(Kind::UpsertNode(upsert)) => {
                     let node = upsert.node.ok_or(CopyError::Inconsistent("changes"))?;
-                    self.properties.set(node.ordinal, node.properties.as_ref());
+                    self.properties.set(node.ordinal, node.properties.as_deref());
                     let former = self.nodes.insert(node.key.into(), node.ordinal);
                     self.membership_changed |= former != Some(node.ordinal);
                     if let Some(former) = former.filter(|former| *former != node.ordinal) {

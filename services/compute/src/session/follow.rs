@@ -5,14 +5,13 @@ use std::{
     time::Duration,
 };
 
-use prost::Message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
 use uuid::Uuid;
 use weft_kit::{Ids, Peer};
 use weft_proto::weft::graph::v1::{
-    ChangeBatch, StreamSnapshotRequest, StreamSnapshotResponse, WatchGraphRequest,
+    StreamSnapshotRequest, StreamSnapshotResponse, WatchGraphRequest,
     graph_service_client::GraphServiceClient, stream_snapshot_response::Piece, watch_graph_response::Event,
 };
 
@@ -207,8 +206,7 @@ impl Follower {
                 return Err(Broken::Connection(Status::unavailable("the stream ended")));
             };
             let Some(Event::Changes(changes)) = message.event else { continue };
-            let batch = ChangeBatch::decode(changes)
-                .map_err(|_| CopyError::Inconsistent("changes that cannot be decoded"))?;
+            let batch = changes.into_inner();
             let whole = batch.last_part;
             self.followed.copy().as_mut().ok_or(CopyError::Inconsistent("revisions"))?.apply(batch)?;
             if whole {

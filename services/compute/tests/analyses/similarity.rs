@@ -57,7 +57,7 @@ async fn edges(world: &World, edge_type: &str) -> BTreeSet<(String, String, Stri
 
 fn text(key: &str, words: &str) -> Change {
     let value = Value { kind: Some(ValueKind::StringValue(words.into())) };
-    let properties = Some(Struct { fields: [("says".to_owned(), value)].into() });
+    let properties = Some(Struct { fields: [("says".to_owned(), value)].into() }.into());
     Change::UpsertNode(NodeUpsert {
         node: Some(Node { key: key.into(), properties, ..Node::default() }),
         update_mask: None,

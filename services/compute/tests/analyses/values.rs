@@ -245,7 +245,7 @@ async fn what_lies_together_is_found_by_properties_and_by_layout() {
 fn placed(key: &str, x: f64, y: f64) -> Change {
     let number = |value| Value { kind: Some(ValueKind::NumberValue(value)) };
     let fields = [("x".to_owned(), number(x)), ("y".to_owned(), number(y))].into();
-    let node = Node { key: key.into(), properties: Some(Struct { fields }), ..Node::default() };
+    let node = Node { key: key.into(), properties: Some(Struct { fields }.into()), ..Node::default() };
     Change::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })
 }
 

@@ -115,7 +115,7 @@ impl TestGraph {
         self.change(|state| {
             state.teams.insert(key.into(), team.into());
             let ordinal = state.nodes[key];
-            let properties = Some(state.properties(key));
+            let properties = Some(state.properties(key).into());
             let node = Node { key: key.into(), ordinal, properties, ..Node::default() };
             state.commit(vec![Kind::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })]);
         });
@@ -332,8 +332,7 @@ fn watching(graph: TestGraph, after: i64, connection: u64) -> Answers<WatchGraph
             }
             if let Some(batch) = next {
                 sent += 1;
-                let item =
-                    Ok(WatchGraphResponse { event: Some(Event::Changes(batch.encode_to_vec().into())) });
+                let item = Ok(WatchGraphResponse { event: Some(Event::Changes(batch.into())) });
                 return Some((item, again(graph, changed, sent, false)));
             }
             changed.changed().await.ok()?;

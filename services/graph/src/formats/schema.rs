@@ -80,11 +80,11 @@ pub(super) struct Schema {
 
 impl Schema {
     pub(super) fn observe_node(&mut self, node: &Node) {
-        self.nodes.observe(node.properties.as_ref());
+        self.nodes.observe(node.properties.as_deref());
     }
 
     pub(super) fn observe_edge(&mut self, edge: &Edge) {
-        self.edges.observe(edge.properties.as_ref());
+        self.edges.observe(edge.properties.as_deref());
     }
 }
 

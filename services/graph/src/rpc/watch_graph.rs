@@ -14,7 +14,10 @@ use tokio::{
 };
 use tonic::Status;
 use weft_kit::Call;
-use weft_proto::weft::graph::v1::{WatchGraphRequest, WatchGraphResponse, watch_graph_response::Event};
+use weft_proto::{
+    Lazy,
+    weft::graph::v1::{WatchGraphRequest, WatchGraphResponse, watch_graph_response::Event},
+};
 use weft_store::{JournalLimit, Position, StoreError};
 
 use super::Answers;
@@ -98,7 +101,7 @@ impl Watcher {
     async fn next(&mut self) -> Result<Event, Error> {
         loop {
             if let Some(part) = self.ready.pop_front() {
-                return Ok(Event::Changes(part));
+                return Ok(Event::Changes(Lazy::from_encoded(part)));
             }
             let head = *self.head.borrow_and_update();
             if head.gone {

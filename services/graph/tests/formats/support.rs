@@ -3,7 +3,10 @@
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use weft_graph::formats::{FormatError, MAX_CHUNK_BYTES, ReadOptions, Reader, Sink, Writer};
-use weft_proto::weft::graph::v1::{Edge, Graph, GraphFormat, ImportWarning, Node};
+use weft_proto::{
+    Lazy,
+    weft::graph::v1::{Edge, Graph, GraphFormat, ImportWarning, Node},
+};
 
 /// All formats.
 pub(crate) const FORMATS: [GraphFormat; 7] = [
@@ -156,9 +159,9 @@ pub(crate) fn edge(source: &str, kind: &str, target: &str) -> Edge {
 
 /// Properties from JSON, as an element holds them.
 #[expect(clippy::unnecessary_wraps, reason = "elements hold an option")]
-pub(crate) fn properties(json: serde_json::Value) -> Option<Struct> {
+pub(crate) fn properties(json: serde_json::Value) -> Option<Lazy<Struct>> {
     match value(json).kind {
-        Some(Kind::StructValue(object)) => Some(object),
+        Some(Kind::StructValue(object)) => Some(object.into()),
         other => panic!("{other:?} is no object"),
     }
 }

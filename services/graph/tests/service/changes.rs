@@ -99,7 +99,7 @@ async fn validate_only_answers_and_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_elements_are_refused_by_name() {
     let (_world, mut client) = World::with_graph().await;
-    let property = |kind| Some(Struct { fields: [("p".to_owned(), Value { kind })].into() });
+    let property = |kind| Some(Struct { fields: [("p".to_owned(), Value { kind })].into() }.into());
     let mut deep = Value { kind: Some(Kind::BoolValue(true)) };
     for _ in 0..40 {
         deep = Value { kind: Some(Kind::ListValue(ListValue { values: vec![deep] })) };

@@ -219,7 +219,7 @@ async fn a_page_ends_before_the_message_is_too_large() {
         let nodes = (0..100).map(|index| {
             let text = prost_types::value::Kind::StringValue("x".repeat(10_000));
             let value = prost_types::Value { kind: Some(text) };
-            let properties = Some(prost_types::Struct { fields: [("text".to_owned(), value)].into() });
+            let properties = Some(prost_types::Struct { fields: [("text".to_owned(), value)].into() }.into());
             put_node(Node { key: format!("{part}-{index}"), properties, ..Node::default() })
         });
         apply(&mut client, nodes.collect()).await;

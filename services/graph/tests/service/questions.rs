@@ -136,7 +136,7 @@ async fn neighborhoods() {
 
 fn described(key: &str, text: &str) -> weft_proto::weft::graph::v1::Change {
     let value = Value { kind: Some(Kind::StringValue(text.into())) };
-    let properties = Some(Struct { fields: [("description".to_owned(), value)].into() });
+    let properties = Some(Struct { fields: [("description".to_owned(), value)].into() }.into());
     put_node(Node { key: key.into(), properties, ..Node::default() })
 }
 

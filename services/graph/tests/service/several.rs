@@ -1,9 +1,8 @@
 //! Several processes over one database: each sees what the others write.
 
-use prost::Message;
 use weft_graph::Options;
 use weft_proto::weft::graph::v1::{
-    ChangeBatch, DeleteGraphRequest, GetNodeRequest, WatchGraphRequest, watch_graph_response::Event,
+    DeleteGraphRequest, GetNodeRequest, WatchGraphRequest, watch_graph_response::Event,
 };
 
 use super::support::{Client, GRAPH, World, apply, bus, changes, create, node, soon};
@@ -18,8 +17,7 @@ async fn reaches(client: &mut Client, revision: i64) {
             match event.expect("it tells something") {
                 Event::CaughtUpRevision(at) if at >= revision => return,
                 Event::Changes(changes) => {
-                    let batch = ChangeBatch::decode(changes).expect("it was encoded");
-                    if batch.last_part && batch.revision >= revision {
+                    if changes.last_part && changes.revision >= revision {
                         return;
                     }
                 }

@@ -6,7 +6,7 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use weft_proto::weft::{
-    graph::v1::{ChangeBatch, GetGraphRequest, WatchGraphRequest, watch_graph_response::Event},
+    graph::v1::{GetGraphRequest, WatchGraphRequest, watch_graph_response::Event},
     telemetry::v1::{Alert, ListAlertsRequest},
     trigger::v1::GraphChangeSource,
 };
@@ -60,11 +60,9 @@ async fn changes(state: &State, wanted: &GraphChangeSource, place: &Place) -> Re
     while let Some(message) = events.message().await? {
         match message.event {
             Some(Event::Changes(part)) => {
-                bytes += part.len();
-                let batch =
-                    ChangeBatch::decode(part).map_err(|error| Status::data_loss(error.to_string()))?;
-                changes.add(&batch, wanted);
-                if batch.last_part && (changes.is_enough() || bytes >= ENOUGH) {
+                bytes += part.encoded_len();
+                changes.add(&part, wanted);
+                if part.last_part && (changes.is_enough() || bytes >= ENOUGH) {
                     break;
                 }
             }

@@ -48,7 +48,7 @@ async fn make(world: &World, name: &str, nodes: &[(&str, &str, Json)], edges: &[
         let node = Node {
             key: (*key).into(),
             r#type: (*kind).into(),
-            properties: Some(to_struct(properties.clone())),
+            properties: Some(to_struct(properties.clone()).into()),
             ..Node::default()
         };
         ChangeKind::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })

@@ -88,7 +88,7 @@ async fn fill(mesh: &Process) {
         key: NODE.into(),
         r#type: "package".into(),
         display_name: "GNU Standard C++ Library v3".into(),
-        properties: Some(Struct { fields }),
+        properties: Some(Struct { fields }.into()),
         ..Node::default()
     };
     graphs::apply(&client, GRAPH, vec![graphs::put_node(node)]).await;

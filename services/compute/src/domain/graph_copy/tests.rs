@@ -147,11 +147,11 @@ fn wanted_properties_and_types_of_edges_are_followed() {
         let node = Node { key: "b".into(), ordinal: 4, properties, ..Node::default() };
         Kind::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })
     };
-    copy.apply(batch(4, true, vec![joined(Some(properties("x")))])).unwrap();
+    copy.apply(batch(4, true, vec![joined(Some(properties("x").into()))])).unwrap();
     let topology = copy.take().unwrap();
     assert!(topology.regrouped && topology.edges.is_none());
     assert_eq!(team(&copy), [1, 4]);
-    copy.apply(batch(5, true, vec![joined(Some(properties("x")))])).unwrap();
+    copy.apply(batch(5, true, vec![joined(Some(properties("x").into()))])).unwrap();
     assert!(!copy.take().unwrap().regrouped, "nothing has changed");
     copy.apply(batch(6, true, vec![joined(None), no_node("a")])).unwrap();
     assert!(team(&copy).is_empty());

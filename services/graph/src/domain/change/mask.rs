@@ -1,7 +1,10 @@
 //! How does an update mask merge new fields into an element that is there?
 
 use prost_types::{FieldMask, Struct};
-use weft_proto::weft::graph::v1::{Edge, Node};
+use weft_proto::{
+    Lazy,
+    weft::graph::v1::{Edge, Node},
+};
 
 use crate::domain::properties::write_path;
 
@@ -20,7 +23,7 @@ pub(super) fn merge_node(mut old: Node, new: &Node, mask: &FieldMask) -> Result<
             "type" => old.r#type.clone_from(&new.r#type),
             "display_name" => old.display_name.clone_from(&new.display_name),
             "labels" => old.labels.clone_from(&new.labels),
-            path => merge_properties(&mut old.properties, new.properties.as_ref(), path).ok_or(index)?,
+            path => merge_properties(&mut old.properties, new.properties.as_deref(), path).ok_or(index)?,
         }
     }
     Ok(old)
@@ -34,15 +37,15 @@ pub(super) fn merge_edge(mut old: Edge, new: &Edge, mask: &FieldMask) -> Result<
             "target" => old.target.clone_from(&new.target),
             "type" => old.r#type.clone_from(&new.r#type),
             "weight" => old.weight = new.weight,
-            path => merge_properties(&mut old.properties, new.properties.as_ref(), path).ok_or(index)?,
+            path => merge_properties(&mut old.properties, new.properties.as_deref(), path).ok_or(index)?,
         }
     }
     Ok(old)
 }
 
-fn merge_properties(old: &mut Option<Struct>, new: Option<&Struct>, path: &str) -> Option<()> {
+fn merge_properties(old: &mut Option<Lazy<Struct>>, new: Option<&Struct>, path: &str) -> Option<()> {
     if path == "properties" {
-        *old = new.cloned();
+        *old = new.cloned().map(Lazy::from);
         return Some(());
     }
     let inner: Vec<&str> = path.strip_prefix("properties.")?.split('.').collect();

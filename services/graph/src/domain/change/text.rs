@@ -29,7 +29,7 @@ pub(super) fn check_node(
         check_name(label, 128)
             .map_err(|reason| PlanError::invalid(path(&format!("labels[{index}]")), reason))?;
     }
-    check_properties(node.properties.as_ref(), limits, path)
+    check_properties(node.properties.as_deref(), limits, path)
 }
 
 /// Checks an edge on its own.
@@ -43,7 +43,7 @@ pub(super) fn check_edge(
     if edge.weight.is_some_and(|weight| !(weight.is_finite() && weight >= 0.0)) {
         return Err(PlanError::invalid(path("weight"), "must be finite and not negative"));
     }
-    check_properties(edge.properties.as_ref(), limits, path)
+    check_properties(edge.properties.as_deref(), limits, path)
 }
 
 fn check_properties(

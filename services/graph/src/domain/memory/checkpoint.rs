@@ -3,7 +3,10 @@
 
 use prost::Message;
 use prost_types::Struct;
-use weft_proto::weft::graph::v1::{Edge, Node};
+use weft_proto::{
+    Lazy,
+    weft::graph::v1::{Edge, Node},
+};
 
 use super::{ApplyError, Memory, Table, table::properties_message};
 
@@ -333,7 +336,7 @@ fn split_labels(labels: &str) -> Vec<String> {
     if labels.is_empty() { Vec::new() } else { labels.split('\u{1f}').map(str::to_owned).collect() }
 }
 
-fn decode_properties(encoded: &[u8]) -> Result<Option<Struct>, CheckpointError> {
+fn decode_properties(encoded: &[u8]) -> Result<Option<Lazy<Struct>>, CheckpointError> {
     // Checked here, so that nothing that is in memory can fail to decode later.
     Struct::decode(encoded)?;
     Ok(properties_message(encoded))

@@ -192,7 +192,7 @@ impl Edges {
 impl EdgeChunk {
     fn set_text(&mut self, slot: usize, edge: &Edge, scratch: &mut Vec<u8>) {
         scratch.clear();
-        let properties = edge.properties.as_ref().filter(|properties| !properties.fields.is_empty());
+        let properties = edge.properties.as_ref().filter(|properties| properties.encoded_len() > 0);
         if !edge.key.is_empty() || properties.is_some() {
             encode_varint(edge.key.len() as u64, scratch);
             scratch.extend_from_slice(edge.key.as_bytes());

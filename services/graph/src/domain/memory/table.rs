@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use prost::Message;
+use bytes::Bytes;
 use prost_types::Struct;
-use weft_proto::weft::graph::v1::{Edge, Node};
+use weft_proto::{
+    Lazy,
+    weft::graph::v1::{Edge, Node},
+};
 
 use super::{
     edges::{EdgeParts, Edges},
@@ -220,9 +223,6 @@ pub(super) fn weight_message(weight: f64) -> Option<f64> {
 }
 
 /// Properties as the contract writes them: absent where there are none.
-pub(super) fn properties_message(encoded: &[u8]) -> Option<Struct> {
-    if encoded.is_empty() {
-        return None;
-    }
-    Some(Struct::decode(encoded).expect("encoded by this crate"))
+pub(super) fn properties_message(encoded: &[u8]) -> Option<Lazy<Struct>> {
+    (!encoded.is_empty()).then(|| Lazy::from_encoded(Bytes::copy_from_slice(encoded)))
 }

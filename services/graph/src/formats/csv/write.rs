@@ -45,7 +45,7 @@ impl FormatWriter for CsvWriter {
         for cell in [&node.key, &node.r#type, &node.display_name, &labels] {
             push_cell(rows, cell);
         }
-        push_properties(rows, &schema.nodes, node.properties.as_ref());
+        push_properties(rows, &schema.nodes, node.properties.as_deref());
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl FormatWriter for CsvWriter {
         for cell in [&edge.source, &edge.target, &edge.r#type, &weight, &edge.key] {
             push_cell(rows, cell);
         }
-        push_properties(rows, &schema.edges, edge.properties.as_ref());
+        push_properties(rows, &schema.edges, edge.properties.as_deref());
         Ok(())
     }
 

@@ -43,7 +43,7 @@ impl FormatWriter for GexfWriter {
         let mut values = String::new();
         push_text(&mut values, "type", &node.r#type);
         push_text(&mut values, "labels", &csv::join(&node.labels));
-        push_properties(&mut values, &schema.nodes, node.properties.as_ref());
+        push_properties(&mut values, &schema.nodes, node.properties.as_deref());
         close(line, &values, "node");
         self.flush(out);
         Ok(())
@@ -63,7 +63,7 @@ impl FormatWriter for GexfWriter {
         }
         let mut values = String::new();
         push_text(&mut values, "type", &edge.r#type);
-        push_properties(&mut values, &schema.edges, edge.properties.as_ref());
+        push_properties(&mut values, &schema.edges, edge.properties.as_deref());
         close(line, &values, "edge");
         self.flush(out);
         Ok(())

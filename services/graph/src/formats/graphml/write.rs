@@ -42,7 +42,7 @@ impl FormatWriter for GraphmlWriter {
         push_data(line, "node_type", &node.r#type);
         push_data(line, "node_display_name", &node.display_name);
         push_data(line, "node_labels", &csv::join(&node.labels));
-        push_properties(line, "n", "node_properties", &schema.nodes, node.properties.as_ref());
+        push_properties(line, "n", "node_properties", &schema.nodes, node.properties.as_deref());
         close(line, begin, "</node>\n");
         self.flush(out);
         Ok(())
@@ -62,7 +62,7 @@ impl FormatWriter for GraphmlWriter {
         if let Some(weight) = edge.weight {
             push_data(line, "weight", &value::number_text(weight));
         }
-        push_properties(line, "e", "edge_properties", &schema.edges, edge.properties.as_ref());
+        push_properties(line, "e", "edge_properties", &schema.edges, edge.properties.as_deref());
         close(line, begin, "</edge>\n");
         self.flush(out);
         Ok(())

@@ -3,7 +3,10 @@
 use prost_types::Struct;
 use prost_types::value::Kind;
 use serde_json::{Map, Value as Json};
-use weft_proto::weft::graph::v1::{Edge, Node};
+use weft_proto::{
+    Lazy,
+    weft::graph::v1::{Edge, Node},
+};
 
 use super::super::value::{self, TooDeep};
 
@@ -87,7 +90,10 @@ pub(super) fn edge(json: Json) -> Result<Found, Wrong> {
     Ok(Found { edge, positions, undirected })
 }
 
-fn nested_properties(properties: &mut Option<Struct>, members: &mut Map<String, Json>) -> Result<(), Wrong> {
+fn nested_properties(
+    properties: &mut Option<Lazy<Struct>>,
+    members: &mut Map<String, Json>,
+) -> Result<(), Wrong> {
     if members.get("properties").is_some_and(Json::is_object)
         && let Some(Json::Object(nested)) = members.remove("properties")
     {
@@ -96,14 +102,14 @@ fn nested_properties(properties: &mut Option<Struct>, members: &mut Map<String, 
     Ok(())
 }
 
-fn add_properties(properties: &mut Option<Struct>, members: Map<String, Json>) -> Result<(), Wrong> {
+fn add_properties(properties: &mut Option<Lazy<Struct>>, members: Map<String, Json>) -> Result<(), Wrong> {
     if members.is_empty() {
         return Ok(());
     }
     let new = value::struct_from_json(members)?;
     match properties {
         Some(known) => known.fields.extend(new.fields),
-        None => *properties = Some(new),
+        None => *properties = Some(new.into()),
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ impl FormatWriter for JsonGraphWriter {
     }
 
     fn node(&mut self, node: &Node, _: &Schema, out: &mut Chunks) -> Result<(), FormatError> {
-        let mut metadata = metadata(node.properties.as_ref());
+        let mut metadata = metadata(node.properties.as_deref());
         if !node.r#type.is_empty() {
             metadata.insert("type".to_owned(), json!(node.r#type));
         }
@@ -60,7 +60,7 @@ impl FormatWriter for JsonGraphWriter {
 
     fn edge(&mut self, edge: &Edge, _: &Schema, out: &mut Chunks) -> Result<(), FormatError> {
         self.end_nodes(out);
-        let mut metadata = metadata(edge.properties.as_ref());
+        let mut metadata = metadata(edge.properties.as_deref());
         if let Some(weight) = edge.weight {
             metadata.insert("weight".to_owned(), value::number_json(weight));
         }

@@ -99,7 +99,7 @@ fn apply(page: &mut Page, mut members: Map<String, Json>, out: &mut Out<'_>) {
         return;
     }
     match value::struct_from_json(members) {
-        Ok(properties) => node.properties = Some(properties),
+        Ok(properties) => node.properties = Some(properties.into()),
         Err(_) => out.warn(1, format!("the front matter is left out: {}", value::TooDeep::problem())),
     }
 }

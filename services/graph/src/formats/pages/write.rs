@@ -181,7 +181,7 @@ pub(in super::super) fn edge_from_json(source: &str, json: Json) -> Option<Edge>
     };
     let (key, target, kind) = (text("key"), text("target"), text("type"));
     let properties = match members.remove("properties") {
-        Some(Json::Object(members)) => Some(value::struct_from_json(members).ok()?),
+        Some(Json::Object(members)) => Some(value::struct_from_json(members).ok()?.into()),
         _ => None,
     };
     let weight = members.remove("weight").and_then(|weight| weight.as_f64());

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use prost_types::{Struct, Value};
-use weft_proto::weft::graph::v1::{Edge, Node};
+use weft_proto::{
+    Lazy,
+    weft::graph::v1::{Edge, Node},
+};
 
 use super::super::out::Out;
 use super::super::schema::REST;
@@ -184,7 +187,7 @@ impl Declared {
 }
 
 fn set_property(
-    properties: &mut Option<Struct>,
+    properties: &mut Option<Lazy<Struct>>,
     attribute: &Attribute,
     text: &str,
     line: u64,
