@@ -8,6 +8,7 @@ mod dragging;
 mod executing;
 mod filling;
 mod folders;
+mod limiting;
 mod one_process;
 mod processes;
 mod questions;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use weft_store::{
     ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
     ExecutionMessages, ExecutionRow, ExecutionStore, NewExecution, NewExecutionMessage, OwnedExecutions,
-    Result, SHARD_BITS, StoreError, Timestamp, Versioned,
+    Result, RunLimitRow, RunRateRow, SHARD_BITS, StoreError, Timestamp, Versioned,
     check::{self, Check},
     codec,
 };
@@ -254,6 +254,83 @@ async fn append(connection: &mut PgConnection, events: &[ExecutionEvents]) -> Re
     Ok(())
 }
 
+/// Limits that are removed go first: a name may be taken again in the same flush.
+async fn limit(connection: &mut PgConnection, removed: &[Uuid], limits: &[RunLimitRow]) -> Result<()> {
+    if !removed.is_empty() {
+        sqlx::query!("DELETE FROM run_limits WHERE uid = ANY($1)", removed)
+            .execute(&mut *connection)
+            .await
+            .or_fault()?;
+        sqlx::query!("DELETE FROM run_rates WHERE run_limit = ANY($1)", removed)
+            .execute(&mut *connection)
+            .await
+            .or_fault()?;
+    }
+    for limit in limits {
+        sqlx::query!(
+            "INSERT INTO run_limits (uid, project, id, settings, version, created, updated) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (uid) DO UPDATE SET \
+             settings = excluded.settings, version = excluded.version, updated = excluded.updated",
+            limit.uid,
+            limit.project,
+            limit.id,
+            &limit.settings[..],
+            limit.version,
+            instant::to_sql(limit.created),
+            instant::to_sql(limit.updated),
+        )
+        .execute(&mut *connection)
+        .await
+        .or_fault()?;
+    }
+    Ok(())
+}
+
+async fn turn(connection: &mut PgConnection, turns: &[(i64, Option<Bytes>)]) -> Result<()> {
+    let gone: Vec<i64> = turns.iter().filter(|(_, turn)| turn.is_none()).map(|(id, _)| *id).collect();
+    if !gone.is_empty() {
+        sqlx::query!("DELETE FROM execution_turns WHERE execution = ANY($1)", &gone)
+            .execute(&mut *connection)
+            .await
+            .or_fault()?;
+    }
+    let kept = || turns.iter().filter_map(|(id, turn)| Some((*id, &turn.as_ref()?[..])));
+    let (ids, bytes): (Vec<i64>, Vec<&[u8]>) = kept().unzip();
+    if !ids.is_empty() {
+        sqlx::query!(
+            "INSERT INTO execution_turns (execution, turn) SELECT * FROM UNNEST($1::BIGINT[], $2::BYTEA[]) \
+             ON CONFLICT (execution) DO UPDATE SET turn = excluded.turn",
+            &ids,
+            &bytes as _,
+        )
+        .execute(connection)
+        .await
+        .or_fault()?;
+    }
+    Ok(())
+}
+
+async fn rate(connection: &mut PgConnection, rates: &[RunRateRow]) -> Result<()> {
+    if rates.is_empty() {
+        return Ok(());
+    }
+    let limits: Vec<Uuid> = rates.iter().map(|rate| rate.limit).collect();
+    let keys: Vec<&str> = rates.iter().map(|rate| &rate.key[..]).collect();
+    let times: Vec<OffsetDateTime> = rates.iter().map(|rate| instant::to_sql(rate.until)).collect();
+    sqlx::query!(
+        "INSERT INTO run_rates (run_limit, key, until) \
+         SELECT * FROM UNNEST($1::UUID[], $2::TEXT[], $3::TIMESTAMPTZ[]) \
+         ON CONFLICT (run_limit, key) DO UPDATE SET until = excluded.until",
+        &limits,
+        &keys as _,
+        &times,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
 async fn epoch_of(connection: &mut PgConnection, shard: i32) -> Result<i64> {
     let row = sqlx::query!("SELECT epoch FROM execution_shards WHERE shard = $1", shard);
     Ok(row.fetch_optional(connection).await.or_fault()?.map_or(0, |row| row.epoch))
@@ -283,6 +360,9 @@ async fn write_flush(connection: &mut PgConnection, flush: &ExecutionFlush) -> R
     change(connection, &flush.changes).await?;
     end(connection, (flush.shard, owned.ends - count), &ends).await?;
     publish(connection, (flush.shard, owned.messages - published), &flush.messages).await?;
+    limit(connection, &flush.removed_limits, &flush.limits).await?;
+    turn(connection, &flush.turns).await?;
+    rate(connection, &flush.rates).await?;
     append(connection, &flush.events).await
 }
 
@@ -573,6 +653,96 @@ impl ExecutionStore for Postgres {
             i64::from(limit),
         );
         Ok(gone.execute(&self.pool).await.or_fault()?.rows_affected())
+    }
+
+    async fn list_run_limits(
+        &self,
+        project: Option<&str>,
+        after: (&str, &str),
+        limit: u32,
+    ) -> Result<Vec<RunLimitRow>> {
+        project.map_or(Ok(()), |project| check::text("project", project))?;
+        check::text("after", after.0)?;
+        check::text("after", after.1)?;
+        let records = sqlx::query!(
+            "SELECT uid, project, id, settings, version, created, updated FROM run_limits \
+             WHERE ($1::TEXT IS NULL OR project = $1) AND (project, id) > ($2, $3) ORDER BY project, id LIMIT $4",
+            project,
+            after.0,
+            after.1,
+            i64::from(limit),
+        );
+        let records = records.fetch_all(&self.pool).await.or_fault()?;
+        let row = records.into_iter().map(|record| RunLimitRow {
+            uid: record.uid,
+            project: record.project,
+            id: record.id,
+            settings: record.settings.into(),
+            version: record.version,
+            created: instant::from_sql(record.created),
+            updated: instant::from_sql(record.updated),
+        });
+        Ok(row.collect())
+    }
+
+    async fn execution_turns(&self, shard: i32, after: i64, limit: u32) -> Result<Vec<(i64, Bytes)>> {
+        let (first, end) = range(shard);
+        let records = sqlx::query!(
+            "SELECT execution, turn FROM execution_turns WHERE execution > $1 AND execution < $2 \
+             ORDER BY execution LIMIT $3",
+            after.max(first),
+            end,
+            i64::from(limit),
+        );
+        let records = records.fetch_all(&self.pool).await.or_fault()?;
+        Ok(records.into_iter().map(|record| (record.execution, record.turn.into())).collect())
+    }
+
+    async fn run_rates(&self, from: Timestamp, after: (Uuid, &str), limit: u32) -> Result<Vec<RunRateRow>> {
+        check::text("after", after.1)?;
+        let records = sqlx::query!(
+            "SELECT run_limit, key, until FROM run_rates WHERE until > $1 AND (run_limit, key) > ($2, $3) \
+             ORDER BY run_limit, key LIMIT $4",
+            instant::to_sql(from),
+            after.0,
+            after.1,
+            i64::from(limit),
+        );
+        let records = records.fetch_all(&self.pool).await.or_fault()?;
+        let row = records.into_iter().map(|record| RunRateRow {
+            limit: record.run_limit,
+            key: record.key,
+            until: instant::from_sql(record.until),
+        });
+        Ok(row.collect())
+    }
+
+    async fn forget_run_rates(&self, before: Timestamp) -> Result<u64> {
+        let gone = sqlx::query!("DELETE FROM run_rates WHERE until < $1", instant::to_sql(before));
+        Ok(gone.execute(&self.pool).await.or_fault()?.rows_affected())
+    }
+
+    async fn open_executions(
+        &self,
+        project: &str,
+        graph: Option<&str>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ExecutionRow>> {
+        check::text("project", project)?;
+        graph.map_or(Ok(()), |graph| check::text("graph", graph))?;
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, approvals, ended FROM executions \
+             WHERE project = $1 AND ended IS NULL AND ($2::TEXT IS NULL OR graph = $2) AND id > $3 \
+             ORDER BY id LIMIT $4",
+            project,
+            graph,
+            after,
+            i64::from(limit),
+        );
+        rows(records.fetch_all(&self.pool).await.or_fault()?)
     }
 
     async fn delete_executions(&self, executions: &[i64]) -> Result<()> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use weft_store::{
     ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
     ExecutionMessages, ExecutionRow, ExecutionStore, NewExecution, NewExecutionMessage, OwnedExecutions,
-    Result, SHARD_BITS, StoreError, Timestamp, Versioned,
+    Result, RunLimitRow, RunRateRow, SHARD_BITS, StoreError, Timestamp, Versioned,
     check::{self, Check},
     codec,
 };
@@ -245,6 +245,96 @@ async fn append(connection: &mut SqliteConnection, events: &[ExecutionEvents]) -
     Ok(())
 }
 
+/// Limits that are removed go first: a name may be taken again in the same flush.
+async fn limit(connection: &mut SqliteConnection, removed: &[Uuid], limits: &[RunLimitRow]) -> Result<()> {
+    for uid in removed {
+        sqlx::query!("DELETE FROM run_limits WHERE uid = $1", uid)
+            .execute(&mut *connection)
+            .await
+            .or_fault()?;
+        sqlx::query!("DELETE FROM run_rates WHERE run_limit = $1", uid)
+            .execute(&mut *connection)
+            .await
+            .or_fault()?;
+    }
+    for limit in limits {
+        let settings = &limit.settings[..];
+        let (created, updated) = (limit.created.as_micros(), limit.updated.as_micros());
+        sqlx::query!(
+            "INSERT INTO run_limits (uid, project, id, settings, version, created, updated) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (uid) DO UPDATE SET \
+             settings = excluded.settings, version = excluded.version, updated = excluded.updated",
+            limit.uid,
+            limit.project,
+            limit.id,
+            settings,
+            limit.version,
+            created,
+            updated,
+        )
+        .execute(&mut *connection)
+        .await
+        .or_fault()?;
+    }
+    Ok(())
+}
+
+async fn turn(connection: &mut SqliteConnection, turns: &[(i64, Option<Bytes>)]) -> Result<()> {
+    if turns.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new(turns.len());
+    for (execution, turn) in turns {
+        rows.begin();
+        rows.number(*execution);
+        rows.optional(turn.as_deref());
+        rows.end();
+    }
+    let rows = rows.finish();
+    sqlx::query!(
+        "DELETE FROM execution_turns WHERE execution IN (SELECT value ->> 1 FROM json_each($1) \
+         WHERE value ->> 2 IS NULL)",
+        rows,
+    )
+    .execute(&mut *connection)
+    .await
+    .or_fault()?;
+    sqlx::query!(
+        "INSERT INTO execution_turns (execution, turn) SELECT value ->> 1, unhex(value ->> 2) FROM json_each($1) \
+         WHERE value ->> 2 IS NOT NULL ON CONFLICT (execution) DO UPDATE SET turn = excluded.turn",
+        rows,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
+async fn rate(connection: &mut SqliteConnection, rates: &[RunRateRow]) -> Result<()> {
+    if rates.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new(rates.len());
+    for rate in rates {
+        rows.begin();
+        rows.bytes(rate.limit.as_bytes());
+        rows.text(&rate.key);
+        rows.number(rate.until.as_micros());
+        rows.end();
+    }
+    let rows = rows.finish();
+    sqlx::query!(
+        "INSERT INTO run_rates (run_limit, key, until) \
+         SELECT unhex(value ->> 1), value ->> 2, value ->> 3 FROM json_each($1) WHERE true \
+         ON CONFLICT (run_limit, key) DO UPDATE SET until = excluded.until",
+        rows,
+    )
+    .execute(connection)
+    .await
+    .or_fault()?;
+    Ok(())
+}
+
 async fn epoch_of(connection: &mut SqliteConnection, shard: i32) -> Result<i64> {
     let row = sqlx::query!("SELECT epoch FROM execution_shards WHERE shard = $1", shard);
     Ok(row.fetch_optional(connection).await.or_fault()?.map_or(0, |row| row.epoch))
@@ -275,6 +365,9 @@ async fn write_flush(connection: &mut SqliteConnection, flush: &ExecutionFlush) 
     change(connection, &flush.changes).await?;
     end(connection, (flush.shard, owned.ends - count), &ends).await?;
     publish(connection, (flush.shard, owned.messages - published), &flush.messages).await?;
+    limit(connection, &flush.removed_limits, &flush.limits).await?;
+    turn(connection, &flush.turns).await?;
+    rate(connection, &flush.rates).await?;
     append(connection, &flush.events).await
 }
 
@@ -600,6 +693,109 @@ impl ExecutionStore for Sqlite {
             })
         })
         .await
+    }
+
+    async fn list_run_limits(
+        &self,
+        project: Option<&str>,
+        after: (&str, &str),
+        limit: u32,
+    ) -> Result<Vec<RunLimitRow>> {
+        project.map_or(Ok(()), |project| check::text("project", project))?;
+        check::text("after", after.0)?;
+        check::text("after", after.1)?;
+        let (after_project, after_id) = after;
+        let records = sqlx::query!(
+            "SELECT uid, project, id, settings, version, created, updated FROM run_limits \
+             WHERE ($1 IS NULL OR project = $1) AND (project, id) > ($2, $3) ORDER BY project, id LIMIT $4",
+            project,
+            after_project,
+            after_id,
+            limit,
+        );
+        let records = records.fetch_all(&self.readers).await.or_fault()?;
+        let row = records.into_iter().map(|record| RunLimitRow {
+            uid: record.uid,
+            project: record.project,
+            id: record.id,
+            settings: record.settings.into(),
+            version: record.version,
+            created: Timestamp::from_micros(record.created),
+            updated: Timestamp::from_micros(record.updated),
+        });
+        Ok(row.collect())
+    }
+
+    async fn execution_turns(&self, shard: i32, after: i64, limit: u32) -> Result<Vec<(i64, Bytes)>> {
+        let (first, end) = range(shard);
+        let after = after.max(first);
+        let records = sqlx::query!(
+            "SELECT execution, turn FROM execution_turns WHERE execution > $1 AND execution < $2 \
+             ORDER BY execution LIMIT $3",
+            after,
+            end,
+            limit,
+        );
+        let records = records.fetch_all(&self.readers).await.or_fault()?;
+        Ok(records.into_iter().map(|record| (record.execution, record.turn.into())).collect())
+    }
+
+    async fn run_rates(
+        &self,
+        from: Timestamp,
+        (limit_after, key_after): (Uuid, &str),
+        limit: u32,
+    ) -> Result<Vec<RunRateRow>> {
+        check::text("after", key_after)?;
+        let from = from.as_micros();
+        let records = sqlx::query!(
+            "SELECT run_limit, key, until FROM run_rates WHERE until > $1 AND (run_limit, key) > ($2, $3) \
+             ORDER BY run_limit, key LIMIT $4",
+            from,
+            limit_after,
+            key_after,
+            limit,
+        );
+        let records = records.fetch_all(&self.readers).await.or_fault()?;
+        let row = records.into_iter().map(|record| RunRateRow {
+            limit: record.run_limit,
+            key: record.key,
+            until: Timestamp::from_micros(record.until),
+        });
+        Ok(row.collect())
+    }
+
+    async fn forget_run_rates(&self, before: Timestamp) -> Result<u64> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                let before = before.as_micros();
+                let gone = sqlx::query!("DELETE FROM run_rates WHERE until < $1", before);
+                Ok(gone.execute(connection).await.or_fault()?.rows_affected())
+            })
+        })
+        .await
+    }
+
+    async fn open_executions(
+        &self,
+        project: &str,
+        graph: Option<&str>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ExecutionRow>> {
+        check::text("project", project)?;
+        graph.map_or(Ok(()), |graph| check::text("graph", graph))?;
+        let records = sqlx::query_as!(
+            Record,
+            "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
+             steps, retries, approvals, ended FROM executions \
+             WHERE project = $1 AND ended IS NULL AND ($2 IS NULL OR graph = $2) AND id > $3 ORDER BY id LIMIT $4",
+            project,
+            graph,
+            after,
+            limit,
+        );
+        rows(records.fetch_all(&self.readers).await.or_fault()?)
     }
 
     async fn delete_executions(&self, executions: &[i64]) -> Result<()> {

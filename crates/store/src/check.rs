@@ -224,6 +224,13 @@ impl Check for ExecutionFlush {
         }
         self.changes.iter().try_for_each(|change| text("reason", &change.reason))?;
         self.events.iter().try_for_each(|events| bytes("bytes", &events.bytes))?;
+        for limit in &self.limits {
+            text("project", &limit.project)?;
+            text("id", &limit.id)?;
+            bytes("settings", &limit.settings)?;
+        }
+        self.turns.iter().filter_map(|(_, turn)| turn.as_ref()).try_for_each(|turn| bytes("turn", turn))?;
+        self.rates.iter().try_for_each(|rate| text("key", &rate.key))?;
         self.messages.iter().try_for_each(|message| {
             text("project", &message.project)?;
             text("topic", &message.topic)?;

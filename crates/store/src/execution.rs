@@ -99,6 +99,44 @@ pub struct ExecutionFlush {
     pub events: Vec<ExecutionEvents>,
     /// What steps have published, in their order.
     pub messages: Vec<NewExecutionMessage>,
+    /// Limits of runs as they are from now on, each once.
+    pub limits: Vec<RunLimitRow>,
+    /// Limits of runs that are removed, with what their rates have come to.
+    pub removed_limits: Vec<Uuid>,
+    /// What executions count against, each once; nothing where they do not any more.
+    pub turns: Vec<(i64, Option<Bytes>)>,
+    /// What rates have come to, each limit and key once. Those of limits that are removed are none.
+    pub rates: Vec<RunRateRow>,
+}
+
+/// A limit of how many executions of a project run or start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunLimitRow {
+    /// A fresh identity.
+    pub uid: Uuid,
+    /// Id of its project.
+    pub project: String,
+    /// Its name, taken once in the project.
+    pub id: String,
+    /// The service's encoding of the rest.
+    pub settings: Bytes,
+    /// Counts its changes, from 1.
+    pub version: i64,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it was changed last.
+    pub updated: Timestamp,
+}
+
+/// What the rate of a limit has come to for one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRateRow {
+    /// Which limit.
+    pub limit: Uuid,
+    /// Which key.
+    pub key: String,
+    /// Until when it matters: the theoretical arrival time of the generic cell rate algorithm.
+    pub until: Timestamp,
 }
 
 /// Something that a step publishes to a topic of its project.
@@ -243,6 +281,34 @@ pub trait ExecutionStore: Send + Sync {
 
     /// Forgets the messages of a shard that are older than an instant, of its `limit` oldest ones; says how many.
     async fn forget_execution_messages(&self, shard: i32, before: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Limits of runs of a project, or of all, by project and name: those after a project and name, at most `limit`.
+    async fn list_run_limits(
+        &self,
+        project: Option<&str>,
+        after: (&str, &str),
+        limit: u32,
+    ) -> Result<Vec<RunLimitRow>>;
+
+    /// What executions of a shard count against, by number: those after `after`, at most `limit`.
+    async fn execution_turns(&self, shard: i32, after: i64, limit: u32) -> Result<Vec<(i64, Bytes)>>;
+
+    /// What rates have come to that matter after an instant, by limit and key: those after a limit and key, at most
+    /// `limit`.
+    async fn run_rates(&self, from: Timestamp, after: (Uuid, &str), limit: u32) -> Result<Vec<RunRateRow>>;
+
+    /// Forgets what rates have come to that does not matter any more at an instant; says how many.
+    async fn forget_run_rates(&self, before: Timestamp) -> Result<u64>;
+
+    /// Executions of a project that have not ended, by number: those after `after`, at most `limit`; of one graph, if it
+    /// is named.
+    async fn open_executions(
+        &self,
+        project: &str,
+        graph: Option<&str>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ExecutionRow>>;
 
     /// Removes executions with their journals; those that have not ended stay.
     async fn delete_executions(&self, executions: &[i64]) -> Result<()>;

@@ -77,6 +77,7 @@ pub use crate::{
     execution::{
         ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
         ExecutionMessages, ExecutionRow, ExecutionStore, NewExecution, NewExecutionMessage, OwnedExecutions,
+        RunLimitRow, RunRateRow,
     },
     graph::{
         Checkpoint, Commit, GraphRow, GraphStore, GraphUpdate, JournalEntry, JournalLimit, MAX_PART_BYTES,

@@ -73,6 +73,27 @@ pub enum Error {
     /// As many executions of the project are at work as may be.
     #[error("at most {0} executions of a project may be at work")]
     TooManyOfProject(usize),
+    /// There is no such limit of runs.
+    #[error("there is no run limit {0}")]
+    RunLimitNotFound(String),
+    /// There is a limit of runs of that name already.
+    #[error("there is a run limit {0} already")]
+    RunLimitExists(String),
+    /// A limit of runs has changed since it was read.
+    #[error("{0} has changed since it was read")]
+    RunLimitChanged(String),
+    /// A project has as many limits of runs as it may.
+    #[error("a project may have at most {0} run limits")]
+    TooManyRunLimits(usize),
+    /// More executions have not ended than a new limit of runs can count.
+    #[error("more than {0} executions that it would limit have not ended")]
+    TooManyToCount(usize),
+    /// As many executions wait for limits of runs as may.
+    #[error("at most {0} executions may wait for run limits")]
+    TooManyWaiting(usize),
+    /// A limit of runs lets nothing wait, and is reached.
+    #[error("the run limit {0} is reached")]
+    RunLimitReached(String),
     /// The request id was used for another request.
     #[error("request_id: was used for another request")]
     RequestIdReused,
@@ -173,6 +194,23 @@ impl From<Error> for Status {
             Error::TooManyOfProject(limit) => Problem::resource_exhausted("TOO_MANY_EXECUTIONS", message)
                 .quota("executions of the project at work", format!("at most {limit}"))
                 .retry_after(Duration::from_secs(5)),
+            Error::RunLimitNotFound(name) => {
+                Problem::not_found("RUN_LIMIT_NOT_FOUND", message).with("name", name)
+            }
+            Error::RunLimitExists(name) => {
+                Problem::already_exists("RUN_LIMIT_ALREADY_EXISTS", message).with("name", name)
+            }
+            Error::RunLimitChanged(name) => Problem::aborted("ETAG_MISMATCH", message).with("name", name),
+            Error::TooManyRunLimits(limit) => Problem::resource_exhausted("TOO_MANY_RUN_LIMITS", message)
+                .quota("run limits of the project", format!("at most {limit}")),
+            Error::TooManyToCount(limit) => Problem::resource_exhausted("TOO_MANY_TO_COUNT", message)
+                .quota("executions that have not ended", format!("at most {limit}")),
+            Error::TooManyWaiting(limit) => Problem::resource_exhausted("TOO_MANY_EXECUTIONS", message)
+                .quota("executions that wait for run limits", format!("at most {limit}"))
+                .retry_after(Duration::from_secs(5)),
+            Error::RunLimitReached(name) => {
+                Problem::failed_precondition("RUN_LIMIT_REACHED", message).with("run_limit", name)
+            }
             Error::RequestIdReused => Problem::invalid_argument("REQUEST_ID_REUSED", message)
                 .field("request_id", "was used for another request"),
             Error::NotReady => {

@@ -6,13 +6,15 @@ use futures::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 use weft_kit::Call;
 use weft_proto::weft::execution::v1::{
-    CancelExecutionRequest, CreateExecutionRequest, DecideApprovalRequest, DeleteExecutionRequest, Execution,
-    FindExecutionEndsRequest, FindExecutionEndsResponse, FindTopicMessagesRequest, FindTopicMessagesResponse,
-    GetExecutionRequest, GetStepRequest, ListApprovalsRequest, ListApprovalsResponse, ListExecutionsRequest,
-    ListExecutionsResponse, ListNodeKindsRequest, ListNodeKindsResponse, ListStepsRequest, ListStepsResponse,
-    PauseExecutionRequest, ResumeExecutionRequest, RetryExecutionRequest, SignalExecutionRequest, Step,
-    TerminateExecutionRequest, ValidateWorkflowRequest, ValidateWorkflowResponse, WatchExecutionRequest,
-    WatchExecutionResponse,
+    CancelExecutionRequest, CreateExecutionRequest, CreateRunLimitRequest, DecideApprovalRequest,
+    DeleteExecutionRequest, DeleteRunLimitRequest, Execution, FindExecutionEndsRequest,
+    FindExecutionEndsResponse, FindTopicMessagesRequest, FindTopicMessagesResponse, GetExecutionRequest,
+    GetRunLimitRequest, GetStepRequest, ListApprovalsRequest, ListApprovalsResponse, ListExecutionsRequest,
+    ListExecutionsResponse, ListNodeKindsRequest, ListNodeKindsResponse, ListRunLimitsRequest,
+    ListRunLimitsResponse, ListStepsRequest, ListStepsResponse, PauseExecutionRequest,
+    ResumeExecutionRequest, RetryExecutionRequest, RunLimit, SignalExecutionRequest, Step,
+    TerminateExecutionRequest, UpdateRunLimitRequest, ValidateWorkflowRequest, ValidateWorkflowResponse,
+    WatchExecutionRequest, WatchExecutionResponse,
     execution_service_server::{ExecutionService as ExecutionServiceTrait, ExecutionServiceServer},
 };
 
@@ -165,6 +167,41 @@ impl ExecutionServiceTrait for ExecutionService {
     ) -> Result<Response<Execution>, Status> {
         let call = Call::open(request)?;
         Ok(Response::new(rpc::control::handle(&self.0, &call.message.name, Asked::Resume).await?))
+    }
+
+    async fn create_run_limit(
+        &self,
+        request: Request<CreateRunLimitRequest>,
+    ) -> Result<Response<RunLimit>, Status> {
+        Ok(Response::new(rpc::create_run_limit::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn get_run_limit(
+        &self,
+        request: Request<GetRunLimitRequest>,
+    ) -> Result<Response<RunLimit>, Status> {
+        Ok(Response::new(rpc::get_run_limit::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn list_run_limits(
+        &self,
+        request: Request<ListRunLimitsRequest>,
+    ) -> Result<Response<ListRunLimitsResponse>, Status> {
+        Ok(Response::new(rpc::list_run_limits::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn update_run_limit(
+        &self,
+        request: Request<UpdateRunLimitRequest>,
+    ) -> Result<Response<RunLimit>, Status> {
+        Ok(Response::new(rpc::update_run_limit::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn delete_run_limit(
+        &self,
+        request: Request<DeleteRunLimitRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(Response::new(rpc::delete_run_limit::handle(&self.0, Call::open(request)?).await?))
     }
 
     async fn list_node_kinds(

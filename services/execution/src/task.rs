@@ -81,6 +81,7 @@ async fn sweep(state: &State, life: &Lifecycle) -> Result<(), StoreError> {
     }
     let forget_ends = || state.store.forget_execution_ends(SHARD, before, ENDS_AT_ONCE);
     while forget_ends().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
+    state.store.forget_run_rates(Timestamp::from(state.clock.now())).await?;
     let before = Timestamp::from(state.clock.now()).before(state.options.message_retention);
     let forget_messages = || state.store.forget_execution_messages(SHARD, before, ENDS_AT_ONCE);
     while forget_messages().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}

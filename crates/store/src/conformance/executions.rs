@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::{refused, time, uid};
 use crate::{
     ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
-    ExecutionMessages, ExecutionRow, NewExecution, NewExecutionMessage, OwnedExecutions, SHARD_BITS,
-    StoreError, Stores, Timestamp, Versioned,
+    ExecutionMessages, ExecutionRow, NewExecution, NewExecutionMessage, OwnedExecutions, RunLimitRow,
+    RunRateRow, SHARD_BITS, StoreError, Stores, Timestamp, Versioned,
 };
 
 async fn own(stores: &Stores, shard: i32) -> OwnedExecutions {
@@ -323,4 +323,113 @@ pub async fn messages_of_executions_are_numbered(stores: Stores) {
     );
     write(&stores, publish(&again, vec![message("a", 99)])).await;
     assert_eq!(read(0, 0, 9).await.messages, [numbered(203, message("a", 99))]);
+}
+
+fn limit(number: u128, project: &str, id: &str) -> RunLimitRow {
+    RunLimitRow {
+        uid: uid(number),
+        project: project.into(),
+        id: id.into(),
+        settings: Bytes::from_static(b"settings \0\xff"),
+        version: 1,
+        created: time(1),
+        updated: time(1),
+    }
+}
+
+/// Limits come back as they were written last, by project and name; one that is removed takes its rates along, and frees
+/// its name in the same flush.
+pub async fn run_limits_read_back_and_are_removed(stores: Stores) {
+    let owned = own(&stores, 0).await;
+    let all = [limit(1, "p", "b"), limit(2, "p", "a-b"), limit(3, "q", "a")];
+    write(&stores, ExecutionFlush { limits: all.to_vec(), ..flush(&owned) }).await;
+    let list =
+        async |project, after, limit| stores.execution.list_run_limits(project, after, limit).await.unwrap();
+    let [b, ab, q] = all;
+    assert_eq!(list(None, ("", ""), 9).await, [ab.clone(), b.clone(), q.clone()]);
+    assert_eq!(list(Some("p"), ("", ""), 1).await, [ab.clone()]);
+    assert_eq!(list(None, ("p", "a-b"), 9).await, [b.clone(), q.clone()]);
+    let changed =
+        RunLimitRow { settings: Bytes::from_static(b"new"), version: 2, updated: time(7), ..b.clone() };
+    let rate = |limit, key: &str| RunRateRow { limit, key: key.into(), until: time(50) };
+    let flushed = ExecutionFlush {
+        limits: vec![changed.clone()],
+        rates: vec![rate(uid(1), "k"), rate(uid(2), "")],
+        ..flush(&owned)
+    };
+    write(&stores, flushed).await;
+    assert_eq!(list(Some("p"), ("p", "a-b"), 9).await, [changed]);
+    let again = limit(4, "p", "b");
+    let flushed =
+        ExecutionFlush { removed_limits: vec![uid(1)], limits: vec![again.clone()], ..flush(&owned) };
+    write(&stores, flushed).await;
+    assert_eq!(list(Some("p"), ("", ""), 9).await, [ab, again]);
+    let rates = stores.execution.run_rates(time(0), (uid(0), ""), 9).await.unwrap();
+    assert_eq!(rates, [rate(uid(2), "")]);
+}
+
+/// What executions count against, and what rates have come to, is written with the flush, or not at all.
+pub async fn turns_and_rates_are_kept_with_their_flush(stores: Stores) {
+    let owned = own(&stores, 0).await;
+    let turn = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+    let rate = |key: &str, until| RunRateRow { limit: uid(1), key: key.into(), until: time(until) };
+    let other = (1 << SHARD_BITS) + 1;
+    let flushed = ExecutionFlush {
+        turns: vec![(1, turn("one \0")), (2, turn("two")), (other, turn("of another shard")), (9, None)],
+        rates: vec![rate("", 10), rate("\u{3b1} \"", 30)],
+        ..flush(&owned)
+    };
+    write(&stores, flushed).await;
+    let turns =
+        async |shard, after, limit| stores.execution.execution_turns(shard, after, limit).await.unwrap();
+    assert_eq!(turns(0, 0, 9).await, [(1, turn("one \0").unwrap()), (2, turn("two").unwrap())]);
+    assert_eq!(turns(0, 1, 9).await, [(2, turn("two").unwrap())]);
+    assert_eq!(turns(1, 0, 9).await.len(), 1);
+    let flushed = ExecutionFlush {
+        turns: vec![(1, None), (2, turn("later"))],
+        rates: vec![rate("", 20)],
+        ..flush(&owned)
+    };
+    write(&stores, flushed).await;
+    assert_eq!(turns(0, 0, 9).await, [(2, turn("later").unwrap())]);
+    let rates =
+        async |from, after: &str| stores.execution.run_rates(time(from), (uid(1), after), 9).await.unwrap();
+    assert_eq!(stores.execution.run_rates(time(0), (uid(0), ""), 1).await.unwrap(), [rate("", 20)]);
+    assert_eq!(rates(0, "").await, [rate("\u{3b1} \"", 30)]);
+    assert_eq!(stores.execution.forget_run_rates(time(21)).await.unwrap(), 1);
+    assert_eq!(stores.execution.run_rates(time(0), (uid(0), ""), 9).await.unwrap().len(), 1);
+    assert_eq!(rates(30, "").await, []);
+    // Of an owner that is none any more nothing is written.
+    own(&stores, 0).await;
+    let late = ExecutionFlush {
+        turns: vec![(2, None)],
+        limits: vec![limit(1, "p", "a")],
+        rates: vec![rate("late", 40)],
+        ..flush(&owned)
+    };
+    refused!(stores.execution.flush_executions(late).await, StoreError::Stale { .. });
+    assert_eq!(turns(0, 0, 9).await.len(), 1);
+    assert_eq!(stores.execution.list_run_limits(None, ("", ""), 9).await.unwrap(), []);
+    assert_eq!(rates(0, "").await.len(), 1);
+}
+
+/// What has not ended is found by project and graph.
+pub async fn open_executions_are_found(stores: Stores) {
+    let owned = own(&stores, 0).await;
+    let of_q = NewExecution { project: "q".into(), ..new(6, "g") };
+    let all = ExecutionFlush {
+        executions: vec![new(1, "g"), new(2, "h"), new(3, "g"), new(4, "g"), of_q],
+        changes: vec![
+            ExecutionChange { ended: Some(time(9)), ..change(3) },
+            ExecutionChange { wake: Some(Timestamp::MAX), ..change(4) },
+        ],
+        ..flush(&owned)
+    };
+    write(&stores, all).await;
+    let open = async |graph, after, limit| {
+        ids(&stores.execution.open_executions("p", graph, after, limit).await.unwrap())
+    };
+    assert_eq!(open(None, 0, 9).await, [1, 2, 4]);
+    assert_eq!(open(Some("g"), 0, 9).await, [1, 4]);
+    assert_eq!(open(None, 1, 1).await, [2]);
 }

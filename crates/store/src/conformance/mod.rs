@@ -84,7 +84,8 @@ macro_rules! conformance {
                 active_and_due_executions_are_found, names_and_requests_of_executions_are_found,
                 executions_list_newest_first, asking_executions_are_found, a_definition_is_kept_once,
                 ended_executions_are_forgotten, ends_of_executions_are_numbered,
-                messages_of_executions_are_numbered;
+                messages_of_executions_are_numbered, run_limits_read_back_and_are_removed,
+                turns_and_rates_are_kept_with_their_flush, open_executions_are_found;
             graphs: a_graph_reads_back_as_written, extreme_times_read_back, an_id_is_taken_once_in_a_project,
                 of_concurrent_creations_one_wins, graphs_list_in_byte_order, an_update_is_a_version_and_a_revision,
                 a_stale_update_writes_nothing, a_deleted_graph_is_gone_for_every_reader, a_stale_delete_deletes_nothing,

@@ -21,6 +21,7 @@ const CommandsPage = lazyRouteComponent(() => import("../commands/page"), "Comma
 const CommandPage = lazyRouteComponent(() => import("../commands/command-page"), "CommandPage");
 const ExecutionsPage = lazyRouteComponent(() => import("../executions/page"), "ExecutionsPage");
 const ExecutionPage = lazyRouteComponent(() => import("../executions/execution-page"), "ExecutionPage");
+const LimitsPage = lazyRouteComponent(() => import("../executions/limits-page"), "LimitsPage");
 const WorkflowsPage = lazyRouteComponent(() => import("../workflows/page"), "WorkflowsPage");
 const EditorPage = lazyRouteComponent(() => import("../workflows/editor-page"), "EditorPage");
 const TriggersPage = lazyRouteComponent(() => import("../triggers/page"), "TriggersPage");
@@ -162,6 +163,15 @@ const executions = createRoute({
     // A workflow, or a word, may be all digits, which the address bar turns into a number.
     workflow: search.workflow === undefined ? undefined : text(String(search.workflow)),
     q: search.q === undefined ? undefined : text(String(search.q)),
+  }),
+});
+
+const limits = createRoute({
+  getParentRoute: () => root,
+  path: "/executions/limits",
+  component: LimitsPage,
+  validateSearch: (search: Record<string, unknown>): { project?: string } => ({
+    project: text(search.project),
   }),
 });
 
@@ -318,6 +328,7 @@ export const router = createRouter({
     workflows,
     workflow,
     executions,
+    limits,
     execution,
     triggers,
     trigger,

@@ -23,6 +23,7 @@ import { useExecution } from "./live";
 import {
   hasEnded,
   mayRetry,
+  queuedFor,
   runTitle,
   type Standing,
   standing,
@@ -269,6 +270,17 @@ function Summary({ execution, stands, mayAct, onChoose, onOpen, onDone }: Summar
         )}
       </div>
       <div role="status">
+        {execution.wait && (
+          <p className="waits">
+            <span>
+              <strong>Waits to start:</strong> {queuedFor(execution)}
+              {execution.wait.startTime && `, from ${when(execution.wait.startTime)} on`}
+            </span>
+            <Link to="/executions/limits" search={{ project }} className="link">
+              Limits
+            </Link>
+          </p>
+        )}
         {stands.waits.slice(0, 4).map((wait) => (
           <p key={wait.step.name} className="waits">
             <WaitsFor wait={wait} />

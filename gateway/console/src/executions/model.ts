@@ -3,11 +3,14 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Execution, ExecutionState, type Step, StepState } from "../gen/weft/execution/v1/execution_pb";
 import type { ExecutionChanges } from "../gen/weft/execution/v1/execution_service_pb";
-import { lastPart } from "../ui/format";
+import { count, lastPart } from "../ui/format";
 
-export type RunState = "running" | "waiting" | "paused" | "succeeded" | "failed" | "cancelled" | "terminated";
+export type RunState =
+  | "queued"
+  | "running" | "waiting" | "paused" | "succeeded" | "failed" | "cancelled" | "terminated";
 /** What a list can be filtered by. */
 export const RUN_STATES: readonly RunState[] = [
+  "queued",
   "running",
   "waiting",
   "paused",
@@ -18,6 +21,7 @@ export const RUN_STATES: readonly RunState[] = [
 ];
 
 const RUNS: Partial<Record<ExecutionState, RunState>> = {
+  [ExecutionState.QUEUED]: "queued",
   [ExecutionState.PAUSED]: "paused",
   [ExecutionState.SUCCEEDED]: "succeeded",
   [ExecutionState.FAILED]: "failed",
@@ -31,7 +35,7 @@ export function runState(execution: Execution): RunState {
 }
 
 export function hasEnded(execution: Execution): boolean {
-  return ![ExecutionState.RUNNING, ExecutionState.PAUSED].includes(execution.state);
+  return ![ExecutionState.QUEUED, ExecutionState.RUNNING, ExecutionState.PAUSED].includes(execution.state);
 }
 
 export function mayRetry(execution: Execution): boolean {
@@ -61,6 +65,14 @@ export function runTitle(execution: Execution): string {
 export function tookMs(of: Execution | Step, now = Date.now()): number {
   if (!of.createTime) return 0;
   return Math.max(0, (of.endTime ? timestampMs(of.endTime) : now) - timestampMs(of.createTime));
+}
+
+/** What a run in the queue waits for, for people. */
+export function queuedFor(execution: Execution): string | null {
+  const { wait } = execution;
+  if (!wait) return null;
+  const key = wait.key && ` for ${wait.key}`;
+  return `number ${count(wait.position)} of ${lastPart(wait.runLimit)}${key}`;
 }
 
 /** The number of a step, the last part of its name. */
@@ -117,7 +129,7 @@ export interface Standing {
 /** How a run stands: one that only waits says so, though the contract calls it running. */
 export function standing(execution: Execution, steps: readonly Step[]): Standing {
   const state = runState(execution);
-  if (hasEnded(execution)) return { state, waits: [] };
+  if (hasEnded(execution) || state === "queued") return { state, waits: [] };
   const waits: { step: Step; for: "person" | "signal" | "time" | "attempt" }[] = [];
   let atWork = false;
   const bodies = new Set(steps.flatMap((step) => around(step.path)));

@@ -1,6 +1,6 @@
 // The runs of a project, the newest first: what was run, and what became of it.
 import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
 import { palette } from "../app/palette";
 import { currentProject } from "../app/project";
@@ -156,6 +156,9 @@ export function ExecutionsPage() {
             {list.data && `${count(found.length)}${list.hasNextPage ? "+" : ""}`}
             {list.isFetchingNextPage && " · looking further"}
           </span>
+          <Link to="/executions/limits" search={{ project }} className="button">
+            Limits
+          </Link>
           {mayStart && (
             <button type="button" className="button button-primary" onClick={() => setStarting(true)}>
               <Icon name="play" /> Run

@@ -2,7 +2,7 @@
 import { Link } from "@tanstack/react-router";
 import type { Execution } from "../gen/weft/execution/v1/execution_pb";
 import { ago, count, duration, lastPart, when } from "../ui/format";
-import { runState, runTitle, tookMs } from "./model";
+import { queuedFor, runState, runTitle, tookMs } from "./model";
 import { StateMark } from "./state";
 
 export const COLUMNS = ["Run", "State", "Steps", "Took", "Started"] as const;
@@ -29,6 +29,7 @@ export function ExecutionCells({ execution, project }: { execution: Execution; p
       <div role="cell">
         <StateMark state={runState(execution)} />
         {execution.approvalCount > 0 && <small>for a person</small>}
+        {execution.wait && <small title={execution.wait.runLimit}>{queuedFor(execution)}</small>}
         {execution.error && <small title={execution.error.reason}>{execution.error.reason}</small>}
       </div>
       <div role="cell">{execution.stepCount > 0 && count(execution.stepCount)}</div>

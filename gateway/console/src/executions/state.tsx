@@ -3,6 +3,7 @@ import type { RunState, StepStateName } from "./model";
 
 /** A state is never told by its colour alone. */
 const SHAPES: Record<RunState | StepStateName, string> = {
+  queued: "○",
   running: "◐",
   waiting: "◔",
   retrying: "↻",

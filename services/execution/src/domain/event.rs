@@ -48,6 +48,12 @@ pub(crate) enum Event {
     Terminated,
     /// It took too long.
     TimedOut,
+    /// A limit of runs keeps it from starting; until it has started, nothing begins.
+    Queued,
+    /// Limits of runs let it start.
+    Started,
+    /// A limit of runs ended it.
+    Dropped { error: StepError },
     /// Somebody lets it go on from steps that failed, or from one step; with another plan, if it has a number.
     Retried { from: Option<u32>, definition: Option<i64>, once: Option<String> },
 }

@@ -142,6 +142,13 @@ fn record(event: &Event) -> Record {
             record.time = *definition;
             13
         }
+        Event::Queued => 14,
+        Event::Started => 15,
+        Event::Dropped { error } => {
+            record.text.clone_from(&error.reason);
+            record.message.clone_from(&error.message);
+            16
+        }
     };
     record
 }
@@ -172,6 +179,9 @@ fn event(record: Record) -> Option<Event> {
         11 => Event::Terminated,
         12 => Event::TimedOut,
         13 => Event::Retried { from: Some(step).filter(|step| *step > 0), definition: time, once: once() },
+        14 => Event::Queued,
+        15 => Event::Started,
+        16 => Event::Dropped { error: StepError::new(text, message) },
         _ => return None,
     })
 }

@@ -26,6 +26,7 @@ pub(crate) static EXECUTION: Schema = Schema {
 fn state_word(state: ExecutionState) -> &'static str {
     match state {
         ExecutionState::Unspecified => "unspecified",
+        ExecutionState::Queued => "queued",
         ExecutionState::Running => "running",
         ExecutionState::Paused => "paused",
         ExecutionState::Succeeded => "succeeded",

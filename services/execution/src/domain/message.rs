@@ -43,6 +43,9 @@ pub(crate) struct Head {
     /// How many runs led to this one.
     #[prost(int32, tag = "8")]
     pub(crate) depth: i32,
+    /// How urgent it is where it waits for limits of runs, as the contract says it.
+    #[prost(int32, tag = "9")]
+    pub(crate) priority: i32,
 }
 
 /// The head in a row.
@@ -53,6 +56,7 @@ pub(crate) fn head(bytes: &Bytes) -> Head {
 /// A state as a number of the store: those of the contract.
 pub(crate) fn state_number(status: Status) -> i32 {
     match status {
+        Status::Queued => ExecutionState::Queued,
         Status::Running => ExecutionState::Running,
         Status::Paused => ExecutionState::Paused,
         Status::Succeeded => ExecutionState::Succeeded,
@@ -91,6 +95,7 @@ pub(crate) fn of_row(row: &ExecutionRow) -> Execution {
         retry_count: *retries,
         approval_count: (*approvals).max(0),
         depth: head.depth,
+        priority: head.priority,
         ..Execution::default()
     }
 }

@@ -47,6 +47,17 @@ pub(crate) fn of_execution(project: &str, id: &str) -> String {
     format!("projects/{project}/executions/{id}")
 }
 
+/// Project and id in `projects/{project}/runLimits/{run_limit}`. The contract has checked the form.
+pub(crate) fn run_limit(name: &str) -> (&str, &str) {
+    let parts = name.strip_prefix("projects/").and_then(|name| name.split_once("/runLimits/"));
+    parts.unwrap_or_default()
+}
+
+/// The name of a limit of runs.
+pub(crate) fn of_run_limit(project: &str, id: &str) -> String {
+    format!("projects/{project}/runLimits/{id}")
+}
+
 /// Whether a text can name a topic: the rule of the contract.
 pub(crate) fn is_topic(text: &str) -> bool {
     let is_end = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

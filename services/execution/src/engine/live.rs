@@ -137,7 +137,7 @@ impl Live {
         } else {
             before.steps
         };
-        let is_broken = matches!(status, Status::Failed | Status::Paused);
+        let is_broken = matches!(status, Status::Failed | Status::Paused | Status::Cancelled);
         let reason = self.run.error().filter(|_| is_broken).map(|(_, error)| error.reason.clone());
         ExecutionChange {
             id: self.row.execution.id,

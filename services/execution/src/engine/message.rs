@@ -4,11 +4,19 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use tokio::sync::oneshot;
-use weft_store::{ExecutionRow, NewExecution};
+use weft_store::{ExecutionRow, NewExecution, RunLimitRow};
 
+use super::limits::Limits;
 use crate::{
     Error,
-    domain::{event::Value, fault::StepError, plan::Plan, run::Run},
+    domain::{
+        event::Value,
+        fault::StepError,
+        gate::Gate,
+        plan::Plan,
+        run::Run,
+        run_limit::{Kept, RunLimit},
+    },
 };
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
@@ -55,7 +63,35 @@ pub(super) struct Outcome {
     pub(super) result: Result<Json, StepError>,
 }
 
+/// What somebody wants of the limits of runs.
+pub(crate) enum OfLimits {
+    /// A new one. Without a name it gets the one that is made up here.
+    Create {
+        row: RunLimitRow,
+    },
+    /// Another version, if it is still the one that was seen.
+    Update {
+        project: String,
+        id: String,
+        etag: String,
+        change: ChangeOfLimit,
+    },
+    Delete {
+        project: String,
+        id: String,
+        etag: String,
+    },
+}
+
+/// What an update makes of a limit.
+pub(crate) type ChangeOfLimit = Box<dyn Fn(&RunLimit) -> Result<Kept, Error> + Send>;
+
+/// Looks at limits of runs, and at what waits for them.
+pub(crate) type ViewOfLimits = Box<dyn FnOnce(&Limits, &Gate) + Send>;
+
 pub(super) enum Message {
+    OfLimits(Box<OfLimits>, Answer<Arc<RunLimit>>),
+    LookAtLimits(ViewOfLimits),
     Create(Box<Creation>, Answer<ExecutionRow>),
     Ask(i64, Box<Asked>, Answer<()>),
     Look(i64, View),

@@ -1,6 +1,8 @@
 //! The engine as RPCs see it: the one task that owns a shard of executions, and messages to it.
 
+mod admission;
 mod known;
+mod limits;
 mod live;
 mod lives;
 mod message;
@@ -15,13 +17,19 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use weft_kit::{Clock, Ids, Lifecycle, TaskKind};
 use weft_store::{ExecutionRow, ExecutionStore, StoreError, objects::Objects};
 
+pub(crate) use limits::Limits;
 pub(crate) use live::load;
-pub(crate) use message::{Asked, Creation, Newest};
+pub(crate) use message::{Asked, Creation, Newest, OfLimits};
 use message::{Message, View};
 use shard::Shard;
 use watchers::Watchers;
 
-use crate::{Error, Options, definitions::Definitions, domain::run::Run, kinds::Outside};
+use crate::{
+    Error, Options,
+    definitions::Definitions,
+    domain::{gate::Gate, run::Run, run_limit::RunLimit},
+    kinds::Outside,
+};
 
 /// How many messages may wait for the engine; more callers wait for a place.
 const QUEUE: usize = 16_384;
@@ -109,6 +117,23 @@ impl Engine {
             drop(answer.send(seen.map(|(row, run)| look(row, run))));
         });
         self.messages.send(Message::Look(id, view)).await.map_err(|_| Error::NotReady)?;
+        answered.await.map_err(|_| Error::NotReady)
+    }
+
+    /// Creates, changes or deletes a limit of runs: it is on disk, and counts, when this answers.
+    pub(crate) async fn of_limits(&self, wanted: OfLimits) -> Result<Arc<RunLimit>, Error> {
+        self.call(|answer| Message::OfLimits(Box::new(wanted), answer)).await
+    }
+
+    /// What `look` sees of the limits of runs, and of what waits for them.
+    pub(crate) async fn look_at_limits<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Limits, &Gate) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (answer, answered) = oneshot::channel();
+        // Fails when the caller has gone away.
+        let view = Box::new(move |limits: &Limits, gate: &Gate| drop(answer.send(look(limits, gate))));
+        self.messages.send(Message::LookAtLimits(view)).await.map_err(|_| Error::NotReady)?;
         answered.await.map_err(|_| Error::NotReady)
     }
 

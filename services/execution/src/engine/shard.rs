@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use weft_kit::Lifecycle;
 use weft_store::{
     ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, OwnedExecutions, StoreError, Timestamp,
@@ -20,7 +21,9 @@ use weft_store::{
 
 use super::{
     Parts,
+    admission::{WAITING, state_of},
     known::{Known, Verdict},
+    limits::Limits,
     live::{self, Live},
     lives::Lives,
     message::{Answer, Asked, Creation, Message, Newest, Outcome},
@@ -32,6 +35,7 @@ use crate::{
     Error,
     domain::{
         event::Event,
+        gate::Gate,
         journal, message, name,
         run::{Performance, Run, Status, StepIs},
         topic_message,
@@ -41,7 +45,7 @@ use crate::{
 /// How many messages share a flush at most.
 const GROUP: usize = 1_024;
 /// Executions of a page when a shard is opened, and of those that wake at once.
-const PAGE: u32 = 1_000;
+pub(super) const PAGE: u32 = 1_000;
 /// Bytes of what steps publish, after which no more runs are settled for one flush.
 const MOST_PUBLISHED: usize = 16 << 20;
 /// Executions that wake within this are known in memory; the others are looked for once in half of it.
@@ -53,27 +57,32 @@ const LAST: Duration = Duration::from_secs(10);
 type Told = Box<dyn FnOnce() + Send>;
 
 pub(super) struct Shard {
-    parts: Arc<Parts>,
+    pub(super) parts: Arc<Parts>,
     outward: Outward,
     watchers: Arc<Watchers>,
-    owned: OwnedExecutions,
-    lives: Lives,
+    pub(super) owned: OwnedExecutions,
+    pub(super) lives: Lives,
     turns: Turns,
+    /// Limits of whole runs, and who may start.
+    pub(super) limits: Limits,
+    pub(super) gate: Gate,
+    /// Runs that are to be ended because newer ones take their places, each with the limit that says so.
+    pub(super) evicted: Vec<(i64, Uuid)>,
     /// When executions that are not in memory go on, as far as the horizon.
     due: BTreeSet<(i64, i64)>,
     horizon: i64,
     /// When executions that are in memory go on.
     timers: BTreeSet<(i64, i64)>,
-    flush: ExecutionFlush,
+    pub(super) flush: ExecutionFlush,
     objects: Vec<(String, Bytes)>,
     told: Vec<Told>,
     /// Executions that something has happened to in this round.
-    touched: BTreeSet<i64>,
+    pub(super) touched: BTreeSet<i64>,
     /// What steps gave that needed no waiting: of the next round.
     done: Vec<Outcome>,
     /// Repeats of what is in this flush: of the next round.
     deferred: Vec<Message>,
-    draining: Option<Instant>,
+    pub(super) draining: Option<Instant>,
 }
 
 impl Shard {
@@ -94,6 +103,9 @@ impl Shard {
             owned,
             lives: Lives::default(),
             turns,
+            limits: Limits::default(),
+            gate: Gate::default(),
+            evicted: Vec::new(),
             due: BTreeSet::new(),
             horizon: 0,
             timers: BTreeSet::new(),
@@ -105,6 +117,7 @@ impl Shard {
             deferred: Vec::new(),
             draining: None,
         };
+        shard.read_limits().await?;
         let mut after = 0;
         loop {
             let page = shard.parts.store.active_executions(shard.owned.shard, after, PAGE).await?;
@@ -128,7 +141,7 @@ impl Shard {
     }
 
     /// Brings an execution into memory. One whose journal cannot be read stays where it is, and is told.
-    async fn bring(&mut self, row: ExecutionRow) -> Result<(), StoreError> {
+    pub(super) async fn bring(&mut self, row: ExecutionRow) -> Result<(), StoreError> {
         let Parts { store, objects, definitions, .. } = &*self.parts;
         match live::load(&**store, objects, definitions, &row).await {
             Ok((run, sequence)) => {
@@ -153,7 +166,7 @@ impl Shard {
         }
     }
 
-    fn now(&self) -> i64 {
+    pub(super) fn now(&self) -> i64 {
         Timestamp::from(self.parts.clock.now()).as_micros()
     }
 
@@ -171,7 +184,10 @@ impl Shard {
             let timer = self.next_timer();
             let timer = timer.map(|at| Duration::from_micros(at.saturating_sub(self.now()).max(0) as u64));
             let mut must_flush = false;
-            let waits = self.done.is_empty() && self.deferred.is_empty() && self.touched.is_empty();
+            let waits = self.done.is_empty()
+                && self.deferred.is_empty()
+                && self.touched.is_empty()
+                && !self.may_admit();
             if waits {
                 let last = self.draining;
                 tokio::select! {
@@ -204,7 +220,10 @@ impl Shard {
         }
         let live = self.timers.first().map(|(at, _)| *at);
         let parked = self.due.first().map(|(at, _)| *at);
-        [live, parked, Some(self.horizon - HORIZON.as_micros() as i64 / 2)].into_iter().flatten().min()
+        [live, parked, self.gate.next_timer(), Some(self.horizon - HORIZON.as_micros() as i64 / 2)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// One flush and what led to it.
@@ -212,6 +231,9 @@ impl Shard {
         let now = self.now();
         let chance = self.parts.ids.fraction();
         self.wake(now).await?;
+        // First, because they look at what is on disk.
+        self.limits_first(group, now).await?;
+        self.admit(now).await?;
         let mut known = Known::of(group);
         known.look(&self.parts).await?;
         let asked = group.iter().filter_map(|message| match message {
@@ -242,6 +264,8 @@ impl Shard {
                     }
                 }
                 Message::Performed(outcome) => self.performed(*outcome, now, chance),
+                // Were done before all others.
+                Message::OfLimits(..) | Message::LookAtLimits(_) => {}
             }
         }
         if self.draining.is_none() {
@@ -261,8 +285,13 @@ impl Shard {
         }
         // In the next flush: what is written in one step has to fit into memory.
         self.touched.extend(waiting);
-        let nothing =
-            self.flush.executions.is_empty() && self.flush.changes.is_empty() && self.flush.events.is_empty();
+        self.write_gate();
+        let ExecutionFlush { executions, changes, events, limits, removed_limits, turns, rates, .. } =
+            &self.flush;
+        let nothing = executions.is_empty()
+            && changes.is_empty()
+            && events.is_empty()
+            && (limits.is_empty() && removed_limits.is_empty() && turns.is_empty() && rates.is_empty());
         if !nothing || must_flush {
             for (key, bytes) in std::mem::take(&mut self.objects) {
                 self.parts.objects.put(&key, bytes).await?;
@@ -284,6 +313,26 @@ impl Shard {
             }
         }
         self.tell(&touched, begins, stops);
+        Ok(())
+    }
+
+    /// Looks at limits of runs, and changes them.
+    async fn limits_first(&mut self, group: &mut Vec<Message>, now: i64) -> Result<(), StoreError> {
+        let is_of_limits =
+            |message: &mut Message| matches!(message, Message::OfLimits(..) | Message::LookAtLimits(_));
+        for message in group.extract_if(.., is_of_limits).collect::<Vec<_>>() {
+            match message {
+                // What is not on disk yet is not told.
+                Message::LookAtLimits(_)
+                    if !self.flush.limits.is_empty() || !self.flush.removed_limits.is_empty() =>
+                {
+                    self.deferred.push(message);
+                }
+                Message::LookAtLimits(view) => view(&self.limits, &self.gate),
+                Message::OfLimits(wanted, answer) => self.change_limits(*wanted, answer, now).await?,
+                _ => {}
+            }
+        }
         Ok(())
     }
 
@@ -317,7 +366,7 @@ impl Shard {
         Ok(())
     }
 
-    fn answer<T: Send + 'static>(&mut self, answer: Answer<T>, value: Result<T, Error>) {
+    pub(super) fn answer<T: Send + 'static>(&mut self, answer: Answer<T>, value: Result<T, Error>) {
         // Fails when the caller has gone away, who then does not want to know.
         self.told.push(Box::new(move || drop(answer.send(value))));
     }
@@ -344,6 +393,9 @@ impl Shard {
         if self.lives.of_project(&execution.project) >= limit {
             return self.answer(answer, Err(Error::TooManyOfProject(limit)));
         }
+        if self.gate.waiting() >= WAITING {
+            return self.answer(answer, Err(Error::TooManyWaiting(WAITING)));
+        }
         known.remember(&execution);
         self.owned.last += 1;
         execution.id = self.owned.last;
@@ -367,7 +419,7 @@ impl Shard {
         run.happen(now, Event::Began { input });
         let id = row.execution.id;
         let live = Live {
-            row: row.clone(),
+            row,
             run,
             sequence: 0,
             outside: HashMap::new(),
@@ -376,15 +428,32 @@ impl Shard {
             timer: None,
         };
         self.lives.insert(live);
+        self.arrive(id, now);
         self.touched.insert(id);
-        self.answer(answer, Ok(row));
+        if let Some(live) = self.lives.get(id) {
+            let mut row = live.row.clone();
+            row.change.state = state_of(&live.run);
+            row.change.reason = live.run.error().map(|(_, error)| error.reason.clone()).unwrap_or_default();
+            row.change.ended = live.run.status().has_ended().then(|| Timestamp::from_micros(now));
+            self.answer(answer, Ok(row));
+        }
     }
 
     fn asked(&mut self, id: i64, asked: Asked, answer: Answer<()>, now: i64) {
+        let starts_again = match self.ask_again(id, &asked, now) {
+            Ok(starts_again) => starts_again,
+            Err(error) => {
+                self.touched.insert(id);
+                return self.answer(answer, Err(error));
+            }
+        };
         let Some(live) = self.lives.get_mut(id) else {
             return self.answer(answer, Err(Error::ExecutionNotFound(name::made_up(id))));
         };
         let done = ask(live, asked, now);
+        if starts_again && done.is_ok() {
+            self.arrive(id, now);
+        }
         self.touched.insert(id);
         self.answer(answer, done);
     }
@@ -459,6 +528,7 @@ impl Shard {
             live.row.change = change.clone();
             self.flush.changes.push(change);
         }
+        self.tell_gate(id);
     }
 
     /// Tells everybody, now that it is on disk, and begins what was led to.
@@ -531,7 +601,9 @@ fn ask(live: &mut Live, asked: Asked, now: i64) -> Result<(), Error> {
         Asked::Cancel if !has_ended => run.happen(now, Event::Cancelled),
         Asked::Terminate if !has_ended => run.happen(now, Event::Terminated),
         Asked::Cancel | Asked::Terminate => {}
-        Asked::Pause if run.status() == Status::Running => run.happen(now, Event::Paused),
+        Asked::Pause if matches!(run.status(), Status::Running | Status::Queued) => {
+            run.happen(now, Event::Paused)
+        }
         Asked::Resume if run.status() == Status::Paused => {
             // One that a failure holds goes on from there.
             let is_broken = run.error().is_some();

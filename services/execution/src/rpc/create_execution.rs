@@ -54,7 +54,11 @@ pub(crate) async fn handle(state: &State, call: Call<CreateExecutionRequest>) ->
         Err(error) => repeated(state, once.as_ref()).await?.ok_or(error)?,
     };
     match until {
-        None => Ok(message::of_row(&row)),
+        None => {
+            let mut execution = message::of_row(&row);
+            find::waits(state, &mut [(row.execution.id, &mut execution)]).await;
+            Ok(execution)
+        }
         Some(until) => wait_for(state, &row, end, until).await,
     }
 }
@@ -82,7 +86,8 @@ async fn wait_for(
     let mut news = state.engine.watch(row.execution.id);
     loop {
         news.mark_unchanged();
-        let seen = find::see(state, row, message::of_run).await?;
+        let mut seen = find::see(state, row, message::of_run).await?;
+        find::waits(state, &mut [(row.execution.id, &mut seen)]).await;
         if seen.end_time.is_some() || Instant::now() >= until {
             return Ok(seen);
         }
@@ -147,6 +152,7 @@ async fn plan(
         pause_on_failure: execution.pause_on_failure,
         definition: ready.number,
         depth,
+        priority: execution.priority,
     };
     let execution = NewExecution {
         id: 0,

@@ -1,12 +1,14 @@
 //! Executions by their names, and what their runs know.
 
-use weft_proto::weft::execution::v1::Execution;
-use weft_store::{ExecutionRow, StoreError};
+use std::collections::HashMap;
+
+use weft_proto::weft::execution::v1::{Execution, ExecutionState, ExecutionWait};
+use weft_store::{ExecutionRow, StoreError, Timestamp};
 
 use crate::{
     Error,
-    domain::{message, name, run::Run},
-    engine,
+    domain::{gate::Gate, message, name, run::Run},
+    engine::{self, Limits},
     state::State,
 };
 
@@ -47,5 +49,25 @@ pub(super) async fn see<T: Send + 'static>(
 /// An execution as it is now.
 pub(super) async fn execution(state: &State, full: &str) -> Result<Execution, Error> {
     let row = row(state, full).await?;
-    see(state, &row, message::of_run).await
+    let mut execution = see(state, &row, message::of_run).await?;
+    waits(state, &mut [(row.execution.id, &mut execution)]).await;
+    Ok(execution)
+}
+
+/// Says of executions that wait to start what they wait for. Where another process has them, that is not known here.
+pub(super) async fn waits(state: &State, executions: &mut [(i64, &mut Execution)]) {
+    let queued = |execution: &Execution| execution.state() == ExecutionState::Queued;
+    let asked: Vec<i64> =
+        executions.iter().filter(|(_, execution)| queued(execution)).map(|(id, _)| *id).collect();
+    if asked.is_empty() {
+        return;
+    }
+    let now = Timestamp::from(state.clock.now()).as_micros();
+    let look = move |limits: &Limits, gate: &Gate| -> HashMap<i64, ExecutionWait> {
+        asked.into_iter().filter_map(|id| Some((id, limits.wait(gate, id, now)?))).collect()
+    };
+    let Ok(mut found) = state.engine.look_at_limits(look).await else { return };
+    for (id, execution) in executions {
+        execution.wait = found.remove(id);
+    }
 }

@@ -9,6 +9,7 @@ use weft_kit::{
 };
 use weft_proto::weft::execution::v1::{ListExecutionsRequest, ListExecutionsResponse};
 
+use super::find;
 use crate::{
     Error,
     domain::{
@@ -57,7 +58,7 @@ pub(crate) async fn handle(
             before = row.execution.id;
             let execution = message::of_row(row);
             if filter.matches(&ExecutionRecord(&execution)) {
-                executions.push(execution);
+                executions.push((row.execution.id, execution));
             }
             if executions.len() == size as usize {
                 break;
@@ -71,6 +72,9 @@ pub(crate) async fn handle(
             } else {
                 list.token(Cursor::default().text(&before.to_string()).as_str())
             };
+            let mut queued: Vec<_> = executions.iter_mut().map(|(id, execution)| (*id, execution)).collect();
+            find::waits(state, &mut queued).await;
+            let executions = executions.into_iter().map(|(_, execution)| execution).collect();
             return Ok(ListExecutionsResponse { executions, next_page_token });
         }
     }

@@ -2,19 +2,24 @@
 
 pub(crate) mod control;
 pub(crate) mod create_execution;
+pub(crate) mod create_run_limit;
 pub(crate) mod decide_approval;
 pub(crate) mod delete_execution;
+pub(crate) mod delete_run_limit;
 mod find;
 pub(crate) mod find_execution_ends;
 pub(crate) mod find_topic_messages;
 pub(crate) mod get_execution;
+pub(crate) mod get_run_limit;
 pub(crate) mod get_step;
 pub(crate) mod list_approvals;
 pub(crate) mod list_executions;
 pub(crate) mod list_node_kinds;
+pub(crate) mod list_run_limits;
 pub(crate) mod list_steps;
 pub(crate) mod retry_execution;
 pub(crate) mod signal_execution;
+pub(crate) mod update_run_limit;
 pub(crate) mod validate_workflow;
 pub(crate) mod watch_execution;
 

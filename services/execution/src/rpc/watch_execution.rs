@@ -74,7 +74,8 @@ impl Watcher {
                 let steps = changed.map(|step| message::step(&name, row.execution.uid, run, step, false));
                 (run.changes(), message::of_run(row, run), steps.collect())
             });
-            let (changes, execution, steps): (u64, _, Vec<_>) = seen.await?;
+            let (changes, mut execution, steps): (u64, _, Vec<_>) = seen.await?;
+            find::waits(&self.state, &mut [(self.row.execution.id, &mut execution)]).await;
             let has_ended = execution.end_time.is_some();
             if changes > self.at || (has_ended && !self.told_end) {
                 self.at = changes;

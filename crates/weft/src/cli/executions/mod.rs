@@ -1,5 +1,6 @@
 //! `weft run`, `weft executions`, `weft workflows`: workflow graphs and their runs.
 
+mod limits;
 mod show;
 mod watch;
 mod workflows;
@@ -11,7 +12,7 @@ use prost_types::Struct;
 use serde_json::Value as Json;
 use weft_proto::weft::execution::v1::{
     CancelExecutionRequest, CreateExecutionRequest, DecideApprovalRequest, DeleteExecutionRequest, Execution,
-    GetExecutionRequest, GetStepRequest, ListExecutionsRequest, PauseExecutionRequest,
+    ExecutionPriority, GetExecutionRequest, GetStepRequest, ListExecutionsRequest, PauseExecutionRequest,
     ResumeExecutionRequest, RetryExecutionRequest, SignalExecutionRequest, TerminateExecutionRequest,
 };
 
@@ -43,9 +44,20 @@ pub(crate) struct Run {
     /// Wait for a person instead of failing.
     #[arg(long)]
     pause_on_failure: bool,
+    /// How urgent it is where it waits for limits.
+    #[arg(long, default_value = "normal")]
+    priority: Priority,
     /// Tell how it goes until it has ended.
     #[arg(long, short)]
     follow: bool,
+}
+
+/// How urgent an execution is.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Priority {
+    High,
+    Normal,
+    Low,
 }
 
 /// Which execution, and in which project.
@@ -127,6 +139,9 @@ pub(crate) enum ExecutionsCommand {
     Reject(Answer),
     /// Forget an execution that has ended.
     Delete(Which),
+    /// How many executions run at once, or start in a time.
+    #[command(subcommand)]
+    Limits(limits::LimitsCommand),
 }
 
 /// An answer to a step.
@@ -179,6 +194,12 @@ impl Run {
             input: Some(object(&self.input)?),
             display_name: self.title,
             pause_on_failure: self.pause_on_failure,
+            priority: match self.priority {
+                Priority::High => ExecutionPriority::High,
+                Priority::Normal => ExecutionPriority::Unspecified,
+                Priority::Low => ExecutionPriority::Low,
+            }
+            .into(),
             ..Execution::default()
         };
         let request = CreateExecutionRequest {
@@ -215,6 +236,7 @@ impl ExecutionsCommand {
                 let step = client.get_step(request).await?.into_inner();
                 return show::step(&step, format);
             }
+            Self::Limits(command) => return command.run(&mut client, format).await,
             Self::Watch(which) => return watch::follow(&mut client, which.name(), format).await,
             Self::Approve(answer) => return answer.give(&mut client, true, format).await,
             Self::Reject(answer) => return answer.give(&mut client, false, format).await,

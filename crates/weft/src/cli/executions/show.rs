@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use weft_proto::weft::execution::v1::{
-    Execution, ExecutionState, ListExecutionsRequest, ListStepsRequest, ListStepsResponse, Step, StepState,
+    Execution, ExecutionState, ExecutionWait, ListExecutionsRequest, ListStepsRequest, ListStepsResponse,
+    Step, StepState,
 };
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
 pub(super) fn state_word(state: ExecutionState) -> &'static str {
     match state {
         ExecutionState::Unspecified => "unspecified",
+        ExecutionState::Queued => "queued",
         ExecutionState::Running => "running",
         ExecutionState::Paused => "paused",
         ExecutionState::Succeeded => "succeeded",
@@ -59,6 +61,7 @@ pub(super) fn execution(execution: &Execution, format: OutputFormat) -> Result<(
     if let Some(ended) = &execution.end_time {
         rows.push(("ended", output::time(Some(ended))));
     }
+    rows.extend(execution.wait.as_ref().map(|wait| ("waits", waits_for(wait))));
     if let Some(input) = &execution.input {
         rows.push(("input", weft_kit::json::of_struct(input).to_string()));
     }
@@ -73,6 +76,14 @@ pub(super) fn execution(execution: &Execution, format: OutputFormat) -> Result<(
         output::line(&format!("  {name:<8} {value}"));
     }
     Ok(())
+}
+
+/// What an execution waits for.
+pub(super) fn waits_for(wait: &ExecutionWait) -> String {
+    let limit = wait.run_limit.rsplit('/').next().unwrap_or_default();
+    let key = if wait.key.is_empty() { String::new() } else { format!(" for {}", wait.key) };
+    let from = wait.start_time.as_ref().map(|at| format!(", from {} on", output::time(Some(at))));
+    format!("number {} of limit {limit}{key}{}", wait.position, from.unwrap_or_default())
 }
 
 /// Executions of a project.
@@ -105,10 +116,18 @@ pub(super) async fn list(
             state_word(execution.state()).to_owned(),
             output::time(execution.create_time.as_ref()),
             output::time(execution.end_time.as_ref()),
-            execution.error.as_ref().map(|error| error.reason.clone()).unwrap_or_default(),
+            match (&execution.error, &execution.wait) {
+                (Some(error), _) => error.reason.clone(),
+                (None, Some(wait)) => waits_for(wait),
+                (None, None) => String::new(),
+            },
         ]
     });
-    output::table(&["execution", "graph", "state", "created", "ended", "error"], &[], rows);
+    output::table(
+        &["execution", "graph", "state", "created", "ended", "error, or what it waits for"],
+        &[],
+        rows,
+    );
     Ok(())
 }
 

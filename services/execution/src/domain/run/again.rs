@@ -12,6 +12,9 @@ use crate::domain::plan::Plan;
 impl Run {
     /// Whether a retry is possible; from that step, if it is said.
     pub(crate) fn can_start_again(&self, from: Option<u32>) -> bool {
+        if !self.has_started {
+            return false;
+        }
         match from {
             Some(step) => self.status != Status::Running && self.steps.contains_key(&step),
             None => !matches!(self.status, Status::Running | Status::Succeeded) && self.status_is_broken(),

@@ -44,11 +44,20 @@ impl Run {
                 self.requests.extend(once);
                 self.signals.entry(name).or_default().push_back(value);
             }
-            Event::Paused if self.status == Status::Running => self.status = Status::Paused,
+            Event::Paused if matches!(self.status, Status::Running | Status::Queued) => {
+                self.status = Status::Paused;
+            }
             Event::Resumed if self.status == Status::Paused => {
-                self.status = Status::Running;
+                self.status = if self.has_started { Status::Running } else { Status::Queued };
                 self.error = None;
             }
+            Event::Queued if self.status == Status::Running => {
+                (self.status, self.has_started) = (Status::Queued, false);
+            }
+            Event::Started if self.status == Status::Queued => {
+                (self.status, self.has_started) = (Status::Running, true);
+            }
+            Event::Dropped { error } => self.end(Status::Cancelled, Some((None, error))),
             Event::Cancelled => self.end(Status::Cancelled, None),
             Event::Terminated => self.end(Status::Terminated, None),
             Event::TimedOut => {
@@ -59,7 +68,7 @@ impl Run {
                 self.requests.extend(once);
                 self.start_again(from, &mut then);
             }
-            Event::Paused | Event::Resumed => {}
+            Event::Paused | Event::Resumed | Event::Queued | Event::Started => {}
         }
         self.follow(&mut then);
     }
@@ -537,6 +546,8 @@ impl Run {
             return;
         }
         self.status = status;
+        // Whether it has a place is asked anew where it goes on.
+        self.has_started = true;
         self.error = error;
         self.ready.clear();
         let open = self.steps.values().filter(|step| !step.is.has_ended()).map(|step| step.number);

@@ -34,6 +34,8 @@ const STEPS: u32 = 100_000;
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
+    /// It waits to start.
+    Queued,
     Running,
     Paused,
     Succeeded,
@@ -45,7 +47,7 @@ pub(crate) enum Status {
 impl Status {
     /// Whether nothing happens any more.
     pub(crate) fn has_ended(self) -> bool {
-        !matches!(self, Self::Running | Self::Paused)
+        !matches!(self, Self::Queued | Self::Running | Self::Paused)
     }
 }
 
@@ -68,6 +70,8 @@ pub(crate) struct Run {
     start: Start,
     input: Value,
     status: Status,
+    /// Limits of runs have let it start.
+    has_started: bool,
     /// Why it failed, or is paused: the step, and what it said.
     error: Option<(Option<u32>, StepError)>,
     output: Option<Value>,
@@ -211,6 +215,7 @@ impl Run {
             start,
             input: Value::default(),
             status: Status::Running,
+            has_started: true,
             error: None,
             output: None,
             scopes: Vec::new(),
@@ -270,6 +275,16 @@ impl Run {
 
     pub(crate) fn status(&self) -> Status {
         self.status
+    }
+
+    /// Whether limits of runs have let it start: it then has its place until it ends, also while it is paused.
+    pub(crate) fn has_started(&self) -> bool {
+        self.has_started
+    }
+
+    /// What expressions call `run`.
+    pub(crate) fn about(&self) -> &Value {
+        &self.start.about
     }
 
     pub(crate) fn input(&self) -> &Value {
