@@ -169,6 +169,7 @@ def known(mesh):
     changes += [{"upsertEdge": {"edge": {"source": a, "target": b}}} for a, b in [("in", "wait"), ("wait", "out")]]
     bodies["graphs/w:applyChanges"] = {"changes": changes}
     bodies["executions?executionId=x"] = {"graph": "projects/default/graphs/w"}
+    bodies["runLimits?runLimitId=u"] = {"maxConcurrent": 1000}
     # A trigger that nobody waits for, and one delivery of it.
     yearly = {"graph": "projects/default/graphs/w", "schedule": {"cron": "0 0 1 1 *"}}
     bodies["triggers?triggerId=s"] = yearly
@@ -204,6 +205,7 @@ def known(mesh):
         "secret": "s",
         "execution": "x",
         "step": "1",
+        "run_limit": "u",
         "trigger": "s",
         "delivery": delivery,
         "trace": "ab" * 16,

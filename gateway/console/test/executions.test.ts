@@ -2,7 +2,18 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { forEach, told } from "../src/executions/bulk";
-import { around, filterOf, mayRetry, Run, runState, standing, stepNumber } from "../src/executions/model";
+import { allows, covers, termsOf, typedOf } from "../src/executions/limits";
+import {
+  around,
+  filterOf,
+  hasEnded,
+  mayRetry,
+  queuedFor,
+  Run,
+  runState,
+  standing,
+  stepNumber,
+} from "../src/executions/model";
 import { readFilters } from "../src/executions/saved";
 import { rowsOf, worst } from "../src/executions/timeline";
 import {
@@ -12,6 +23,7 @@ import {
   StepState,
 } from "../src/gen/weft/execution/v1/execution_pb";
 import { ExecutionChangesSchema } from "../src/gen/weft/execution/v1/execution_service_pb";
+import { RunLimitSchema } from "../src/gen/weft/execution/v1/run_limit_pb";
 
 const step = (
   number: number,
@@ -180,5 +192,38 @@ describe("the same asked of many", () => {
     });
     expect(outcome.done).toBe(2);
     expect(told(outcome, "cancelled")).toBe("2 runs cancelled; 2 runs refused: no");
+  });
+});
+
+describe("limits of runs", () => {
+  const limit = create(RunLimitSchema, {
+    graph: "projects/p/graphs/orders",
+    key: "input.customer",
+    maxConcurrent: 3,
+    rate: { starts: 100, interval: { seconds: 60n }, burst: 10 },
+  });
+
+  it("says what it is about and what it allows", () => {
+    expect(covers(limit)).toBe("runs of orders, for each input.customer");
+    expect(covers({ graph: "", key: "" })).toBe("all runs");
+    expect(allows(limit)).toBe("3 at once; 100 starts in 1 min 0 s, 10 of them at once");
+  });
+
+  it("keeps what a form shows of it", () => {
+    const { maxConcurrent, rate } = termsOf(typedOf(limit));
+    expect([maxConcurrent, rate?.starts, rate?.interval.seconds, rate?.burst]).toEqual([3, 100, 60n, 10]);
+    expect(termsOf({ atOnce: "", starts: "", seconds: "60", burst: "" })).toEqual({
+      maxConcurrent: 0,
+      rate: undefined,
+    });
+  });
+
+  it("says what a run in the queue waits for", () => {
+    const queued = create(ExecutionSchema, {
+      state: ExecutionState.QUEUED,
+      wait: { runLimit: "projects/p/runLimits/per-customer", key: "ada", position: 2 },
+    });
+    expect([runState(queued), hasEnded(queued)]).toEqual(["queued", false]);
+    expect(queuedFor(queued)).toBe("number 2 of per-customer for ada");
   });
 });

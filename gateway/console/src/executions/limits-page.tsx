@@ -18,11 +18,26 @@ import { Icon } from "../ui/icon";
 import { Empty, Failure, Skeleton } from "../ui/states";
 import { toast } from "../ui/toast";
 import { LimitDialog } from "./limit-dialog";
-import { allows, covers, listLimits, overflowLabel } from "./limits";
+import { allows, covers, overflowLabel } from "./limits";
 
 const route = getRouteApi("/executions/limits");
 /** How many run and wait is asked for again so often. */
 const REFRESH_MILLISECONDS = 2_000;
+
+/** All limits of a project. */
+async function listLimits(project: string, signal: AbortSignal): Promise<RunLimit[]> {
+  const all: RunLimit[] = [];
+  let pageToken = "";
+  do {
+    const page = await client.listRunLimits(
+      { parent: `projects/${project}`, pageSize: 1000, pageToken },
+      { signal },
+    );
+    all.push(...page.runLimits);
+    pageToken = page.nextPageToken;
+  } while (pageToken);
+  return all;
+}
 
 export function LimitsPage() {
   const navigate = useNavigate();

@@ -1,23 +1,7 @@
 // Limits of whole runs without a page: what they say, for people, and what a form makes of them.
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { type RunLimit, RunLimitOverflow } from "../gen/weft/execution/v1/run_limit_pb";
-import { executions } from "../rpc/executions";
 import { count, duration, lastPart } from "../ui/format";
-
-/** All limits of a project. */
-export async function listLimits(project: string, signal: AbortSignal): Promise<RunLimit[]> {
-  const all: RunLimit[] = [];
-  let pageToken = "";
-  do {
-    const page = await executions.listRunLimits(
-      { parent: `projects/${project}`, pageSize: 1000, pageToken },
-      { signal },
-    );
-    all.push(...page.runLimits);
-    pageToken = page.nextPageToken;
-  } while (pageToken);
-  return all;
-}
 
 export const OVERFLOWS: readonly { value: RunLimitOverflow; label: string }[] = [
   { value: RunLimitOverflow.WAIT, label: "waits" },

@@ -7,7 +7,13 @@ import { count, lastPart } from "../ui/format";
 
 export type RunState =
   | "queued"
-  | "running" | "waiting" | "paused" | "succeeded" | "failed" | "cancelled" | "terminated";
+  | "running"
+  | "waiting"
+  | "paused"
+  | "succeeded"
+  | "failed"
+  | "cancelled"
+  | "terminated";
 /** What a list can be filtered by. */
 export const RUN_STATES: readonly RunState[] = [
   "queued",

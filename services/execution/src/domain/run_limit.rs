@@ -65,18 +65,30 @@ impl Variables for Given<'_> {
 }
 
 impl RunLimit {
-    /// A limit out of the store.
+    /// A limit as it is to be kept.
     ///
     /// # Errors
-    /// What cannot be read.
-    pub(crate) fn read(row: RunLimitRow) -> Result<Self, String> {
+    /// What is wrong with its key.
+    pub(crate) fn new(row: RunLimitRow) -> Result<Self, String> {
         let kept = Kept::decode(row.settings.clone()).map_err(|error| error.to_string())?;
-        let key = match kept.limit.as_ref().map(|limit| limit.key.as_str()) {
-            None => return Err("is empty".to_owned()),
-            Some("") => None,
-            Some(key) => Some(Expression::compile(key, NAMES)?),
-        };
+        let key = kept.limit.as_ref().map(|limit| limit.key.as_str()).filter(|key| !key.is_empty());
+        let key = key.map(|key| Expression::compile(key, NAMES)).transpose()?;
         Ok(Self { row, kept, key })
+    }
+
+    /// A limit out of the store. One whose key cannot be read any more counts all runs together: more wait than have to,
+    /// none is without a limit, and the limits of others hold.
+    pub(crate) fn stored(row: RunLimitRow) -> Self {
+        Self::new(row.clone()).unwrap_or_else(|error| {
+            tracing::error!(
+                error,
+                project = row.project,
+                limit = row.id,
+                "the key of a run limit cannot be read"
+            );
+            let kept = Kept::decode(row.settings.clone()).unwrap_or_default();
+            Self { row, kept, key: None }
+        })
     }
 
     /// As somebody wants it.
@@ -256,7 +268,7 @@ mod tests {
             created: Timestamp::from_micros(0),
             updated: Timestamp::from_micros(0),
         };
-        RunLimit::read(row).unwrap()
+        RunLimit::stored(row)
     }
 
     fn refused(limit: Shown) -> &'static str {

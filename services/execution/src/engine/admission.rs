@@ -49,12 +49,7 @@ impl Shard {
             let is_last = page.len() < PAGE as usize;
             for row in page {
                 after = (row.project.clone(), row.id.clone());
-                let limit = RunLimit::read(row).map_err(|reason| StoreError::Corrupt {
-                    table: "run_limits",
-                    column: "settings",
-                    row: format!("{}/{}", after.0, after.1),
-                    reason,
-                })?;
+                let limit = RunLimit::stored(row);
                 self.gate.set_limit(limit.row.uid, limit.terms(), now);
                 self.limits.insert(Arc::new(limit));
             }
@@ -113,7 +108,7 @@ impl Shard {
         }
         let mut started = 0;
         while started < PAGE
-            && self.lives.len() < self.parts.options.max_active
+            && self.has_room()
             && let Some(id) = self.gate.next(now)
         {
             started += 1;
@@ -143,8 +138,12 @@ impl Shard {
 
     /// Whether a run can start now.
     pub(super) fn may_admit(&self) -> bool {
-        let has_room = self.lives.len() < self.parts.options.max_active;
-        self.draining.is_none() && (!self.evicted.is_empty() || (has_room && self.gate.is_open()))
+        self.draining.is_none() && (!self.evicted.is_empty() || (self.has_room() && self.gate.is_open()))
+    }
+
+    /// Whether one more run may be at work.
+    pub(super) fn has_room(&self) -> bool {
+        self.lives.len() < self.parts.options.max_active
     }
 
     /// A run has begun, or goes on after its end: it starts, waits, or is dropped.
@@ -274,7 +273,7 @@ impl Shard {
     }
 
     fn put_limit(&mut self, row: RunLimitRow, now: i64) -> Result<Arc<RunLimit>, Error> {
-        let limit = RunLimit::read(row.clone()).map_err(|problem| Error::field("run_limit.key", problem))?;
+        let limit = RunLimit::new(row.clone()).map_err(|problem| Error::field("run_limit.key", problem))?;
         let limit = Arc::new(limit);
         self.gate.set_limit(row.uid, limit.terms(), now);
         self.limits.insert(Arc::clone(&limit));
@@ -287,7 +286,7 @@ impl Shard {
     async fn create_limit(&mut self, row: RunLimitRow, now: i64) -> Result<Arc<RunLimit>, Error> {
         let row =
             RunLimitRow { created: Timestamp::from_micros(now), updated: Timestamp::from_micros(now), ..row };
-        let limit = RunLimit::read(row.clone()).map_err(|problem| Error::field("run_limit.key", problem))?;
+        let limit = RunLimit::new(row.clone()).map_err(|problem| Error::field("run_limit.key", problem))?;
         if !limit.kept.request.is_empty() {
             let same =
                 self.limits.of_project(&row.project).find(|known| known.kept.request == limit.kept.request);

@@ -220,7 +220,9 @@ impl Shard {
         }
         let live = self.timers.first().map(|(at, _)| *at);
         let parked = self.due.first().map(|(at, _)| *at);
-        [live, parked, self.gate.next_timer(), Some(self.horizon - HORIZON.as_micros() as i64 / 2)]
+        // Where no more may be at work, the end of one is what to wait for.
+        let starts = self.gate.next_timer().filter(|_| self.has_room());
+        [live, parked, starts, Some(self.horizon - HORIZON.as_micros() as i64 / 2)]
             .into_iter()
             .flatten()
             .min()

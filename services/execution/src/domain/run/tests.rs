@@ -745,6 +745,7 @@ impl Life {
     /// Decides, writes, and begins what was led to.
     fn flush(&mut self) {
         let begins = self.run.settle(self.now, 0.5);
+        assert!(begins.is_empty() || self.run.has_started(), "what is queued begins nothing");
         let log = self.run.take_log();
         if !log.is_empty() {
             let written = journal::write(&log, "x", self.rows.len() as i64);
@@ -803,10 +804,14 @@ proptest! {
     fn nothing_is_lost_or_repeated_whenever_it_dies(
         pieces in pieces(2),
         seed in any::<u64>(),
-        moves in prop::collection::vec((0..9_u8, any::<prop::sample::Index>()), 0..120),
+        is_queued in any::<bool>(),
+        moves in prop::collection::vec((0..10_u8, any::<prop::sample::Index>()), 0..120),
     ) {
         let plan = plan(random_graph(&pieces, seed));
         let mut life = Life::new(plan);
+        if is_queued {
+            life.run.happen(1, Event::Queued);
+        }
         life.flush();
         for (what, which) in moves {
             match what {
@@ -826,10 +831,15 @@ proptest! {
                 }
                 6 => life.die(),
                 7 if life.run.can_start_again(None) => {
+                    let had_ended = life.run.status().has_ended();
                     life.run.happen(life.now, Event::Retried { from: None, definition: None, once: None });
+                    if had_ended && which.index(2) == 0 {
+                        life.run.happen(life.now, Event::Queued);
+                    }
                 }
+                9 if life.run.status() == Status::Queued => life.run.happen(life.now, Event::Started),
                 8 => match life.run.status() {
-                    Status::Running => life.run.happen(life.now, Event::Paused),
+                    Status::Running | Status::Queued => life.run.happen(life.now, Event::Paused),
                     Status::Paused if life.run.error().is_none() => life.run.happen(life.now, Event::Resumed),
                     _ => {}
                 },
@@ -837,12 +847,14 @@ proptest! {
             }
             life.flush();
             prop_assert_eq!(told(&life.run), told(&life.read_back()), "read back it is what it was");
+            prop_assert_eq!(life.run.has_started(), life.read_back().has_started());
             prop_assert!(!life.is_stuck(), "nobody will go on with {}", told(&life.run));
         }
         // Left alone, it ends.
         for _ in 0..10_000 {
             match life.run.status() {
                 Status::Paused if life.run.error().is_none() => life.run.happen(life.now, Event::Resumed),
+                Status::Queued => life.run.happen(life.now, Event::Started),
                 Status::Running => {}
                 _ => break,
             }
