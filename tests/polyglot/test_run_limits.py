@@ -138,9 +138,9 @@ def test_the_command_line_says_what_is_limited_and_why_something_waits(mesh):
     limits = ("executions", "limits")
     refused = weft(mesh, *limits, "create", "bad", "--project", "p", "--key", "input.(", "--at-once", 1, status=7)
     assert "run_limit.key" in refused
-    made = weft(mesh, "--output", "json", *limits, "create", "one", "--project", "p", "--graph", "held",
-                "--key", "input.customer", "--at-once", 1, "--rate", "100/1m", "--burst", 5)
-    made = json.loads(made)
+    terms = ("--key", "input.customer", "--at-once", 1, "--rate", "100/1m", "--burst", 5)
+    one = ("one", "--project", "p", "--graph", "held", *terms)
+    made = json.loads(weft(mesh, "--output", "json", *limits, "create", *one))
     assert (made["maxConcurrent"], made["rate"]["burst"], made["overflow"]) == (1, 5, "RUN_LIMIT_OVERFLOW_WAIT")
     run = ("run", "held", "--project", "p", "--input", '{"customer": "ada"}')
     weft(mesh, *run, "--id", "first")
@@ -149,7 +149,8 @@ def test_the_command_line_says_what_is_limited_and_why_something_waits(mesh):
     assert "number 2 of limit one for ada" in weft(mesh, "executions", "get", "second", "--project", "p")
     listed = weft(mesh, "executions", "list", "--project", "p", "--filter", "state = queued")
     assert "number 1 of limit one for ada" in listed and "third" in listed and "first" not in listed
-    line = next(line for line in weft(mesh, *limits, "list", "--project", "p").splitlines() if line.startswith("one"))
+    table = weft(mesh, *limits, "list", "--project", "p").splitlines()
+    line = next(line for line in table if line.split()[:1] == ["one"])
     assert "100/1m burst 5" in line and line.split()[-2:] == ["1", "2"], line
     weft(mesh, *limits, "update", "one", "--project", "p", "--rate", "none", "--overflow", "skip")
     weft(mesh, *run, "--id", "fourth")

@@ -162,6 +162,8 @@ pub(crate) struct Gate {
     /// Runs that are about to be cancelled for others.
     evicted: HashSet<i64>,
     waiting: usize,
+    /// How many run and wait of each limit.
+    totals: HashMap<Uuid, (usize, usize)>,
     changed_turns: BTreeSet<i64>,
     changed_rates: BTreeSet<Place>,
 }
@@ -191,6 +193,7 @@ impl Gate {
             let places = self.runs[&run].places.iter().filter(|place| !of_it(place)).cloned().collect();
             self.recount(run, places);
         }
+        self.totals.remove(&limit);
         self.buckets.retain(|place, _| !of_it(place));
         self.open.retain(|place| !of_it(place));
         self.heads.retain(|(_, place)| !of_it(place));
@@ -422,9 +425,7 @@ impl Gate {
 
     /// How many run and wait of a limit.
     pub(crate) fn counts(&self, limit: Uuid) -> (usize, usize) {
-        let of_it = self.buckets.iter().filter(|(place, _)| place.0 == limit);
-        of_it
-            .fold((0, 0), |(runs, waits), (_, bucket)| (runs + bucket.runs.len(), waits + bucket.waits.len()))
+        self.totals.get(&limit).copied().unwrap_or_default()
     }
 
     /// What runs count against that has changed since this was asked the last time.
@@ -487,9 +488,10 @@ impl Gate {
         let order = (known.rank, known.at, run);
         for place in &*known.places {
             let bucket = self.buckets.entry(Arc::clone(place)).or_default();
+            let (runs, waits) = self.totals.entry(place.0).or_default();
             match known.standing {
-                Standing::Runs => drop(bucket.runs.insert((known.at, run))),
-                Standing::Waits => drop(bucket.waits.insert(order)),
+                Standing::Runs => *runs += usize::from(bucket.runs.insert((known.at, run))),
+                Standing::Waits => *waits += usize::from(bucket.waits.insert(order)),
                 Standing::Aside => {}
             }
         }
@@ -512,8 +514,9 @@ impl Gate {
         let order = (known.rank, known.at, run);
         for place in &*known.places {
             if let Some(bucket) = self.buckets.get_mut(place) {
-                bucket.runs.remove(&(known.at, run));
-                bucket.waits.remove(&order);
+                let (runs, waits) = self.totals.entry(place.0).or_default();
+                *runs -= usize::from(bucket.runs.remove(&(known.at, run)));
+                *waits -= usize::from(bucket.waits.remove(&order));
             }
         }
         if known.standing == Standing::Waits {
