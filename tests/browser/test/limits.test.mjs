@@ -51,15 +51,16 @@ for (const theme of ["light", "dark"]) {
     await shot(page, `run-queued-${theme}`);
 
     // More may run: it starts, and its page says so by itself.
-    const other = await page.context().newPage();
-    await other.goto(new URL("/executions/limits", page.url()).href);
-    await other.locator("tr", { hasText: id }).locator("text=Change").click();
-    await other.fill('dialog label:has-text("Runs at once") input', "2");
-    await other.click('dialog >> text="Save"');
+    await call("PATCH", `/v1/projects/default/runLimits/${id}`, { maxConcurrent: 2 });
     await page.locator('.bar .state[data-state="waiting"]').waitFor();
-    await other.locator("tr", { hasText: id }).locator("text=Delete").click();
-    await other.click('dialog >> text="Delete"');
-    await other.locator("tr", { hasText: id }).waitFor({ state: "detached" });
+    await page.goto(new URL("/executions/limits", page.url()).href);
+    await row.locator("text=Change").click();
+    await page.fill('dialog label:has-text("Runs at once") input', "7");
+    await page.click('dialog >> text="Save"');
+    await row.locator("text=7 at once").waitFor();
+    await row.locator("text=Delete").click();
+    await page.click('dialog >> text="Delete"');
+    await row.waitFor({ state: "detached" });
     for (const run of runs) await call("POST", `/v1/projects/default/executions/${run}:cancel`, {});
     assertQuiet(page);
     await page.context().close();
