@@ -232,13 +232,16 @@ impl Shard {
                 let found = self.find_limit(&project, &id, &etag);
                 found.and_then(|before| self.update_limit(&before, &*change, now))
             }
-            OfLimits::Delete { project, id, etag } => self.find_limit(&project, &id, &etag).map(|limit| {
-                self.limits.remove(&limit);
-                self.gate.remove_limit(limit.row.uid);
-                self.flush.removed_limits.push(limit.row.uid);
-                self.flush.limits.retain(|row| row.uid != limit.row.uid);
-                limit
-            }),
+            OfLimits::Delete { project, id, etag } => {
+                let found = self.find_limit(&project, &id, &etag);
+                if let Ok(limit) = &found {
+                    self.limits.remove(limit);
+                    self.gate.remove_limit(limit.row.uid);
+                    self.flush.limits.retain(|row| row.uid != limit.row.uid);
+                    self.flush.removed_limits.push(limit.row.uid);
+                }
+                found
+            }
         };
         self.answer(answer, done);
         Ok(())

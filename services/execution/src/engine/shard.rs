@@ -604,7 +604,7 @@ fn ask(live: &mut Live, asked: Asked, now: i64) -> Result<(), Error> {
         Asked::Terminate if !has_ended => run.happen(now, Event::Terminated),
         Asked::Cancel | Asked::Terminate => {}
         Asked::Pause if matches!(run.status(), Status::Running | Status::Queued) => {
-            run.happen(now, Event::Paused)
+            run.happen(now, Event::Paused);
         }
         Asked::Resume if run.status() == Status::Paused => {
             // One that a failure holds goes on from there.

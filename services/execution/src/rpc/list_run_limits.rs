@@ -14,7 +14,7 @@ pub(crate) async fn handle(
 ) -> Result<ListRunLimitsResponse, Error> {
     let request = call.message;
     let list = List::of(&["ListRunLimits", &request.parent]);
-    let after = list.cursor(&request.page_token)?.clone();
+    let after = list.cursor(&request.page_token)?;
     let size = page_size(request.page_size, 50, 1_000) as usize;
     let project = name::project(&request.parent).to_owned();
     let found = state.engine.look_at_limits(move |limits, gate| {
