@@ -136,6 +136,7 @@ pub(crate) fn step(execution: &str, uid: Uuid, run: &Run, step: &Step, with_valu
         ..Shown::default()
     };
     shown.set_state(match step.is {
+        StepIs::Ready if !run.has_started() => StepState::Waiting,
         StepIs::Ready | StepIs::Performing | StepIs::Inside => StepState::Running,
         StepIs::Waiting => StepState::Waiting,
         StepIs::Backoff => StepState::Retrying,

@@ -56,6 +56,11 @@ impl Run {
             }
             Event::Started if self.status == Status::Queued => {
                 (self.status, self.has_started) = (Status::Running, true);
+                // Their turn comes now.
+                let (at, changes) = (self.at, self.changes);
+                for step in self.steps.values_mut().filter(|step| step.is == StepIs::Ready) {
+                    (step.began, step.changed) = (at, changes);
+                }
             }
             Event::Dropped { error } => self.end(Status::Cancelled, Some((None, error))),
             Event::Cancelled => self.end(Status::Cancelled, None),
