@@ -89,7 +89,7 @@ pub enum Error {
     #[error("more than {0} executions that it would limit have not ended")]
     TooManyToCount(usize),
     /// As many executions wait for limits of runs as may.
-    #[error("at most {0} executions may wait for run limits")]
+    #[error("at most {0} executions of a project may wait for run limits")]
     TooManyWaiting(usize),
     /// A limit of runs lets nothing wait, and is reached.
     #[error("the run limit {0} is reached")]
@@ -206,7 +206,7 @@ impl From<Error> for Status {
             Error::TooManyToCount(limit) => Problem::resource_exhausted("TOO_MANY_TO_COUNT", message)
                 .quota("executions that have not ended", format!("at most {limit}")),
             Error::TooManyWaiting(limit) => Problem::resource_exhausted("TOO_MANY_EXECUTIONS", message)
-                .quota("executions that wait for run limits", format!("at most {limit}"))
+                .quota("executions of the project that wait for run limits", format!("at most {limit}"))
                 .retry_after(Duration::from_secs(5)),
             Error::RunLimitReached(name) => {
                 Problem::failed_precondition("RUN_LIMIT_REACHED", message).with("run_limit", name)

@@ -12,7 +12,7 @@
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -21,7 +21,7 @@ use prost::Message;
 use uuid::Uuid;
 
 /// Most runs before one that are counted for its position.
-const COUNTED: usize = 10_000;
+const COUNTED: usize = 1_000;
 
 /// What becomes of a run that does not start when it arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,9 @@ pub(crate) struct Turn {
     /// 0 waits, 1 runs, 2 aside.
     #[prost(int32, tag = "4")]
     standing: i32,
+    /// The limit that it is to be cancelled for; empty where it is not.
+    #[prost(bytes = "bytes", tag = "5")]
+    evicted: Bytes,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -92,10 +95,8 @@ struct KeptPlace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     Starts,
-    /// It waits, and these are to be cancelled for it because of that limit.
-    Waits {
-        evicts: Vec<(i64, Uuid)>,
-    },
+    /// It waits; who is to be cancelled for it is told by [`Gate::next_evicted`].
+    Waits,
     /// It does not wait: this limit is reached.
     Skipped(Uuid),
 }
@@ -116,19 +117,27 @@ struct Known {
     rank: i32,
     at: i64,
     standing: Standing,
+    /// It is to be cancelled for another because of that limit.
+    evicted: Option<Uuid>,
 }
 
 /// One limit and key.
 #[derive(Debug, Default)]
 struct Bucket {
-    /// Those that run, by their age.
-    runs: BTreeSet<(i64, i64)>,
+    /// How many run.
+    runs: usize,
     /// Those that wait.
     waits: BTreeSet<Order>,
+    /// Those that run and are not to be cancelled for others, by age.
+    staying: BTreeSet<(i64, i64)>,
+    /// Those that wait and are not to be cancelled for others, by age.
+    queued: BTreeSet<(i64, i64)>,
     /// Lanes that wait for room here, by their first.
     lanes: BTreeMap<Order, LaneKey>,
     /// Until when what has started is worked off.
     until: i64,
+    /// When it is looked at by itself: one of the gate's timers.
+    timer: Option<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -159,9 +168,12 @@ pub(crate) struct Gate {
     free: BTreeSet<Order>,
     /// When rates let something start, or do not matter any more.
     timers: BTreeSet<(i64, Place)>,
-    /// Runs that are about to be cancelled for others.
-    evicted: HashSet<i64>,
-    waiting: usize,
+    /// Runs that are to be cancelled for others, and of which nobody was told.
+    evicted: BTreeSet<i64>,
+    /// Whose limits they are.
+    projects: HashMap<Uuid, Arc<str>>,
+    /// How many of each project wait, or are paused while they do.
+    queues: HashMap<Arc<str>, usize>,
     /// How many run and wait of each limit.
     totals: HashMap<Uuid, (usize, usize)>,
     changed_turns: BTreeSet<i64>,
@@ -169,6 +181,11 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    /// Whose limit it is, before anything counts against it.
+    pub(crate) fn set_project(&mut self, limit: Uuid, project: &str) {
+        self.projects.entry(limit).or_insert_with(|| Arc::from(project));
+    }
+
     /// A limit is as it is from now on.
     pub(crate) fn set_limit(&mut self, limit: Uuid, terms: Terms, now: i64) {
         self.terms.insert(limit, terms);
@@ -190,10 +207,18 @@ impl Gate {
         let touched = self.runs.iter().filter(|(_, run)| run.places.iter().any(of_it));
         let touched: Vec<i64> = touched.map(|(run, _)| *run).collect();
         for run in touched {
-            let places = self.runs[&run].places.iter().filter(|place| !of_it(place)).cloned().collect();
-            self.recount(run, places);
+            let Some(known) = self.take_out(run) else { continue };
+            let places = known.places.iter().filter(|place| !of_it(place)).cloned().collect();
+            // Nobody is to be cancelled any more because of it.
+            let evicted = known.evicted.filter(|of| *of != limit);
+            if evicted.is_none() {
+                self.evicted.remove(&run);
+            }
+            self.enter(run, Known { places, evicted, ..known });
+            self.changed_turns.insert(run);
         }
         self.totals.remove(&limit);
+        self.projects.remove(&limit);
         self.buckets.retain(|place, _| !of_it(place));
         self.open.retain(|place| !of_it(place));
         self.heads.retain(|(_, place)| !of_it(place));
@@ -204,8 +229,8 @@ impl Gate {
     /// What a rate had come to, as it was kept.
     pub(crate) fn set_rate(&mut self, place: Place, until: i64) {
         if self.terms.contains_key(&place.0) {
-            self.timers.insert((until, Arc::clone(&place)));
-            self.buckets.entry(place).or_default().until = until;
+            self.buckets.entry(Arc::clone(&place)).or_default().until = until;
+            self.set_timer(&place, until);
         }
     }
 
@@ -221,15 +246,18 @@ impl Gate {
             _ => Standing::Aside,
         };
         let places = in_order(places.collect());
-        let known = Known { places, rank: turn.rank, at: turn.at, standing };
-        self.enter(run, known);
+        let evicted = Uuid::from_slice(&turn.evicted).ok().filter(|limit| self.terms.contains_key(limit));
+        if evicted.is_some() {
+            self.evicted.insert(run);
+        }
+        self.enter(run, Known { places, rank: turn.rank, at: turn.at, standing, evicted });
     }
 
     /// A run that there is already counts in one more place; one that is not known runs.
     pub(crate) fn count(&mut self, run: i64, place: Place, at: i64) {
         let Some(known) = self.runs.get(&run) else {
             let places = [place].into_iter().collect();
-            self.enter(run, Known { places, rank: 1, at, standing: Standing::Runs });
+            self.enter(run, Known { places, rank: 1, at, standing: Standing::Runs, evicted: None });
             self.changed_turns.insert(run);
             return;
         };
@@ -237,7 +265,7 @@ impl Gate {
         self.recount(run, in_order(places.collect()));
     }
 
-    /// A run arrives.
+    /// A run arrives, perhaps anew: what it counted against before is nothing any more.
     pub(crate) fn arrive(
         &mut self,
         run: i64,
@@ -245,27 +273,32 @@ impl Gate {
         (rank, at): (i32, i64),
         now: i64,
     ) -> Arrival {
+        self.leave(run);
         if let Some(limit) = self.skips(&places, now) {
             return Arrival::Skipped(limit);
         }
-        // What waits at a place with room is about to be looked at: it is not overtaken.
-        let is_ahead = |place: &Place| self.buckets.get(place).is_some_and(|bucket| !bucket.lanes.is_empty());
-        let starts = !places.iter().any(|place| is_ahead(place) || self.block(place, now).is_some());
+        let starts = self.lets(&places, now);
         let places = in_order(places);
         self.changed_turns.insert(run);
         let standing = if starts { Standing::Runs } else { Standing::Waits };
-        self.enter(run, Known { places: Arc::clone(&places), rank, at, standing });
+        self.enter(run, Known { places: Arc::clone(&places), rank, at, standing, evicted: None });
         if starts {
             self.charge(&places, now);
             return Arrival::Starts;
         }
-        let mut evicts = Vec::new();
         for place in &*places {
             if self.terms.get(&place.0).is_some_and(|terms| terms.overflow == Overflow::Replace) {
-                self.evict(place, Some(run), now, &mut evicts);
+                self.evict(place, run, now);
             }
         }
-        Arrival::Waits { evicts }
+        Arrival::Waits
+    }
+
+    /// Whether a run that arrives would start at once.
+    pub(crate) fn lets(&self, places: &[Place], now: i64) -> bool {
+        // What waits at a place with room is about to be looked at: it is not overtaken.
+        let is_ahead = |place: &Place| self.buckets.get(place).is_some_and(|bucket| !bucket.lanes.is_empty());
+        !places.iter().any(|place| is_ahead(place) || self.block(place, now).is_some())
     }
 
     /// The limit that would not let a run wait.
@@ -277,53 +310,53 @@ impl Gate {
         places.iter().find(skips).map(|place| place.0)
     }
 
-    /// Runs that are to be cancelled because others wait for their places: those that were told already, and have not
-    /// ended yet, among them. Asked once, when everything was restored.
-    pub(crate) fn overdue(&mut self, now: i64) -> Vec<(i64, Uuid)> {
-        let replaces = |place: &&Place| {
-            self.terms.get(&place.0).is_some_and(|terms| terms.overflow == Overflow::Replace)
-        };
-        let places: BTreeSet<Place> = self.buckets.keys().filter(replaces).cloned().collect();
-        let mut evicts = Vec::new();
-        for place in places {
-            let newest = self.buckets[&place].waits.iter().map(|(_, at, run)| (*at, *run)).max();
-            if let Some((_, newest)) = newest {
-                self.evict(&place, Some(newest), now, &mut evicts);
+    /// The next run that is to be cancelled for another, and the limit that says so: each is told once.
+    pub(crate) fn next_evicted(&mut self) -> Option<(i64, Uuid)> {
+        while let Some(run) = self.evicted.pop_first() {
+            if let Some(limit) = self.runs.get(&run).and_then(|known| known.evicted) {
+                return Some((run, limit));
             }
         }
-        evicts
+        None
     }
 
-    fn evict(&mut self, place: &Place, spared: Option<i64>, now: i64, evicts: &mut Vec<(i64, Uuid)>) {
+    /// Whether somebody is to be cancelled who was not told of.
+    pub(crate) fn has_evicted(&self) -> bool {
+        !self.evicted.is_empty()
+    }
+
+    /// One run makes room for a newcomer: the oldest, where there are too many with it; the oldest that waits, where the
+    /// rate is in the way. Never more, however many there are: what a changed limit leaves over goes one by one.
+    fn evict(&mut self, place: &Place, newcomer: i64, now: i64) {
         let (Some(terms), Some(bucket)) = (self.terms.get(&place.0), self.buckets.get(place)) else { return };
-        let runs = bucket.runs.iter().copied();
-        let waits = bucket.waits.iter().map(|(_, at, run)| (*at, *run));
-        let stays = |(_, run): &(i64, i64)| !self.evicted.contains(run);
-        let mut all: Vec<(i64, i64)> = runs.chain(waits.clone()).filter(stays).collect();
-        all.sort_unstable();
-        let is_spared = |run: i64| Some(run) == spared;
-        let too_many = terms.most.map_or(0, |most| all.len().saturating_sub(most));
-        let mut out: Vec<i64> =
-            all.iter().map(|(_, run)| *run).filter(|run| !is_spared(*run)).take(too_many).collect();
-        if matches!(self.block(place, now), Some(Block::Until(_))) {
-            let late =
-                waits.filter(stays).map(|(_, run)| run).filter(|run| !is_spared(*run) && !out.contains(run));
-            let late: Vec<i64> = late.collect();
-            out.extend(late);
+        let oldest =
+            |of: &BTreeSet<(i64, i64)>| of.iter().find(|(_, run)| *run != newcomer).copied().into_iter();
+        let count = bucket.staying.len() + bucket.queued.len();
+        let first = if terms.most.is_some_and(|most| count > most) {
+            oldest(&bucket.staying).chain(oldest(&bucket.queued)).min()
+        } else if matches!(self.block(place, now), Some(Block::Until(_))) {
+            oldest(&bucket.queued).next()
+        } else {
+            None
+        };
+        let Some((at, run)) = first else { return };
+        let Some(known) = self.runs.get_mut(&run) else { return };
+        known.evicted = Some(place.0);
+        for place in &*known.places {
+            if let Some(bucket) = self.buckets.get_mut(place) {
+                bucket.staying.remove(&(at, run));
+                bucket.queued.remove(&(at, run));
+            }
         }
-        for run in out {
-            self.evicted.insert(run);
-            evicts.push((run, place.0));
-        }
+        self.evicted.insert(run);
+        self.changed_turns.insert(run);
     }
 
     /// A run has ended.
     pub(crate) fn leave(&mut self, run: i64) {
-        let Some(known) = self.take_out(run) else { return };
-        self.changed_turns.insert(run);
-        self.evicted.remove(&run);
-        if known.standing == Standing::Runs {
-            self.open.extend(known.places.iter().cloned());
+        if self.take_out(run).is_some() {
+            self.changed_turns.insert(run);
+            self.evicted.remove(&run);
         }
     }
 
@@ -340,10 +373,29 @@ impl Gate {
         }
     }
 
+    /// A run that was said to run has not started: it waits, or is paused while it does.
+    pub(crate) fn take_back(&mut self, run: i64, is_aside: bool) {
+        if let Some(known) = self.take_out(run) {
+            let standing = if is_aside { Standing::Aside } else { Standing::Waits };
+            self.enter(run, Known { standing, ..known });
+            self.changed_turns.insert(run);
+        }
+    }
+
+    /// Runs that run, with a limit that each of them counts against.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (i64, Uuid)> {
+        let runs = self.runs.iter().filter(|(_, known)| known.standing == Standing::Runs);
+        runs.filter_map(|(run, known)| Some((*run, known.places.first()?.0)))
+    }
+
     /// A run that starts now; nothing where none can.
     pub(crate) fn next(&mut self, now: i64) -> Option<i64> {
-        while let Some((at, place)) = self.timers.first().cloned().filter(|(at, _)| *at <= now) {
-            self.timers.remove(&(at, Arc::clone(&place)));
+        while self.timers.first().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, place)) = self.timers.pop_first()
+        {
+            if let Some(bucket) = self.buckets.get_mut(&place) {
+                bucket.timer = None;
+            }
             self.open.insert(place);
         }
         if let Some((.., run)) = self.free.first().copied() {
@@ -375,7 +427,7 @@ impl Gate {
     fn look(&mut self, place: Place, now: i64) {
         match (self.block(&place, now), self.first_at(&place)) {
             (Some(Block::Full), _) => {}
-            (Some(Block::Until(at)), _) => drop(self.timers.insert((at, place))),
+            (Some(Block::Until(at)), _) => self.set_timer(&place, at),
             (None, Some(order)) => drop(self.heads.insert((order, place))),
             (None, None) => self.forget(&place, now),
         }
@@ -396,9 +448,9 @@ impl Gate {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// How many wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting
+    /// How many of a project wait, or are paused while they do.
+    pub(crate) fn queued(&self, project: &str) -> usize {
+        self.queues.get(project).copied().unwrap_or_default()
     }
 
     /// Where a run stands, if it counts against anything.
@@ -446,7 +498,7 @@ impl Gate {
 
     fn block(&self, place: &Place, now: i64) -> Option<Block> {
         let (terms, bucket) = (self.terms.get(&place.0)?, self.buckets.get(place)?);
-        if terms.most.is_some_and(|most| bucket.runs.len() >= most) {
+        if terms.most.is_some_and(|most| bucket.runs >= most) {
             return Some(Block::Full);
         }
         let rate = terms.rate?;
@@ -469,7 +521,6 @@ impl Gate {
             let rate = self.terms.get(&place.0).and_then(|terms| terms.rate);
             if let (Some(rate), Some(bucket)) = (rate, self.buckets.get_mut(place)) {
                 bucket.until = bucket.until.max(now).saturating_add(rate.pause);
-                self.timers.insert((bucket.until, Arc::clone(place)));
                 self.changed_rates.insert(Arc::clone(place));
             }
         }
@@ -490,13 +541,23 @@ impl Gate {
             let bucket = self.buckets.entry(Arc::clone(place)).or_default();
             let (runs, waits) = self.totals.entry(place.0).or_default();
             match known.standing {
-                Standing::Runs => *runs += usize::from(bucket.runs.insert((known.at, run))),
-                Standing::Waits => *waits += usize::from(bucket.waits.insert(order)),
+                Standing::Runs => {
+                    *runs += 1;
+                    bucket.runs += 1;
+                    bucket.staying.extend(known.evicted.is_none().then_some((known.at, run)));
+                }
+                Standing::Waits => {
+                    *waits += 1;
+                    bucket.waits.insert(order);
+                    bucket.queued.extend(known.evicted.is_none().then_some((known.at, run)));
+                }
                 Standing::Aside => {}
             }
         }
+        if let Some(project) = self.queue_of(&known) {
+            *self.queues.entry(project).or_default() += 1;
+        }
         if known.standing == Standing::Waits {
-            self.waiting += 1;
             let lane = Arc::clone(&known.places);
             if lane.is_empty() {
                 self.free.insert(order);
@@ -515,12 +576,30 @@ impl Gate {
         for place in &*known.places {
             if let Some(bucket) = self.buckets.get_mut(place) {
                 let (runs, waits) = self.totals.entry(place.0).or_default();
-                *runs -= usize::from(bucket.runs.remove(&(known.at, run)));
-                *waits -= usize::from(bucket.waits.remove(&order));
+                match known.standing {
+                    Standing::Runs => {
+                        *runs -= 1;
+                        bucket.runs -= 1;
+                        bucket.staying.remove(&(known.at, run));
+                    }
+                    Standing::Waits => {
+                        *waits -= 1;
+                        bucket.waits.remove(&order);
+                        bucket.queued.remove(&(known.at, run));
+                    }
+                    Standing::Aside => {}
+                }
+            }
+        }
+        if let Some(project) = self.queue_of(&known)
+            && let Some(count) = self.queues.get_mut(&project)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.queues.remove(&project);
             }
         }
         if known.standing == Standing::Waits {
-            self.waiting -= 1;
             self.free.remove(&order);
             let lane = Arc::clone(&known.places);
             self.unpark(&lane);
@@ -537,6 +616,22 @@ impl Gate {
         // It is looked at whether there is still something to know of them.
         self.open.extend(known.places.iter().cloned());
         Some(known)
+    }
+
+    /// The project in whose queue a run is; all its limits are of that.
+    fn queue_of(&self, known: &Known) -> Option<Arc<str>> {
+        let is_queued = known.standing != Standing::Runs;
+        let limit = known.places.first().filter(|_| is_queued)?.0;
+        self.projects.get(&limit).cloned()
+    }
+
+    /// A place is looked at then, and has no other timer.
+    fn set_timer(&mut self, place: &Place, at: i64) {
+        let Some(bucket) = self.buckets.get_mut(place) else { return };
+        if let Some(before) = bucket.timer.replace(at) {
+            self.timers.remove(&(before, Arc::clone(place)));
+        }
+        self.timers.insert((at, Arc::clone(place)));
     }
 
     fn unpark(&mut self, lane: &LaneKey) {
@@ -562,14 +657,17 @@ impl Gate {
 
     /// A place that nothing is known of any more takes no memory.
     fn forget(&mut self, place: &Place, now: i64) {
-        let is_idle =
-            |bucket: &Bucket| bucket.runs.is_empty() && bucket.waits.is_empty() && bucket.lanes.is_empty();
-        match self.buckets.get(place) {
-            Some(bucket) if is_idle(bucket) && bucket.until > now => {
-                self.timers.insert((bucket.until, Arc::clone(place)));
-            }
-            Some(bucket) if is_idle(bucket) => drop(self.buckets.remove(place)),
-            _ => {}
+        let Some(bucket) = self.buckets.get(place) else { return };
+        let (until, timer) = (bucket.until, bucket.timer);
+        if bucket.runs > 0 || !bucket.waits.is_empty() || !bucket.lanes.is_empty() {
+            return;
+        }
+        if until > now {
+            return self.set_timer(place, until);
+        }
+        self.buckets.remove(place);
+        if let Some(timer) = timer {
+            self.timers.remove(&(timer, Arc::clone(place)));
         }
     }
 }
@@ -590,5 +688,6 @@ fn turn(known: &Known) -> Turn {
         Standing::Runs => 1,
         Standing::Aside => 2,
     };
-    Turn { places: places.collect(), rank: known.rank, at: known.at, standing }
+    let evicted = known.evicted.map(|limit| Bytes::copy_from_slice(limit.as_bytes())).unwrap_or_default();
+    Turn { places: places.collect(), rank: known.rank, at: known.at, standing, evicted }
 }

@@ -225,22 +225,20 @@ pub(crate) fn changed(before: &Shown, wanted: &Shown, paths: &[String]) -> Resul
     if let Some(path) = paths.iter().find(|path| !is_known(path)) {
         return Err(Error::field("update_mask", format!("{path:?} cannot be changed")));
     }
-    let stays = |field: &str, before: &str, wanted: &str| {
-        paths.is_empty() && !wanted.is_empty() && before != wanted && !field.is_empty()
-    };
-    if stays("graph", &before.graph, &wanted.graph) {
+    // What is not given is not meant, unless all of it is.
+    let is_all = paths.iter().any(|path| path == "*");
+    let is_other =
+        |before: &str, wanted: &str| before != wanted && (is_all || (paths.is_empty() && !wanted.is_empty()));
+    if is_other(&before.graph, &wanted.graph) {
         return Err(Error::field("run_limit.graph", "stays what it is: make another limit"));
     }
-    if stays("key", &before.key, &wanted.key) {
+    if is_other(&before.key, &wanted.key) {
         return Err(Error::field("run_limit.key", "stays what it is: make another limit"));
     }
     let mut now = before.clone();
     for (name, is_set, take) in FIELDS {
-        let is_meant = if paths.is_empty() {
-            is_set(wanted)
-        } else {
-            paths.iter().any(|path| path == name || path == "*")
-        };
+        let is_meant =
+            if paths.is_empty() { is_set(wanted) } else { is_all || paths.iter().any(|path| path == name) };
         if is_meant {
             take(&mut now, wanted);
         }
@@ -312,6 +310,12 @@ mod tests {
         let named = Shown { key: "input.a".into(), ..one.clone() };
         assert!(changed(&one, &named, &[]).is_err());
         assert!(changed(&one, &named, &["key".to_owned()]).is_err());
+        let all = ["*".to_owned()];
+        assert!(changed(&one, &named, &all).is_err() && changed(&named, &one, &all).is_err());
+        assert_eq!(
+            changed(&named, &Shown { max_concurrent: 2, ..named.clone() }, &all).unwrap().max_concurrent,
+            2
+        );
         let more = changed(&named, &Shown { max_concurrent: 3, ..Shown::default() }, &[]).unwrap();
         assert_eq!((more.max_concurrent, &more.key[..]), (3, "input.a"));
     }

@@ -3,7 +3,10 @@
 //! All of it is the shard's own task, so nothing is counted twice or between two writes: what a run counts against is in
 //! the flush of the run itself, and who waits is started in a flush after the one that has made room.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -33,8 +36,10 @@ use crate::{
 const LIMITS: usize = 100;
 /// Runs that have not ended and that a new limit can count.
 const COUNTED: usize = 100_000;
-/// Runs that wait for limits.
-pub(super) const WAITING: usize = 1_000_000;
+/// Runs of a project that wait for limits.
+pub(super) const WAITING: usize = 100_000;
+/// Runs that start, or are cancelled for others, in one round.
+const AT_ONCE: usize = 100;
 /// Largest value that is read back.
 const LARGEST: usize = 64 << 20;
 
@@ -50,6 +55,7 @@ impl Shard {
             for row in page {
                 after = (row.project.clone(), row.id.clone());
                 let limit = RunLimit::stored(row);
+                self.gate.set_project(limit.row.uid, &limit.row.project);
                 self.gate.set_limit(limit.row.uid, limit.terms(), now);
                 self.limits.insert(Arc::new(limit));
             }
@@ -87,7 +93,40 @@ impl Shard {
                 break;
             }
         }
-        self.evicted = self.gate.overdue(now);
+        Ok(())
+    }
+
+    /// A run whose row says that it waits does not run, whatever was written of its turn: it waits. Asked once everything
+    /// that is at work is in memory.
+    pub(super) async fn take_back(&mut self) -> Result<(), StoreError> {
+        let mut of_project: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+        for (id, limit) in self.gate.running().filter(|(id, _)| !self.lives.contains(*id)) {
+            if let Some(project) = self.limits.project(limit) {
+                of_project.entry(project.to_owned()).or_default().insert(id);
+            }
+        }
+        let store = Arc::clone(&self.parts.store);
+        for (project, mut asked) in of_project {
+            while let Some(first) = asked.first().copied() {
+                let page = store.open_executions(&project, None, first - 1, PAGE).await?;
+                for row in &page {
+                    let id = row.execution.id;
+                    if asked.contains(&id) && row.change.state == message::state_number(Status::Queued) {
+                        tracing::warn!(
+                            execution = id,
+                            "an execution that waits was counted as one that runs"
+                        );
+                        self.gate.take_back(id, false);
+                    }
+                }
+                let seen = if page.len() < PAGE as usize {
+                    i64::MAX
+                } else {
+                    page.last().map_or(i64::MAX, |row| row.execution.id)
+                };
+                asked.retain(|id| *id > seen);
+            }
+        }
         Ok(())
     }
 
@@ -96,7 +135,9 @@ impl Shard {
         if self.draining.is_some() {
             return Ok(());
         }
-        for (id, limit) in std::mem::take(&mut self.evicted) {
+        // Who ends leaves memory in this round: that needs no room.
+        for _ in 0..AT_ONCE {
+            let Some((id, limit)) = self.gate.next_evicted() else { break };
             self.recall(id).await?;
             let name = self.limits.name(limit);
             let Some(live) = self.lives.get_mut(id) else { continue };
@@ -107,7 +148,9 @@ impl Shard {
             }
         }
         let mut started = 0;
-        while started < PAGE
+        // Nobody starts who is to be cancelled.
+        while started < AT_ONCE
+            && !self.gate.has_evicted()
             && self.has_room()
             && let Some(id) = self.gate.next(now)
         {
@@ -115,7 +158,12 @@ impl Shard {
             self.recall(id).await?;
             // One whose journal cannot be read keeps its place, and was told of.
             let Some(live) = self.lives.get_mut(id) else { continue };
-            live.run.happen(now, Event::Started);
+            match live.run.status() {
+                Status::Queued => live.run.happen(now, Event::Started),
+                Status::Paused if !live.run.has_started() => self.gate.take_back(id, true),
+                // It runs, or has ended, which the gate is told.
+                _ => {}
+            }
             self.touched.insert(id);
         }
         Ok(())
@@ -138,7 +186,7 @@ impl Shard {
 
     /// Whether a run can start now.
     pub(super) fn may_admit(&self) -> bool {
-        self.draining.is_none() && (!self.evicted.is_empty() || (self.has_room() && self.gate.is_open()))
+        self.draining.is_none() && (self.gate.has_evicted() || (self.has_room() && self.gate.is_open()))
     }
 
     /// Whether one more run may be at work.
@@ -149,19 +197,19 @@ impl Shard {
     /// A run has begun, or goes on after its end: it starts, waits, or is dropped.
     pub(super) fn arrive(&mut self, id: i64, now: i64) {
         let Some(live) = self.lives.get_mut(id) else { return };
-        let execution = &live.row.execution;
-        let places =
-            self.limits.places(&execution.project, &execution.graph, live.run.input(), live.run.about());
+        if live.run.status().has_ended() {
+            // It was over at once: nothing of it starts.
+            return;
+        }
+        let places = self.limits.places(&live.row.execution, &live.run);
         if places.is_empty() {
             return;
         }
+        let execution = &live.row.execution;
         let rank = rank(message::head(&execution.head).priority);
         match self.gate.arrive(id, places, (rank, now), now) {
             Arrival::Starts => {}
-            Arrival::Waits { evicts } => {
-                live.run.happen(now, Event::Queued);
-                self.evicted.extend(evicts);
-            }
+            Arrival::Waits => live.run.happen(now, Event::Queued),
             Arrival::Skipped(limit) => {
                 let name = self.limits.name(limit);
                 let error = StepError::new("RUN_LIMIT_REACHED", format!("it was not to wait: {name}"));
@@ -178,13 +226,23 @@ impl Shard {
         if is_repeat || !live.run.status().has_ended() || !live.run.can_start_again(*from) {
             return Ok(false);
         }
-        let execution = &live.row.execution;
-        let places =
-            self.limits.places(&execution.project, &execution.graph, live.run.input(), live.run.about());
-        match self.gate.skips(&places, now) {
-            Some(limit) => Err(Error::RunLimitReached(self.limits.name(limit))),
-            None => Ok(true),
+        let places = self.limits.places(&live.row.execution, &live.run);
+        // It may have ended in this very round: it is not counted beside itself.
+        self.gate.leave(id);
+        if let Some(limit) = self.gate.skips(&places, now) {
+            return Err(Error::RunLimitReached(self.limits.name(limit)));
         }
+        let project = live.row.execution.project.clone();
+        self.may_wait(&project, &places, now).map(|()| true)
+    }
+
+    /// Whether there is a place in the queue of a project, for a run that needs one.
+    pub(super) fn may_wait(&self, project: &str, places: &[Place], now: i64) -> Result<(), Error> {
+        let is_full = self.gate.queued(project) >= WAITING;
+        if is_full && self.gate.skips(places, now).is_none() && !self.gate.lets(places, now) {
+            return Err(Error::TooManyWaiting(WAITING));
+        }
+        Ok(())
     }
 
     /// The gate hears what has become of a run.
@@ -278,6 +336,7 @@ impl Shard {
     fn put_limit(&mut self, row: RunLimitRow, now: i64) -> Result<Arc<RunLimit>, Error> {
         let limit = RunLimit::new(row.clone()).map_err(|problem| Error::field("run_limit.key", problem))?;
         let limit = Arc::new(limit);
+        self.gate.set_project(row.uid, &row.project);
         self.gate.set_limit(row.uid, limit.terms(), now);
         self.limits.insert(Arc::clone(&limit));
         self.flush.limits.retain(|known| known.uid != row.uid);

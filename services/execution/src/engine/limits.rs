@@ -5,15 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::domain::{
     gate::{Gate, Place},
+    run::Run,
     run_limit::RunLimit,
 };
 use weft_proto::weft::execution::v1::ExecutionWait;
-use weft_store::Timestamp;
+use weft_store::{NewExecution, Timestamp};
 
 /// The limits of all projects.
 #[derive(Default)]
@@ -54,16 +54,15 @@ impl Limits {
         self.by_uid.get(&uid).map(|limit| limit.name()).unwrap_or_default()
     }
 
+    /// The project of a limit.
+    pub(super) fn project(&self, uid: Uuid) -> Option<&str> {
+        self.by_uid.get(&uid).map(|limit| limit.row.project.as_str())
+    }
+
     /// What a run counts against.
-    pub(super) fn places(
-        &self,
-        project: &str,
-        graph: &str,
-        input: &Arc<Json>,
-        about: &Arc<Json>,
-    ) -> Vec<Place> {
-        let covers = self.of_project(project).filter(|limit| limit.covers(graph));
-        covers.map(|limit| Arc::new((limit.row.uid, limit.key_of(input, about)))).collect()
+    pub(super) fn places(&self, execution: &NewExecution, run: &Run) -> Vec<Place> {
+        let covers = self.of_project(&execution.project).filter(|limit| limit.covers(&execution.graph));
+        covers.map(|limit| Arc::new((limit.row.uid, limit.key_of(run.input(), run.about())))).collect()
     }
 
     /// Why a run waits, as clients see it.

@@ -13,7 +13,6 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use weft_kit::Lifecycle;
 use weft_store::{
     ExecutionChange, ExecutionEvents, ExecutionFlush, ExecutionRow, OwnedExecutions, StoreError, Timestamp,
@@ -21,7 +20,7 @@ use weft_store::{
 
 use super::{
     Parts,
-    admission::{WAITING, state_of},
+    admission::state_of,
     known::{Known, Verdict},
     limits::Limits,
     live::{self, Live},
@@ -66,8 +65,6 @@ pub(super) struct Shard {
     /// Limits of whole runs, and who may start.
     pub(super) limits: Limits,
     pub(super) gate: Gate,
-    /// Runs that are to be ended because newer ones take their places, each with the limit that says so.
-    pub(super) evicted: Vec<(i64, Uuid)>,
     /// When executions that are not in memory go on, as far as the horizon.
     due: BTreeSet<(i64, i64)>,
     horizon: i64,
@@ -105,7 +102,6 @@ impl Shard {
             turns,
             limits: Limits::default(),
             gate: Gate::default(),
-            evicted: Vec::new(),
             due: BTreeSet::new(),
             horizon: 0,
             timers: BTreeSet::new(),
@@ -130,6 +126,7 @@ impl Shard {
                 break;
             }
         }
+        shard.take_back().await?;
         shard.touched.extend(shard.lives.keys());
         tracing::info!(
             shard = shard.owned.shard,
@@ -278,15 +275,20 @@ impl Shard {
         let mut begins: Vec<(i64, Performance)> = Vec::new();
         let mut stops = Vec::new();
         for id in waiting.by_ref() {
-            self.settle(id, now, chance, &mut begins, &mut stops);
+            self.settle(id, self.draining.is_none(), (now, chance), &mut begins, &mut stops);
             touched.insert(id);
             let published: usize = self.flush.messages.iter().map(|message| message.bytes.len()).sum();
             if published > MOST_PUBLISHED {
                 break;
             }
         }
-        // In the next flush: what is written in one step has to fit into memory.
-        self.touched.extend(waiting);
+        // What is written in one step has to fit into memory: they go on in the next flush. What has happened to them is
+        // in this one, like what is told of it, and what they count against.
+        for id in waiting {
+            self.settle(id, false, (now, chance), &mut begins, &mut stops);
+            touched.insert(id);
+            self.touched.insert(id);
+        }
         self.write_gate();
         let ExecutionFlush { executions, changes, events, limits, removed_limits, turns, rates, .. } =
             &self.flush;
@@ -395,12 +397,7 @@ impl Shard {
         if self.lives.of_project(&execution.project) >= limit {
             return self.answer(answer, Err(Error::TooManyOfProject(limit)));
         }
-        if self.gate.waiting() >= WAITING {
-            return self.answer(answer, Err(Error::TooManyWaiting(WAITING)));
-        }
-        known.remember(&execution);
-        self.owned.last += 1;
-        execution.id = self.owned.last;
+        execution.id = self.owned.last + 1;
         execution.at = Timestamp::from_micros(now);
         let definition = (execution.definition, execution.revision);
         let change = ExecutionChange {
@@ -415,10 +412,16 @@ impl Shard {
             approvals: 0,
             ended: None,
         };
-        self.flush.executions.push(execution.clone());
         let row = ExecutionRow { execution, change };
         let mut run = Run::new(plan, live::start_of(&row));
         run.happen(now, Event::Began { input });
+        let places = self.limits.places(&row.execution, &run);
+        if let Err(error) = self.may_wait(&row.execution.project, &places, now) {
+            return self.answer(answer, Err(error));
+        }
+        known.remember(&row.execution);
+        self.owned.last += 1;
+        self.flush.executions.push(row.execution.clone());
         let id = row.execution.id;
         let live = Live {
             row,
@@ -470,17 +473,17 @@ impl Shard {
         }
     }
 
-    /// Decides what happens next of an execution, and makes rows of what has happened.
+    /// Decides what happens next of an execution, where it goes on now, and makes rows of what has happened.
     fn settle(
         &mut self,
         id: i64,
-        now: i64,
-        chance: f64,
+        goes_on: bool,
+        (now, chance): (i64, f64),
         begins: &mut Vec<(i64, Performance)>,
         stops: &mut Vec<CancellationToken>,
     ) {
         let Some(live) = self.lives.get_mut(id) else { return };
-        if self.draining.is_none() {
+        if goes_on {
             for performance in live.run.settle(now, chance) {
                 let key = (performance.step, performance.generation);
                 if let Entry::Vacant(place) = live.outside.entry(key) {
@@ -515,7 +518,8 @@ impl Shard {
             self.timers.extend(timer.map(|at| (at, id)));
             live.timer = timer;
         }
-        let is_idle = live.run.is_idle() && live.outside.is_empty();
+        // One that does not go on now may have something to do that it does not know of yet.
+        let is_idle = goes_on && live.run.is_idle() && live.outside.is_empty();
         let change = live.change(is_idle, now);
         let events = live.run.take_log();
         if !events.is_empty() {
