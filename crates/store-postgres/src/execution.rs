@@ -717,8 +717,13 @@ impl ExecutionStore for Postgres {
         Ok(row.collect())
     }
 
-    async fn forget_run_rates(&self, before: Timestamp) -> Result<u64> {
-        let gone = sqlx::query!("DELETE FROM run_rates WHERE until < $1", instant::to_sql(before));
+    async fn forget_run_rates(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        let gone = sqlx::query!(
+            "DELETE FROM run_rates WHERE (run_limit, key) IN (SELECT run_limit, key FROM run_rates \
+             WHERE until < $1 ORDER BY until LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            instant::to_sql(before),
+            i64::from(limit),
+        );
         Ok(gone.execute(&self.pool).await.or_fault()?.rows_affected())
     }
 

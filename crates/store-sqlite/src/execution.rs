@@ -765,11 +765,16 @@ impl ExecutionStore for Sqlite {
         Ok(row.collect())
     }
 
-    async fn forget_run_rates(&self, before: Timestamp) -> Result<u64> {
+    async fn forget_run_rates(&self, before: Timestamp, limit: u32) -> Result<u64> {
         self.write(move |connection| {
             Box::pin(async move {
                 let before = before.as_micros();
-                let gone = sqlx::query!("DELETE FROM run_rates WHERE until < $1", before);
+                let gone = sqlx::query!(
+                    "DELETE FROM run_rates WHERE (run_limit, key) IN (SELECT run_limit, key FROM run_rates \
+                     WHERE until < $1 ORDER BY until LIMIT $2)",
+                    before,
+                    limit,
+                );
                 Ok(gone.execute(connection).await.or_fault()?.rows_affected())
             })
         })

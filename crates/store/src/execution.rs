@@ -297,8 +297,9 @@ pub trait ExecutionStore: Send + Sync {
     /// `limit`.
     async fn run_rates(&self, from: Timestamp, after: (Uuid, &str), limit: u32) -> Result<Vec<RunRateRow>>;
 
-    /// Forgets what rates have come to that does not matter any more at an instant; says how many.
-    async fn forget_run_rates(&self, before: Timestamp) -> Result<u64>;
+    /// Forgets what rates have come to that does not matter any more at an instant, at most `limit` of them; says how
+    /// many.
+    async fn forget_run_rates(&self, before: Timestamp, limit: u32) -> Result<u64>;
 
     /// Executions of a project that have not ended, by number: those after `after`, at most `limit`; of one graph, if it
     /// is named.

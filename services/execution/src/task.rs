@@ -16,7 +16,7 @@ use crate::{
 const PERIOD: Duration = Duration::from_mins(10);
 /// Executions that are forgotten in one write.
 const AT_ONCE: u32 = 100;
-/// Ends, and messages, that are forgotten in one write.
+/// Ends, messages, and what rates have come to, that are forgotten in one write.
 const ENDS_AT_ONCE: u32 = 1_000;
 /// The topic of the bus that says that executions have ended: a notice, FindExecutionEnds has which.
 const ENDS: &str = "execution.ends";
@@ -81,7 +81,9 @@ async fn sweep(state: &State, life: &Lifecycle) -> Result<(), StoreError> {
     }
     let forget_ends = || state.store.forget_execution_ends(SHARD, before, ENDS_AT_ONCE);
     while forget_ends().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
-    state.store.forget_run_rates(Timestamp::from(state.clock.now())).await?;
+    let now = Timestamp::from(state.clock.now());
+    let forget_rates = || state.store.forget_run_rates(now, ENDS_AT_ONCE);
+    while forget_rates().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
     let before = Timestamp::from(state.clock.now()).before(state.options.message_retention);
     let forget_messages = || state.store.forget_execution_messages(SHARD, before, ENDS_AT_ONCE);
     while forget_messages().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}

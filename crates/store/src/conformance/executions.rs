@@ -396,9 +396,14 @@ pub async fn turns_and_rates_are_kept_with_their_flush(stores: Stores) {
         async |from, after: &str| stores.execution.run_rates(time(from), (uid(1), after), 9).await.unwrap();
     assert_eq!(stores.execution.run_rates(time(0), (uid(0), ""), 1).await.unwrap(), [rate("", 20)]);
     assert_eq!(rates(0, "").await, [rate("\u{3b1} \"", 30)]);
-    assert_eq!(stores.execution.forget_run_rates(time(21)).await.unwrap(), 1);
+    assert_eq!(stores.execution.forget_run_rates(time(21), 9).await.unwrap(), 1);
     assert_eq!(stores.execution.run_rates(time(0), (uid(0), ""), 9).await.unwrap().len(), 1);
     assert_eq!(rates(30, "").await, []);
+    let old = vec![rate("x", 1), rate("y", 2), rate("z", 3)];
+    write(&stores, ExecutionFlush { rates: old, ..flush(&owned) }).await;
+    for count in [2, 1, 0] {
+        assert_eq!(stores.execution.forget_run_rates(time(21), 2).await.unwrap(), count);
+    }
     // Of an owner that is none any more nothing is written.
     own(&stores, 0).await;
     let late = ExecutionFlush {
