@@ -39,6 +39,7 @@ async fn runs_keep_to_their_limits_and_limits_are_changed_while_they_run() {
     skips_and_replaces(&client).await;
     keeps_to_a_rate(&client).await;
     is_held_retried_and_timed_out(&client).await;
+    counts_once_what_ends_and_is_retried(&client).await;
     is_refused_what_is_wrong(&client).await;
     who_may(&client).await;
     mesh.stop_unhurt().await;
@@ -253,6 +254,40 @@ async fn is_held_retried_and_timed_out(client: &Client) {
     delete(client, &limit).await;
 }
 
+async fn counts_once_what_ends_and_is_retried(client: &Client) {
+    let limit = create(client, "again", RunLimit { max_concurrent: 1, ..RunLimit::default() }).await;
+    let run = start(client, "ada").await;
+    let retry = RetryExecutionRequest { name: run.name.clone(), from_step: 1, ..Default::default() };
+    for _ in 0..20 {
+        // Often in one round of the engine.
+        let cancel = CancelExecutionRequest { name: run.name.clone() };
+        let (mut canceller, mut retrier) = (client.executions(), client.executions());
+        let (cancelled, retried) =
+            tokio::join!(canceller.cancel_execution(cancel), retrier.retry_execution(retry.clone()));
+        cancelled.expect("it is there");
+        if retried.is_err() {
+            client.executions().retry_execution(retry.clone()).await.expect("it has ended");
+        }
+        assert_eq!(counts(client, &limit).await, (1, 0));
+    }
+    finish(client, &run).await;
+    assert_eq!(counts(client, &limit).await, (0, 0));
+    // A queue that a changed limit leaves is not cancelled for one that comes.
+    let runs_now = start(client, "ada").await;
+    let queue = [start(client, "ada").await, start(client, "ada").await, start(client, "ada").await];
+    let replace = RunLimitOverflow::Replace.into();
+    update(client, RunLimit { name: limit.name.clone(), overflow: replace, ..RunLimit::default() }).await;
+    let newest = start(client, "ada").await;
+    assert_eq!(workflows::ended(client, &runs_now.name).await.state(), ExecutionState::Cancelled);
+    for run in &queue {
+        runs(client, run).await;
+        finish(client, run).await;
+    }
+    runs(client, &newest).await;
+    finish(client, &newest).await;
+    delete(client, &limit).await;
+}
+
 async fn is_refused_what_is_wrong(client: &Client) {
     let request = |id: &str, limit: RunLimit| CreateRunLimitRequest {
         parent: "projects/p".into(),
@@ -283,6 +318,12 @@ async fn is_refused_what_is_wrong(client: &Client) {
     refused(client.executions().update_run_limit(request).await).is(Code::Aborted, "ETAG_MISMATCH", "");
     let other = RunLimit { name: made.name.clone(), key: "input.a".into(), ..RunLimit::default() };
     let request = UpdateRunLimitRequest { run_limit: Some(other), update_mask: None };
+    assert_eq!(
+        refused(client.executions().update_run_limit(request.clone()).await).fields,
+        ["run_limit.key"]
+    );
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["*".into()] });
+    let request = UpdateRunLimitRequest { update_mask, ..request };
     assert_eq!(refused(client.executions().update_run_limit(request).await).fields, ["run_limit.key"]);
     delete(client, &made).await;
     let gone = GetRunLimitRequest { name: made.name.clone() };

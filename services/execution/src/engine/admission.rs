@@ -10,13 +10,12 @@ use std::{
 
 use bytes::Bytes;
 use prost::Message as _;
-use serde_json::Value as Json;
 use uuid::Uuid;
 use weft_proto::weft::execution::v1::ExecutionPriority;
-use weft_store::{ExecutionRow, RunLimitRow, RunRateRow, StoreError, Timestamp};
+use weft_store::{RunLimitRow, RunRateRow, StoreError, Timestamp};
 
 use super::{
-    Parts,
+    counting::{self, COUNTED},
     message::{Answer, Asked, OfLimits},
     shard::{PAGE, Shard},
 };
@@ -26,7 +25,7 @@ use crate::{
         event::Event,
         fault::StepError,
         gate::{Arrival, Place, Turn},
-        journal, message,
+        message,
         run::{Run, Status},
         run_limit::RunLimit,
     },
@@ -34,14 +33,10 @@ use crate::{
 
 /// Limits of a project.
 const LIMITS: usize = 100;
-/// Runs that have not ended and that a new limit can count.
-const COUNTED: usize = 100_000;
 /// Runs of a project that wait for limits.
 pub(super) const WAITING: usize = 100_000;
 /// Runs that start, or are cancelled for others, in one round.
 const AT_ONCE: usize = 100;
-/// Largest value that is read back.
-const LARGEST: usize = 64 << 20;
 
 impl Shard {
     /// Reads limits, rates, and what runs count against.
@@ -100,10 +95,19 @@ impl Shard {
     /// that is at work is in memory.
     pub(super) async fn take_back(&mut self) -> Result<(), StoreError> {
         let mut of_project: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
-        for (id, limit) in self.gate.running().filter(|(id, _)| !self.lives.contains(*id)) {
-            if let Some(project) = self.limits.project(limit) {
-                of_project.entry(project.to_owned()).or_default().insert(id);
+        let mut waiting = Vec::new();
+        for (id, limit) in self.gate.running() {
+            match self.lives.get(id) {
+                Some(live) if live.run.has_started() => {}
+                Some(live) => waiting.push((id, live.run.status() == Status::Paused)),
+                None => {
+                    let project = self.limits.project(limit).unwrap_or_default().to_owned();
+                    of_project.entry(project).or_default().insert(id);
+                }
             }
+        }
+        for (id, is_paused) in waiting {
+            self.gate.take_back(id, is_paused);
         }
         let store = Arc::clone(&self.parts.store);
         for (project, mut asked) in of_project {
@@ -282,7 +286,7 @@ impl Shard {
     ) -> Result<(), StoreError> {
         let done = match wanted {
             _ if self.draining.is_some() => Err(Error::Draining),
-            OfLimits::Create { row } => match self.create_limit(row, now).await {
+            OfLimits::Create { row, keys } => match self.create_limit(row, &keys, now).await {
                 Err(Error::Store(error @ StoreError::Unavailable(_))) => return Err(error),
                 done => done,
             },
@@ -345,7 +349,12 @@ impl Shard {
     }
 
     /// A new limit counts what runs and waits already.
-    async fn create_limit(&mut self, row: RunLimitRow, now: i64) -> Result<Arc<RunLimit>, Error> {
+    async fn create_limit(
+        &mut self,
+        row: RunLimitRow,
+        keys: &HashMap<i64, String>,
+        now: i64,
+    ) -> Result<Arc<RunLimit>, Error> {
         let row =
             RunLimitRow { created: Timestamp::from_micros(now), updated: Timestamp::from_micros(now), ..row };
         let limit = RunLimit::new(row.clone()).map_err(|problem| Error::field("run_limit.key", problem))?;
@@ -364,7 +373,7 @@ impl Shard {
         if self.limits.of_project(&row.project).count() >= LIMITS {
             return Err(Error::TooManyRunLimits(LIMITS));
         }
-        let counted = self.count_for(&limit).await?;
+        let counted = self.count_for(&limit, keys).await?;
         let limit = self.put_limit(row, now)?;
         for (id, place, at) in counted {
             self.gate.count(id, place, at);
@@ -373,8 +382,12 @@ impl Shard {
     }
 
     /// The runs that a limit covers and that have not ended, with where they count. This is the first of what a round does:
-    /// what is on disk is what there is.
-    async fn count_for(&mut self, limit: &RunLimit) -> Result<Vec<(i64, Place, i64)>, Error> {
+    /// what is on disk is what there is. Keys that were found out before are `keys`; what has come since is few.
+    async fn count_for(
+        &mut self,
+        limit: &RunLimit,
+        keys: &HashMap<i64, String>,
+    ) -> Result<Vec<(i64, Place, i64)>, Error> {
         let (mut counted, mut after) = (Vec::new(), 0);
         loop {
             let parts = Arc::clone(&self.parts);
@@ -382,10 +395,11 @@ impl Shard {
             let is_last = page.len() < PAGE as usize;
             for row in page {
                 after = row.execution.id;
-                let key = match self.lives.get(after) {
+                let key = match (keys.get(&after), self.lives.get(after)) {
                     _ if !limit.has_key() => String::new(),
-                    Some(live) => limit.key_of(live.run.input(), live.run.about()),
-                    None => limit.key_of(&input_of(&parts, &row).await?, &super::live::start_of(&row).about),
+                    (Some(key), _) => key.clone(),
+                    (None, Some(live)) => limit.key_of(live.run.input(), live.run.about()),
+                    (None, None) => counting::key(&*parts.store, &parts.objects, limit, &row).await?,
                 };
                 let place = Arc::new((limit.row.uid, key));
                 counted.push((after, place, row.execution.at.as_micros()));
@@ -398,23 +412,6 @@ impl Shard {
             }
         }
     }
-}
-
-/// What a run that is not in memory was given: it is in the first row of its journal.
-async fn input_of(parts: &Parts, row: &ExecutionRow) -> Result<Arc<Json>, StoreError> {
-    let first = parts.store.execution_events(row.execution.id, 0, 1).await?;
-    let Some(bytes) = first.first().map(|events| &events.bytes) else { return Ok(Arc::default()) };
-    let mut large = HashMap::new();
-    for key in journal::objects(bytes).unwrap_or_default() {
-        let value = parts.objects.get(&key, LARGEST).await?;
-        large.insert(key, value);
-    }
-    let events = journal::read(bytes, &|key| large.get(key).cloned()).unwrap_or_default();
-    let input = events.into_iter().find_map(|(_, event)| match event {
-        Event::Began { input } => Some(input),
-        _ => None,
-    });
-    Ok(input.unwrap_or_default())
 }
 
 /// How urgent a run is: the smallest is first.

@@ -1,6 +1,6 @@
 //! What the engine is told.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value as Json;
 use tokio::sync::oneshot;
@@ -68,6 +68,8 @@ pub(crate) enum OfLimits {
     /// A new one. Without a name it gets the one that is made up here.
     Create {
         row: RunLimitRow,
+        /// What runs that there were before count under.
+        keys: HashMap<i64, String>,
     },
     /// Another version, if it is still the one that was seen.
     Update {

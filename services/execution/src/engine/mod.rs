@@ -1,6 +1,7 @@
 //! The engine as RPCs see it: the one task that owns a shard of executions, and messages to it.
 
 mod admission;
+mod counting;
 mod known;
 mod limits;
 mod live;
@@ -17,6 +18,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use weft_kit::{Clock, Ids, Lifecycle, TaskKind};
 use weft_store::{ExecutionRow, ExecutionStore, StoreError, objects::Objects};
 
+pub(crate) use counting::keys;
 pub(crate) use limits::Limits;
 pub(crate) use live::load;
 pub(crate) use message::{Asked, Creation, Newest, OfLimits};

@@ -12,9 +12,9 @@ use crate::{
     Error,
     domain::{
         name,
-        run_limit::{Kept, checked},
+        run_limit::{self, Kept, checked},
     },
-    engine::OfLimits,
+    engine::{self, OfLimits},
     state::State,
 };
 
@@ -38,6 +38,9 @@ pub(crate) async fn handle(state: &State, call: Call<CreateRunLimitRequest>) -> 
         created: now,
         updated: now,
     };
-    let limit = state.engine.of_limits(OfLimits::Create { row }).await?;
+    let limit = run_limit::RunLimit::new(row.clone());
+    let limit = limit.map_err(|problem| Error::field("run_limit.key", problem))?;
+    let keys = engine::keys(&*state.store, &state.objects, &limit).await?;
+    let limit = state.engine.of_limits(OfLimits::Create { row, keys }).await?;
     get_run_limit::shown(state, limit).await
 }
