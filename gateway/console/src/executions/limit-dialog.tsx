@@ -58,6 +58,7 @@ export function LimitDialog({
       <input
         type="number"
         min={1}
+        step={field === "seconds" ? "any" : 1}
         max={most}
         required={required}
         placeholder={placeholder}
