@@ -1,6 +1,7 @@
 """Limits of whole runs: exact over kill -9, changed while runs run, from REST and the command line."""
 
 import collections
+import itertools
 import json
 import os
 import subprocess
@@ -34,18 +35,18 @@ def ok(answer):
     return answer.json
 
 
-def workflow(rest, graph, kind, settings):
-    """A workflow of one step between an input and an output."""
+def workflow(rest, graph, kind, settings, steps=1):
+    """A workflow of one step, or some after each other, between an input and an output."""
     ok(rest("POST", f"{PROJECT}/graphs" + query(graphId=graph), {"kind": "GRAPH_KIND_WORKFLOW"}))
     nodes = [
         {"key": "start", "type": "input"},
-        {"key": "step", "type": kind, "properties": settings},
+        *({"key": f"step-{number}", "type": kind, "properties": settings} for number in range(steps)),
         {"key": "end", "type": "output"},
     ]
     changes = [{"upsertNode": {"node": each}} for each in nodes]
     changes += [
         {"upsertEdge": {"edge": {"source": source, "target": target}}}
-        for source, target in (("start", "step"), ("step", "end"))
+        for source, target in itertools.pairwise(node["key"] for node in nodes)
     ]
     ok(rest("POST", f"{PROJECT}/graphs/{graph}:applyChanges", {"changes": changes}))
 
@@ -112,6 +113,26 @@ def test_limits_hold_over_kills_and_nothing_is_forgotten(mesh):
     assert {run["name"] for run in runs(rest)} == accepted
     found = ok(rest("GET", f"{PROJECT}/runLimits/per-customer"))
     assert "runningCount" not in found and "waitingCount" not in found
+
+
+def test_what_starts_in_a_round_that_is_cut_is_not_forgotten(mesh):
+    rest = Rest(mesh, mesh.key)
+    workflow(rest, "held", "signal", {"signal": "go"})
+    # Each publishes more than a MiB: more of them start at once than go on in one round of the engine.
+    workflow(rest, "loud", "publish", {"topic": "loud"}, steps=18)
+    ok(rest("POST", f"{PROJECT}/runLimits" + query(runLimitId="all"), {"maxConcurrent": 1}))
+    start(rest, "held", "first")
+    loud = [start(rest, "loud", "loud", input={"text": "x" * 60_000}) for _ in range(60)]
+    assert all(run["state"] == "EXECUTION_STATE_QUEUED" for run in loud)
+    # From here on all of them may start, which is the same round.
+    ok(rest("PATCH", f"{PROJECT}/runLimits/all", {"maxConcurrent": 100}))
+    until(lambda: runs(rest, "state = succeeded"))
+    mesh.kill()
+    mesh.start()
+    rest = Rest(mesh, mesh.key)
+    until(lambda: len(runs(rest, "state = succeeded")) == len(loud))
+    found = ok(rest("GET", f"{PROJECT}/runLimits/all"))
+    assert (found["runningCount"], found.get("waitingCount", 0)) == (1, 0), found
 
 
 def test_a_rate_holds_over_a_kill_and_wakes_what_waits(mesh):
