@@ -227,10 +227,10 @@ impl Gate {
     }
 
     /// What a rate had come to, as it was kept.
-    pub(crate) fn set_rate(&mut self, place: Place, until: i64) {
+    pub(crate) fn set_rate(&mut self, place: &Place, until: i64) {
         if self.terms.contains_key(&place.0) {
-            self.buckets.entry(Arc::clone(&place)).or_default().until = until;
-            self.set_timer(&place, until);
+            self.buckets.entry(Arc::clone(place)).or_default().until = until;
+            self.set_timer(place, until);
         }
     }
 

@@ -64,7 +64,7 @@ impl Shard {
             let is_last = page.len() < PAGE as usize;
             for rate in page {
                 after = (rate.limit, rate.key.clone());
-                self.gate.set_rate(Arc::new((rate.limit, rate.key)), rate.until.as_micros());
+                self.gate.set_rate(&Arc::new((rate.limit, rate.key)), rate.until.as_micros());
             }
             if is_last {
                 break;

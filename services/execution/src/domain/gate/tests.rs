@@ -141,7 +141,7 @@ impl World {
             self.gate.set_limit(uid(*limit), *terms, self.now);
         }
         for (place, until) in &self.rates {
-            self.gate.set_rate(Arc::clone(place), *until);
+            self.gate.set_rate(place, *until);
         }
         for (run, turn) in &self.turns {
             self.gate.restore(*run, turn);
