@@ -15,7 +15,7 @@ use tonic::body::Body;
 use tower::Service;
 use weft_kit::{BoxError, Problem};
 
-use crate::{Gateway, grpc, refusal::Refusal, rest::Found, shared::Shared, words, ws};
+use crate::{Gateway, grpc, opamp, refusal::Refusal, rest::Found, shared::Shared, words, ws};
 
 /// What an agent calls, in every protocol of the gateway: it joins, proves who it is, stays, and reports.
 const METHODS: [&str; 5] = [
@@ -67,7 +67,7 @@ where
 
 fn is_for_agents<B>(shared: &Shared, request: &Request<B>) -> bool {
     let path = request.uri().path();
-    if ws::door::at(path).is_some() || METHODS.contains(&path) {
+    if ws::door::at(path).is_some() || path == opamp::PATH || METHODS.contains(&path) {
         return true;
     }
     match shared.tables.load().router.find(path, request.method()) {

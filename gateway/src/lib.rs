@@ -16,7 +16,8 @@
 //!    one piece that is replaced when one comes or goes.
 //! 7. `agents` is a port of its own for agents, where nothing else is answered.
 //! 8. `telemetry` answers OTLP and Prometheus, whose contracts are other people's.
-//! 9. `words` says what went wrong, the same in every protocol; `refusal` turns it into HTTP.
+//! 9. `opamp` is where collectors belong to the fleet, whose contract is other people's too.
+//! 10. `words` says what went wrong, the same in every protocol; `refusal` turns it into HTTP.
 //!
 //! What is answered where is in `docs/gateway.md`, the WebSocket in `docs/websocket.md`.
 //!
@@ -51,6 +52,7 @@ mod hooks;
 mod json;
 mod mcp;
 mod metadata;
+mod opamp;
 mod openapi;
 mod options;
 mod percent;

@@ -28,8 +28,8 @@ pub struct GatewayOptions {
     pub websocket: WebSocketOptions,
     /// Title of the OpenAPI document.
     pub title: String,
-    /// Address of a port of its own for agents (`0.0.0.0:8081`), with their doors at `/v1/agent` and `/v1/reporter`, the
-    /// calls that lead to them, and nothing else. `server` holds for it too. None if empty: the door is at `listen` in any case.
+    /// Address of a port of its own for agents (`0.0.0.0:8081`), with their doors at `/v1/agent`, `/v1/reporter` and
+    /// `/v1/opamp`, the calls that lead to them, and nothing else. `server` holds for it too. None if empty: the door is at `listen` in any case.
     pub agents_listen: String,
     /// Addresses of ports of their own for OTLP (`0.0.0.0:4317`, `0.0.0.0:4318`): metrics, logs and traces over gRPC
     /// and over HTTP are taken on each of them, and nothing else. `server` holds for them too. None by default: `listen`

@@ -20,8 +20,14 @@ use weft_kit::{
 
 use crate::{
     AgentsPort, GatewayError, GatewayOptions, Keeper, OtlpPort, Upstreams, accept, connect, console,
-    cors::Origins, docs, grpc, mcp, refusal::Refusal, rest, shared::Shared, tables::Tables, telemetry,
-    upstream, ws,
+    cors::Origins,
+    docs, grpc, mcp,
+    opamp::{self, Collectors},
+    refusal::Refusal,
+    rest,
+    shared::Shared,
+    tables::Tables,
+    telemetry, upstream, ws,
 };
 
 /// The edge of a mesh. Clones share everything.
@@ -38,6 +44,7 @@ struct Parts {
     own: Upstreams,
     docs: Arc<docs::Page>,
     sides: Vec<(String, Peer)>,
+    collectors: Option<Collectors>,
 }
 
 impl Gateway {
@@ -58,7 +65,8 @@ impl Gateway {
         let tables = ArcSwap::from_pointee(tables);
         let shared = Shared { tables, options, origins, pool, lifecycle, sessions };
         let docs = Arc::new(docs::Page::new());
-        let parts = Parts { shared: Arc::new(shared), own: upstreams, docs, sides: Vec::new() };
+        let parts =
+            Parts { shared: Arc::new(shared), own: upstreams, docs, sides: Vec::new(), collectors: None };
         Ok(Self(Arc::new(parts)))
     }
 
@@ -72,6 +80,13 @@ impl Gateway {
     /// `/healthz`, `/metrics`, `/hooks`.
     pub fn with_side(mut self, path: impl Into<String>, service: Peer) -> Self {
         Arc::make_mut(&mut self.0).sides.push((path.into(), service));
+        self
+    }
+
+    /// Lets collectors, who speak OpAMP, belong to the fleet of the agent service at `agents`, which is called in this
+    /// gateway's name.
+    pub fn with_collectors(mut self, agents: Peer) -> Self {
+        Arc::make_mut(&mut self.0).collectors = Some(Collectors::new(agents));
         self
     }
 
@@ -109,10 +124,13 @@ impl Gateway {
     /// Each protocol's future has a box of its own: in one future, a request of the smallest would have, and move, the
     /// room of the largest.
     async fn route(&self, request: Request<Body>) -> Response<Body> {
-        let Parts { shared, docs, sides, .. } = &*self.0;
+        let Parts { shared, docs, sides, collectors, .. } = &*self.0;
         let path = request.uri().path();
         if let Some((_, side)) = sides.iter().find(|(prefix, _)| is_below(prefix, path)) {
             return Box::pin(beside(side.clone(), request, shared)).await;
+        }
+        if let Some(collectors) = collectors.as_ref().filter(|_| path == opamp::PATH) {
+            return Box::pin(collectors.handle(shared, request)).await;
         }
         let request = if telemetry::may_answer(path) {
             match Box::pin(telemetry::handle(shared, request)).await {

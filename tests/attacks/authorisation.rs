@@ -8,6 +8,7 @@ use weft_proto::{
     Method,
     google::api::{HttpRule, http_rule::Pattern},
     weft::{
+        agent::v1::{ReceiveCollectorReportRequest, collector_service_client::CollectorServiceClient},
         command::v1::worker_service_client::WorkerServiceClient,
         execution::v1::{
             FindExecutionEndsRequest, FindTopicMessagesRequest,
@@ -221,6 +222,15 @@ async fn what_is_for_the_mesh_alone_does_not_exist_at_the_edge() {
                 let mut secrets = SecretServiceClient::new(mesh.node().peers.lazy("identity"));
                 let request = OpenSecretRequest { name: "projects/p/secrets/s".into() };
                 refused(secrets.open_secret(signed(request, &credential)).await)
+            }
+            "AttachCollector" => {
+                let mut collectors = CollectorServiceClient::new(mesh.node().peers.lazy("agent"));
+                refused(collectors.attach_collector(signed(futures::stream::empty(), &credential)).await)
+            }
+            "ReceiveCollectorReport" => {
+                let mut collectors = CollectorServiceClient::new(mesh.node().peers.lazy("agent"));
+                let request = ReceiveCollectorReportRequest::default();
+                refused(collectors.receive_collector_report(signed(request, &credential)).await)
             }
             "ReceiveWebhook" => {
                 let mut triggers = TriggerServiceClient::new(mesh.node().peers.lazy("trigger"));

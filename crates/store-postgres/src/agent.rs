@@ -1,6 +1,7 @@
 //! The rows of agents, and the agents' store as a whole.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -152,10 +153,23 @@ async fn update(connection: &mut PgConnection, update: &AgentUpdate) -> Result<A
     .fetch_optional(&mut *connection)
     .await
     .or_fault()?;
-    match updated {
-        Some(updated) => updated.try_into(),
-        None => Err(refusal(connection, update.uid).await?),
+    let Some(updated) = updated else {
+        return Err(refusal(connection, update.uid).await?);
+    };
+    if let Some(document) = &update.document {
+        let content = &document.content[..];
+        sqlx::query!(
+            "INSERT INTO agent_documents (agent_uid, kind, content) VALUES ($1, $2, $3) \
+             ON CONFLICT (agent_uid, kind) DO UPDATE SET content = excluded.content",
+            update.uid,
+            document.kind,
+            content,
+        )
+        .execute(connection)
+        .await
+        .or_fault()?;
     }
+    updated.try_into()
 }
 
 async fn delete(
@@ -179,10 +193,14 @@ async fn delete(
     .fetch_optional(&mut *connection)
     .await
     .or_fault()?;
-    match deleted {
-        Some(deleted) => deleted.try_into(),
-        None => Err(refusal(connection, uid).await?),
-    }
+    let Some(deleted) = deleted else {
+        return Err(refusal(connection, uid).await?);
+    };
+    sqlx::query!("DELETE FROM agent_documents WHERE agent_uid = $1", uid)
+        .execute(connection)
+        .await
+        .or_fault()?;
+    deleted.try_into()
 }
 
 async fn purge(connection: &mut PgConnection, deleted_before: Timestamp, limit: u32) -> Result<u64> {
@@ -312,6 +330,19 @@ impl AgentStore for Postgres {
         let row = update(&mut transaction, &change).await?;
         transaction.commit().await.or_fault()?;
         Ok(row)
+    }
+
+    async fn agent_document(&self, uid: Uuid, kind: &str) -> Result<Option<Bytes>> {
+        check::text("kind", kind)?;
+        let row = sqlx::query!(
+            "SELECT content FROM agent_documents WHERE agent_uid = $1 AND kind = $2",
+            uid,
+            kind,
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .or_fault()?;
+        Ok(row.map(|row| row.content.into()))
     }
 
     async fn delete_agent(&self, uid: Uuid, expected_revision: i64, at: Timestamp) -> Result<AgentRow> {

@@ -123,6 +123,17 @@ pub struct AgentUpdate {
     pub record: Bytes,
     /// When something was heard from the agent last, where that is later than what is kept.
     pub last_seen: Option<Timestamp>,
+    /// A document that is kept with the change, in place of the one of its kind.
+    pub document: Option<AgentDocument>,
+}
+
+/// Something large that is kept of an agent beside its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentDocument {
+    /// Which of the agent's it is.
+    pub kind: &'static str,
+    /// What it says. At most [`crate::MAX_PART_BYTES`].
+    pub content: Bytes,
 }
 
 /// That something was heard from an agent.
@@ -187,11 +198,14 @@ pub trait AgentStore: Requests {
     /// How far the fleet is.
     async fn fleet(&self) -> Result<Fleet>;
 
-    /// Changes an agent. `Stale` if it is at another revision, `NotFound` if it is gone.
+    /// Changes an agent, and keeps a document of it, as one. `Stale` if it is at another revision, `NotFound` if it is gone.
     async fn update_agent(&self, update: AgentUpdate) -> Result<AgentRow>;
 
-    /// Removes an agent: its id and its key are free. `Stale` if it is at another revision, `NotFound` if it is
-    /// gone.
+    /// A document of an agent: none where none of that kind was kept, or the agent is gone.
+    async fn agent_document(&self, uid: Uuid, kind: &str) -> Result<Option<Bytes>>;
+
+    /// Removes an agent and its documents: its id and its key are free. `Stale` if it is at another revision,
+    /// `NotFound` if it is gone.
     async fn delete_agent(&self, uid: Uuid, expected_revision: i64, at: Timestamp) -> Result<AgentRow>;
 
     /// Notes when agents were heard; earlier times than the one noted, and agents that are gone, change

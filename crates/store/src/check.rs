@@ -354,6 +354,9 @@ impl Check for NewAgent {
 
 impl Check for AgentUpdate {
     fn check(&self) -> Result<()> {
+        if let Some(document) = &self.document {
+            bytes("document", &document.content)?;
+        }
         bytes("record", &self.record)
     }
 }

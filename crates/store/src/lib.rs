@@ -66,7 +66,8 @@ use async_trait::async_trait;
 
 pub use crate::{
     agent::{
-        AgentRow, AgentStore, AgentUpdate, EnrollmentTokenRow, Fleet, NewAgent, NewEnrollmentToken, Seen,
+        AgentDocument, AgentRow, AgentStore, AgentUpdate, EnrollmentTokenRow, Fleet, NewAgent,
+        NewEnrollmentToken, Seen,
     },
     alert::{
         AlertSettingKind, AlertSettingRow, AlertSettingUpdate, AlertStateRow, AlertStore, NewAlertSetting,

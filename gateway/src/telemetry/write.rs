@@ -1,12 +1,9 @@
 //! What others send over HTTP: Prometheus remote write, and what it has in common with OTLP.
 
-use std::io::Read;
-
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
-use tonic::{Status, body::Body};
+use tonic::body::Body;
 use weft_kit::Problem;
 use weft_proto::weft::telemetry::v1::{SampleFormat, WriteSamplesRequest, WriteSamplesResponse};
 
@@ -65,33 +62,9 @@ pub(super) async fn content(
     unpacks: bool,
 ) -> Result<(Parts, Bytes), Refusal> {
     let (parts, body) = request.into_parts();
-    let too_large = |status| Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, status);
-    let content = body::read(&parts.headers, body, LARGEST.min(shared.options.max_body_bytes)).await;
-    let mut content = content.map_err(|status| match status.code() {
-        tonic::Code::ResourceExhausted => too_large(status),
-        _ => status.into(),
-    })?;
-    let encoding = parts.headers.get(header::CONTENT_ENCODING).map_or(&b""[..], HeaderValue::as_bytes);
-    if unpacks && encoding == b"gzip" {
-        content = unpacked(&content).map_err(too_large)?;
-    } else if unpacks && !matches!(encoding, b"" | b"identity") {
-        let problem = Problem::unimplemented("UNKNOWN_ENCODING", "content-encoding may be gzip");
-        return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, problem));
-    }
+    let most = LARGEST.min(shared.options.max_body_bytes);
+    let content = body::content(&parts.headers, body, most, unpacks.then_some(LARGEST)).await?;
     Ok((parts, content))
-}
-
-/// Unpacks gzip, no further than what may be sent on.
-fn unpacked(packed: &[u8]) -> Result<Bytes, Status> {
-    let mut content = Vec::new();
-    let read = MultiGzDecoder::new(packed).take(LARGEST as u64 + 1).read_to_end(&mut content);
-    if read.is_err() {
-        return Err(Problem::invalid_argument("BODY_NOT_READABLE", "the body is no gzip").into());
-    }
-    if content.len() > LARGEST {
-        return Err(crate::words::too_large(LARGEST));
-    }
-    Ok(content.into())
 }
 
 pub(super) fn has_type(headers: &HeaderMap, wanted: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::{HeaderMap, header};
 use prost_reflect::DescriptorPool;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -28,6 +29,16 @@ impl Protocol {
             "weft.v1.json" => Some(Self::Json),
             _ => None,
         }
+    }
+
+    /// The first of a request's that is known.
+    pub(super) fn asked(headers: &HeaderMap) -> Option<Self> {
+        headers
+            .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .find_map(|name| Self::by_name(name.trim()))
     }
 
     pub(super) fn name(self) -> &'static str {

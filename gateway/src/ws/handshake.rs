@@ -48,6 +48,14 @@ fn accept(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response<Body>
     Ok(response)
 }
 
+/// A connection that becomes a WebSocket, whatever is spoken on it.
+pub(super) struct Switch {
+    /// What its client is answered.
+    pub(super) response: Response<Body>,
+    /// What becomes the socket once the answer is written.
+    pub(super) upgrade: OnUpgrade,
+}
+
 /// A socket that is let in.
 pub(super) struct Opening {
     /// What its client is answered.
@@ -60,8 +68,25 @@ pub(super) struct Opening {
 
 /// Looks at a request, and lets it in or not.
 pub(super) fn begin(shared: &Arc<Shared>, mut request: Request<Body>) -> Result<Opening, Refusal> {
-    let asked = check(&request)?;
-    if !shared.origins.may_connect(&request) {
+    let protocol = Protocol::asked(request.headers());
+    let Switch { mut response, upgrade } = switch(shared, &mut request)?;
+    let protocol = protocol.ok_or_else(|| {
+        let text = "Sec-WebSocket-Protocol must name weft.v1.proto or weft.v1.json";
+        Refusal::from(Problem::invalid_argument("NO_SUB_PROTOCOL", text))
+    })?;
+    response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol.name()));
+    let settings = Settings {
+        protocol,
+        metadata: metadata::from_headers(request.headers()).into_headers(),
+        extensions: std::mem::take(request.extensions_mut()),
+    };
+    Ok(Opening { response, settings, upgrade })
+}
+
+/// Looks at a request, and turns its connection into a WebSocket or not.
+pub(super) fn switch(shared: &Shared, request: &mut Request<Body>) -> Result<Switch, Refusal> {
+    let accept = check(request)?;
+    if !shared.origins.may_connect(request) {
         let problem = Problem::permission_denied(
             "ORIGIN_NOT_ALLOWED",
             "pages of this origin may not open a WebSocket here",
@@ -79,23 +104,11 @@ pub(super) fn begin(shared: &Arc<Shared>, mut request: Request<Body>) -> Result<
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, asked.accept);
-    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(asked.protocol.name()));
-
-    let settings = Settings {
-        protocol: asked.protocol,
-        metadata: metadata::from_headers(request.headers()).into_headers(),
-        extensions: std::mem::take(request.extensions_mut()),
-    };
-    Ok(Opening { response, settings, upgrade })
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(Switch { response, upgrade })
 }
 
-struct Asked {
-    accept: HeaderValue,
-    protocol: Protocol,
-}
-
-fn check(request: &Request<Body>) -> Result<Asked, Refusal> {
+fn check(request: &Request<Body>) -> Result<HeaderValue, Refusal> {
     let headers = request.headers();
     let is_upgrade = request.method() == Method::GET
         && request.version() == Version::HTTP_11
@@ -114,17 +127,7 @@ fn check(request: &Request<Body>) -> Result<Asked, Refusal> {
         .get(header::SEC_WEBSOCKET_KEY)
         .filter(|key| key.len() == 24)
         .ok_or_else(|| bad("BAD_HANDSHAKE", "Sec-WebSocket-Key must be 16 bytes in base64"))?;
-    let protocol = headers
-        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .find_map(|name| Protocol::by_name(name.trim()))
-        .ok_or_else(|| {
-            bad("NO_SUB_PROTOCOL", "Sec-WebSocket-Protocol must name weft.v1.proto or weft.v1.json")
-        })?;
-    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is visible ASCII");
-    Ok(Asked { accept, protocol })
+    Ok(HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is visible ASCII"))
 }
 
 fn upgrade_required(text: &str) -> Refusal {

@@ -5,9 +5,10 @@
 //! `outbox` is where all of them write, and `line` where that goes out; `session` finds the socket's task for a
 //! client that comes back; `frame` is how messages look in the two sub-protocols, `wire` what carries them, and
 //! `deflate` compresses them.
-//! `door` is the agents' own WebSocket: one call, without an envelope.
+//! `door` is the agents' own WebSocket: one call, without an envelope; `collector` that of collectors, who speak OpAMP.
 
 mod call;
+pub(crate) mod collector;
 mod deflate;
 pub(crate) mod door;
 mod frame;

@@ -14,6 +14,16 @@ pub(crate) struct Exception {
 /// All of them.
 pub(crate) const EXCEPTIONS: &[Exception] = &[
     Exception {
+        rule: "resource-pattern",
+        at: "weft.agent.v1.CollectorConfiguration",
+        why: "each agent has one and no more (AIP-156), so it needs no id of its own",
+    },
+    Exception {
+        rule: "resource-fields",
+        at: "weft.agent.v1.CollectorConfiguration",
+        why: "it is there for as long as its agent: nobody creates it, and its name is all its identity",
+    },
+    Exception {
         rule: "resource-fields",
         at: "weft.graph.v1.Folder",
         why: "it is a line of the configuration: nobody creates it, and its name is all its identity",

@@ -7,6 +7,9 @@ use tonic::Status;
 use weft_kit::{Problem, cursor::CursorError, filter::FilterError};
 use weft_store::StoreError;
 
+/// When a collector that was not heard may try again: OpAMP asks for no less.
+pub(crate) const RETRY: Duration = Duration::from_secs(30);
+
 /// Why a call did not do what it should.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -97,6 +100,15 @@ pub enum Error {
     /// The host does not let its agent do it.
     #[error("the host does not let its agent do it: {0}")]
     HostDenied(String),
+    /// The agent does not speak OpAMP.
+    #[error("{0} is no collector")]
+    NotACollector(String),
+    /// The collector does not take what is asked of it.
+    #[error("{0} does not take {1}")]
+    CollectorCannot(String, &'static str),
+    /// A collector says too much.
+    #[error("too many messages; wait for half a minute")]
+    TooManyMessages,
     /// The agent does not answer.
     #[error("the agent does not answer")]
     AgentSilent,
@@ -196,6 +208,15 @@ impl From<Error> for Status {
                 Problem::already_exists("SERVICE_ALREADY_EXISTS", message).with("name", name)
             }
             Error::HostDenied(_) => Problem::failed_precondition("HOST_DENIED", message),
+            Error::NotACollector(name) => {
+                Problem::failed_precondition("NOT_A_COLLECTOR", message).with("name", name)
+            }
+            Error::CollectorCannot(name, what) => Problem::failed_precondition("COLLECTOR_CANNOT", message)
+                .with("name", name)
+                .with("what", what),
+            Error::TooManyMessages => {
+                Problem::resource_exhausted("TOO_MANY_MESSAGES", message).retry_after(RETRY)
+            }
             Error::AgentSilent => {
                 Problem::unavailable("AGENT_SILENT", message).retry_after(Duration::from_secs(1))
             }

@@ -89,6 +89,8 @@ struct Inner {
     projects: HashMap<String, Project>,
     /// Project and last revision of every agent and every removal that is known.
     by_uid: HashMap<Uuid, (String, i64)>,
+    /// Names of the agents by their keys.
+    by_key: HashMap<[u8; 32], String>,
     revision: i64,
     forgotten: i64,
 }
@@ -163,18 +165,21 @@ impl Fleet {
         let entry = if row.deleted.is_some() { None } else { Some(Arc::new(Entry::of(row)?)) };
         let mut inner = self.write();
         let before = inner.by_uid.insert(row.uid, (row.project.clone(), row.revision));
-        let project = inner.projects.entry(row.project.clone()).or_default();
+        let Inner { projects, by_key, .. } = &mut *inner;
+        let project = projects.entry(row.project.clone()).or_default();
         if let Some((_, revision)) = before {
             project.changes.remove(&revision);
         }
         project.changes.insert(row.revision, Change { id: row.id.clone(), removed: entry.is_none() });
         match entry {
             Some(entry) => {
+                by_key.insert(entry.public_key, entry.name());
                 project.agents.insert(row.id.clone(), entry);
             }
             // Another one of its name may have come since.
             None if project.agents.get(&row.id).is_some_and(|there| there.uid == row.uid) => {
                 project.agents.remove(&row.id);
+                by_key.remove(&row.public_key);
             }
             None => {}
         }
@@ -204,6 +209,19 @@ impl Fleet {
         }
         self.catch_up(i64::MAX).await?;
         self.known(full).ok_or_else(|| Error::AgentNotFound(full.to_owned()))
+    }
+
+    /// The agent with that key, also one that another process has just let in.
+    pub(crate) async fn by_key(&self, key: &[u8; 32]) -> Result<Option<Arc<Entry>>, Error> {
+        let known = || {
+            let name = self.read().by_key.get(key).cloned()?;
+            self.known(&name)
+        };
+        if let Some(entry) = known() {
+            return Ok(Some(entry));
+        }
+        self.catch_up(i64::MAX).await?;
+        Ok(known())
     }
 
     fn known(&self, full: &str) -> Option<Arc<Entry>> {

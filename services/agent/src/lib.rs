@@ -15,8 +15,10 @@
 //!
 //! Where things are: one file for each RPC in `rpc`, pure decisions in `domain`, the fleet in memory in
 //! `fleet`, open streams in `sessions`, what processes say to each other in `notices`, what is asked of an agent about its
-//! host in `host`, and in `mail` where another process holds its stream, the line to the command service in `work`, what runs in the background in `task`, every status that a client can get in `error`.
+//! host in `host`, and in `mail` where another process holds its stream, collectors that speak OpAMP in
+//! `opamp`, the line to the command service in `work`, what runs in the background in `task`, every status that a client can get in `error`.
 
+mod collector_service;
 mod config;
 mod domain;
 mod error;
@@ -27,6 +29,7 @@ mod letter;
 mod line;
 mod mail;
 mod notices;
+mod opamp;
 mod rpc;
 mod service;
 mod sessions;
@@ -34,6 +37,7 @@ mod state;
 mod task;
 mod work;
 
+pub use collector_service::CollectorService;
 pub use config::Options;
 pub use error::Error;
 pub use host_service::HostService;

@@ -18,7 +18,7 @@ use weft_proto::weft::{
     identity::v1::AccessToken,
 };
 
-use crate::{Deps, Error, HostService, Options, line, mail, rpc, state::State, task};
+use crate::{CollectorService, Deps, Error, HostService, Options, line, mail, rpc, state::State, task};
 
 /// The agent service. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +41,11 @@ impl AgentService {
     /// What asks the agents of this fleet about their hosts.
     pub fn hosts(&self) -> HostService {
         HostService(Arc::clone(&self.0))
+    }
+
+    /// What collectors of this fleet run with.
+    pub fn collectors(&self) -> CollectorService {
+        CollectorService(Arc::clone(&self.0))
     }
 
     /// As a gRPC server.

@@ -18,7 +18,7 @@ use weft_proto::weft::agent::v1::{
 };
 use weft_store::Timestamp;
 
-use crate::Error;
+use crate::{Error, opamp::talk::Talk};
 
 /// Frames that wait for one agent to read them.
 pub(crate) const OUTGOING: usize = 16;
@@ -39,6 +39,10 @@ pub(crate) struct Session {
     pub(crate) name: String,
     /// SHA-256 of the session's secret.
     pub(crate) digest: [u8; 32],
+    /// The conversation with a collector; none with an agent of our own.
+    pub(crate) talk: Option<Talk>,
+    /// How long nothing may be heard from who has no connection but comes by and by.
+    patience: Duration,
     inner: Mutex<Inner>,
     /// Something was heard.
     heard: Notify,
@@ -87,7 +91,20 @@ impl Session {
             asked: 0,
             questions: HashMap::new(),
         };
-        Self { agent, name, digest, inner: Mutex::new(inner), heard: Notify::new() }
+        Self {
+            agent,
+            name,
+            digest,
+            talk: None,
+            patience: Duration::ZERO,
+            inner: Mutex::new(inner),
+            heard: Notify::new(),
+        }
+    }
+
+    /// A collector's. With a `patience` it has no connection, but comes by again and again.
+    pub(crate) fn of_collector(self, talk: Talk, patience: Duration) -> Self {
+        Self { talk: Some(talk), patience, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -121,6 +138,18 @@ impl Session {
         inner.connection
     }
 
+    /// Whether its program has no connection, but comes by again and again.
+    pub(crate) fn comes_by(&self) -> bool {
+        !self.patience.is_zero()
+    }
+
+    /// Its program has come by.
+    pub(crate) fn visit(&self, seen: Timestamp) {
+        let mut inner = self.lock();
+        inner.heard(seen);
+        inner.lost = Some((Instant::now(), "NO_HEARTBEAT"));
+    }
+
     /// That connection is no more, unless a newer one has taken its place.
     pub(crate) fn disconnect(&self, connection: u64, reason: &'static str) -> bool {
         let mut inner = self.lock();
@@ -142,7 +171,10 @@ impl Session {
 
     /// Why it is to be given up, if its program has not come back for so long.
     pub(crate) fn given_up(&self, grace: Duration) -> Option<&'static str> {
-        self.lock().lost.filter(|(since, _)| since.elapsed() >= grace).map(|(_, reason)| reason)
+        self.lock()
+            .lost
+            .filter(|(since, _)| since.elapsed() >= grace.max(self.patience))
+            .map(|(_, reason)| reason)
     }
 
     pub(crate) fn is_connected(&self) -> bool {

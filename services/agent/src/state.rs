@@ -11,7 +11,7 @@ use uuid::Uuid;
 use weft_bus::Bus;
 use weft_kit::{Clock, Ids, Lifecycle, Peer, span};
 use weft_proto::weft::agent::v1::{Agent, AgentSettings};
-use weft_store::{AgentRow, AgentStore, AgentUpdate, StoreError, Timestamp};
+use weft_store::{AgentDocument, AgentRow, AgentStore, AgentUpdate, StoreError, Timestamp};
 
 use crate::{
     Error, Options,
@@ -19,6 +19,7 @@ use crate::{
     fleet::{Entry, Fleet},
     letter::Letters,
     notices::Notice,
+    opamp::talk::Wanted,
     sessions::Sessions,
     work::Work,
 };
@@ -117,6 +118,17 @@ impl State {
         uid: Option<Uuid>,
         change: impl Fn(&mut Record) -> Result<(), Error> + Send + Sync,
     ) -> Result<Arc<Entry>, Error> {
+        self.change_with(full, uid, None, change).await
+    }
+
+    /// Changes an agent, and keeps a document of it with that.
+    pub(crate) async fn change_with(
+        &self,
+        full: &str,
+        uid: Option<Uuid>,
+        document: Option<AgentDocument>,
+        change: impl Fn(&mut Record) -> Result<(), Error> + Send + Sync,
+    ) -> Result<Arc<Entry>, Error> {
         let mut tries = 0;
         loop {
             let entry = self.fleet.get(full).await?;
@@ -134,6 +146,7 @@ impl State {
                 expected_revision: entry.revision,
                 record: record.encode_to_vec().into(),
                 last_seen: self.sessions.get(entry.uid).and_then(|session| session.take_news()),
+                document: document.clone(),
             };
             match self.store.update_agent(update).await {
                 Ok(row) => {
@@ -154,6 +167,10 @@ impl State {
     /// Tells an agent that is connected here what people have set.
     pub(crate) fn tell_agent(&self, entry: &Entry) {
         if let Some(session) = self.sessions.get(entry.uid) {
+            if let Some(talk) = &session.talk {
+                talk.want(Wanted::of(&entry.record));
+                return;
+            }
             let agent = entry.record.agent();
             session.settle(AgentSettings {
                 display_name: agent.display_name.clone(),

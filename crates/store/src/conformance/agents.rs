@@ -8,7 +8,7 @@ use super::{
     enrollments::{agent, token},
     refused, time, uid,
 };
-use crate::{AgentRow, AgentUpdate, Seen, StoreError, Stores, Versioned};
+use crate::{AgentDocument, AgentRow, AgentUpdate, Seen, StoreError, Stores, Versioned};
 
 /// A token and agents `a1`, `a2` and so on.
 async fn fleet(stores: &Stores, count: u8) -> Vec<AgentRow> {
@@ -26,6 +26,7 @@ fn change(row: &AgentRow, record: &'static [u8]) -> AgentUpdate {
         expected_revision: row.revision,
         record: Bytes::from_static(record),
         last_seen: None,
+        document: None,
     }
 }
 
@@ -84,6 +85,31 @@ pub async fn a_removed_agent_frees_its_names(stores: Stores) {
     refused!(stores.agent.update_agent(change(&gone, b"x")).await, StoreError::NotFound { what: "agent" });
     let again = crate::NewAgent { uid: uid(5_000), ..agent("a1", 1, 1) };
     assert_eq!(stores.agent.enroll_agent(again).await.unwrap().uid, uid(5_000));
+}
+
+/// A document is kept with the change that it comes with, or not at all, and goes with its agent.
+pub async fn documents_go_with_their_agent(stores: Stores) {
+    let row = fleet(&stores, 2).await.remove(0);
+    let with = |row: &AgentRow, kind, content: &'static [u8]| AgentUpdate {
+        document: Some(AgentDocument { kind, content: Bytes::from_static(content) }),
+        ..change(row, b"new")
+    };
+    let read = |kind| stores.agent.agent_document(row.uid, kind);
+    assert_eq!(read("offered").await.unwrap(), None);
+    let second = stores.agent.update_agent(with(&row, "offered", b"one \0\xff")).await.unwrap();
+    let third = stores.agent.update_agent(with(&second, "effective", b"")).await.unwrap();
+    assert_eq!(read("offered").await.unwrap(), Some(Bytes::from_static(b"one \0\xff")));
+    assert_eq!(read("effective").await.unwrap(), Some(Bytes::new()));
+    // What is refused keeps nothing.
+    refused!(
+        stores.agent.update_agent(with(&second, "offered", b"late")).await,
+        StoreError::Stale { of: Versioned::Revision, .. }
+    );
+    let last = stores.agent.update_agent(with(&third, "offered", b"two")).await.unwrap();
+    assert_eq!(read("offered").await.unwrap(), Some(Bytes::from_static(b"two")));
+    assert_eq!(stores.agent.agent_document(uid(1_002), "offered").await.unwrap(), None, "another agent's");
+    stores.agent.delete_agent(last.uid, last.revision, time(5)).await.unwrap();
+    assert_eq!(read("offered").await.unwrap(), None);
 }
 
 /// Followers learn of a removal for as long as it is kept, and then that they cannot.

@@ -62,6 +62,7 @@ macro_rules! conformance {
     (@list $how:ident $world:path) => {
         $crate::conformance! { @$how $world;
             agents: agents_read_back_by_revision, of_concurrent_changes_one_wins, a_removed_agent_frees_its_names,
+                documents_go_with_their_agent,
                 removals_are_told_until_they_are_forgotten, seen_times_only_move_forward,
                 revisions_become_visible_in_order;
             alerts: a_setting_reads_back_as_written, settings_list_in_byte_order,

@@ -2,13 +2,15 @@
 
 use anyhow::Result;
 use weft_proto::weft::agent::v1::{
-    Agent, AgentState, CreateEnrollmentTokenRequest, DeleteAgentRequest, EndMaintenanceRequest,
+    Agent, AgentKind, AgentState, CreateEnrollmentTokenRequest, DeleteAgentRequest, EndMaintenanceRequest,
     EnrollmentToken, GetAgentRequest, GetStatisticsRequest, ListAgentsRequest, ListAgentsResponse,
-    ListEnrollmentTokensRequest, RevokeEnrollmentTokenRequest, StartMaintenanceRequest, WatchAgentsRequest,
-    watch_agents_response::Event,
+    ListEnrollmentTokensRequest, RestartCollectorRequest, RevokeEnrollmentTokenRequest,
+    StartMaintenanceRequest, WatchAgentsRequest, watch_agents_response::Event,
 };
 
-use super::{hosts, identity::new_request_id, output, output::OutputFormat, services::ServicesCommand};
+use super::{
+    collectors, hosts, identity::new_request_id, output, output::OutputFormat, services::ServicesCommand,
+};
 use crate::client::{AgentClient, Connection};
 
 /// The fleet.
@@ -68,6 +70,13 @@ pub(crate) enum AgentsCommand {
     /// What an agent keeps running on its host.
     #[command(subcommand)]
     Services(ServicesCommand),
+    /// What a collector runs with, and what it is offered.
+    Configuration(collectors::ConfigurationArguments),
+    /// Tell a collector to restart.
+    Restart {
+        /// Name of the agent, `projects/{project}/agents/{agent}`.
+        name: String,
+    },
     /// What agents join with.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -155,6 +164,13 @@ impl AgentsCommand {
             Self::Ports(arguments) => hosts::ports(&mut connection.hosts(), arguments, format).await,
             Self::StopProcess(arguments) => hosts::stop(&mut connection.hosts(), arguments, format).await,
             Self::Services(command) => command.run(&mut connection.hosts(), format).await,
+            Self::Configuration(arguments) => {
+                collectors::configuration(&mut connection.collectors(), arguments, format).await
+            }
+            Self::Restart { name } => {
+                let request = RestartCollectorRequest { name, request_id: new_request_id() };
+                show(&connection.collectors().restart_collector(request).await?.into_inner(), format)
+            }
             Self::Token(command) => command.run(&mut client, format).await,
         }
     }
@@ -255,7 +271,7 @@ async fn list(
         return output::json(&all, "weft.agent.v1.ListAgentsResponse");
     }
     output::table(
-        &["name", "state", "why", "since", "seen", "version", "host"],
+        &["name", "kind", "state", "why", "since", "seen", "version", "host"],
         &[],
         all.agents.iter().map(row),
     );
@@ -265,6 +281,7 @@ async fn list(
 fn row(agent: &Agent) -> Vec<String> {
     vec![
         agent.name.clone(),
+        kind_word(agent.kind()).to_owned(),
         state_word(agent.state()).to_owned(),
         agent.state_reason.to_lowercase().replace('_', " "),
         output::time(agent.state_time.as_ref()),
@@ -278,7 +295,8 @@ fn show(agent: &Agent, format: OutputFormat) -> Result<()> {
     if format == OutputFormat::Json {
         return output::json(agent, "weft.agent.v1.Agent");
     }
-    let mut lines = vec![("name", agent.name.clone()), ("state", state_word(agent.state()).to_owned())];
+    let mut lines = vec![("name", agent.name.clone()), ("kind", kind_word(agent.kind()).to_owned())];
+    lines.push(("state", state_word(agent.state()).to_owned()));
     lines.push(("why", agent.state_reason.to_lowercase().replace('_', " ")));
     lines.push(("since", output::time(agent.state_time.as_ref())));
     lines.push(("seen", output::time(agent.last_seen_time.as_ref())));
@@ -291,8 +309,19 @@ fn show(agent: &Agent, format: OutputFormat) -> Result<()> {
     }
     if let Some(host) = &agent.host {
         lines.push(("host", host.hostname.clone()));
-        lines.push(("system", format!("{}, kernel {}, {}", host.os_version, host.kernel, host.architecture)));
-        lines.push(("size", format!("{} CPUs, {} MiB", host.cpu_count, host.memory_bytes >> 20)));
+        let kernel = if host.kernel.is_empty() { String::new() } else { format!("kernel {}", host.kernel) };
+        let system = [&host.os_version, &kernel, &host.architecture].map(String::as_str);
+        lines.push((
+            "system",
+            system.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", "),
+        ));
+        if host.cpu_count > 0 {
+            lines.push(("size", format!("{} CPUs, {} MiB", host.cpu_count, host.memory_bytes >> 20)));
+        }
+    }
+    lines.extend(agent.problems.iter().map(|problem| ("problem", problem.clone())));
+    if let Some(collector) = &agent.collector {
+        lines.extend(collectors::lines(collector));
     }
     let mut labels: Vec<_> = agent.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     labels.sort();
@@ -323,6 +352,14 @@ async fn watch(client: &mut AgentClient, project: &str, format: OutputFormat) ->
         }
     }
     Ok(())
+}
+
+fn kind_word(kind: AgentKind) -> &'static str {
+    match kind {
+        AgentKind::Unspecified => "",
+        AgentKind::Host => "host",
+        AgentKind::Collector => "collector",
+    }
 }
 
 fn state_word(state: AgentState) -> &'static str {

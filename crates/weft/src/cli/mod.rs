@@ -8,6 +8,7 @@ mod agent;
 mod agents;
 mod alerts;
 mod analyses;
+mod collectors;
 mod commands;
 mod config;
 mod executions;

@@ -18,7 +18,10 @@ use tonic::{
 };
 use weft_kit::{Peer, config::Secret};
 use weft_proto::weft::{
-    agent::v1::{agent_service_client::AgentServiceClient, host_service_client::HostServiceClient},
+    agent::v1::{
+        agent_service_client::AgentServiceClient, collector_service_client::CollectorServiceClient,
+        host_service_client::HostServiceClient,
+    },
     command::v1::command_service_client::CommandServiceClient,
     compute::v1::{
         analysis_service_client::AnalysisServiceClient, layout_service_client::LayoutServiceClient,
@@ -81,6 +84,9 @@ pub(crate) type AgentClient = AgentServiceClient<InterceptedService<Peer, WithKe
 
 /// The client of the service of hosts.
 pub(crate) type HostClient = HostServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// The client of the service of collectors.
+pub(crate) type CollectorClient = CollectorServiceClient<InterceptedService<Peer, WithKey>>;
 
 /// The client of the command service.
 pub(crate) type CommandClient = CommandServiceClient<InterceptedService<Peer, WithKey>>;
@@ -175,6 +181,10 @@ impl Connection {
 
     pub(crate) fn hosts(&self) -> HostClient {
         HostServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn collectors(&self) -> CollectorClient {
+        CollectorServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn commands(&self) -> CommandClient {

@@ -50,7 +50,11 @@ pub const ROLES: [Role; 9] = [
     },
     Role {
         name: "agent",
-        services: &["weft.agent.v1.AgentService", "weft.agent.v1.HostService"],
+        services: &[
+            "weft.agent.v1.AgentService",
+            "weft.agent.v1.CollectorService",
+            "weft.agent.v1.HostService",
+        ],
         start: Some(agent),
     },
     Role {
@@ -193,7 +197,8 @@ fn agent(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
         };
         let service = AgentService::open(node.config.agent.clone(), deps).await?;
         let hosts = service.hosts();
-        Ok(Services::new(server!(node, service)).and(server!(node, hosts)))
+        let collectors = service.collectors();
+        Ok(Services::new(server!(node, service)).and(server!(node, hosts)).and(server!(node, collectors)))
     }
     .boxed()
 }

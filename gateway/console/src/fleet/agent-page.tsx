@@ -9,7 +9,7 @@ import { useStore } from "../app/store";
 import { session } from "../auth/session";
 import { CommandDialog } from "../commands/create-dialog";
 import { CommandRows } from "../commands/rows";
-import type { Agent } from "../gen/weft/agent/v1/agent_pb";
+import { type Agent, AgentKind } from "../gen/weft/agent/v1/agent_pb";
 import { AgentService } from "../gen/weft/agent/v1/agent_service_pb";
 import { HostService } from "../gen/weft/agent/v1/host_service_pb";
 import { CommandService } from "../gen/weft/command/v1/command_service_pb";
@@ -31,6 +31,7 @@ const HostCharts = lazy(async () => ({ default: (await import("../telemetry/host
 
 const HostProcesses = lazy(async () => ({ default: (await import("./host-processes")).HostProcesses }));
 const HostServices = lazy(async () => ({ default: (await import("./host-services")).HostServices }));
+const CollectorParts = lazy(async () => ({ default: (await import("./collector")).CollectorParts }));
 const HostPorts = lazy(async () => ({ default: (await import("./host-ports")).HostPorts }));
 
 const route = getRouteApi("/fleet/$project/$agent");
@@ -123,7 +124,12 @@ function Details({ agent, project }: { agent: Agent; project: string }) {
           <HostCharts project={project} host={lastPart(agent.name)} />
         </Suspense>
       )}
-      {mayLook && (
+      {agent.kind === AgentKind.COLLECTOR && (
+        <Suspense>
+          <CollectorParts agent={agent} project={project} />
+        </Suspense>
+      )}
+      {mayLook && agent.kind !== AgentKind.COLLECTOR && (
         <Suspense>
           <HostServices agent={agent} project={project} />
           <HostProcesses agent={agent} project={project} />
@@ -239,8 +245,8 @@ function Host({ agent }: { agent: Agent }) {
         <Fact name="Name">{host?.hostname}</Fact>
         <Fact name="System">{host?.osVersion || host?.os}</Fact>
         <Fact name="Kernel">{host?.kernel}</Fact>
-        <Fact name="Processors">{host && `${count(host.cpuCount)} × ${host.architecture}`}</Fact>
-        <Fact name="Memory">{host && bytes(Number(host.memoryBytes))}</Fact>
+        <Fact name="Processors">{host && host.cpuCount > 0 && `${count(host.cpuCount)} × ${host.architecture}`}</Fact>
+        <Fact name="Memory">{host && host.memoryBytes > 0n && bytes(Number(host.memoryBytes))}</Fact>
         <Fact name="Labels">
           <Labels labels={agent.labels} />
         </Fact>
@@ -256,6 +262,7 @@ function Connection({ agent }: { agent: Agent }) {
     <section className="card" aria-label="Agent">
       <h2>Agent</h2>
       <dl className="facts">
+        <Fact name="Kind">{agent.kind === AgentKind.COLLECTOR ? "OpenTelemetry collector" : "Host"}</Fact>
         <Fact name="Version">{agent.version}</Fact>
         <Fact name="Can do">{agent.capabilities.join(", ")}</Fact>
         <Fact name="Connected">

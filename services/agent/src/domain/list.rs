@@ -63,6 +63,7 @@ impl Record for AgentRecord<'_> {
                 .is_some_and(|label| test(Found::Text(label))),
             "kind" => test(Found::Text(match agent.kind() {
                 AgentKind::Host => "host",
+                AgentKind::Collector => "collector",
                 AgentKind::Unspecified => "unspecified",
             })),
             "state" => test(Found::Text(state_word(agent.state()))),

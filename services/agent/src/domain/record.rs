@@ -24,6 +24,36 @@ pub(crate) struct Record {
     /// Why it is not connected, while it is not.
     #[prost(string, tag = "5")]
     pub(crate) offline_reason: String,
+    /// Of a collector: SHA-256 of the enrolment token that it shows.
+    #[prost(bytes = "vec", tag = "6")]
+    pub(crate) token: Vec<u8>,
+    /// SHA-256 of the configuration that it is offered; empty where that is nothing.
+    #[prost(bytes = "vec", tag = "7")]
+    pub(crate) offered: Vec<u8>,
+    /// The configuration that it has reported on, as it names that.
+    #[prost(bytes = "vec", tag = "8")]
+    pub(crate) reported: Vec<u8>,
+    /// What it has reported, in OpAMP's numbers.
+    #[prost(int32, tag = "9")]
+    pub(crate) reported_status: i32,
+    /// Why it could not use it.
+    #[prost(string, tag = "10")]
+    pub(crate) reported_error: String,
+    /// When it has reported, in microseconds.
+    #[prost(int64, tag = "11")]
+    pub(crate) reported_micros: i64,
+    /// The restart that it has not been told of: its request id.
+    #[prost(string, tag = "12")]
+    pub(crate) restart: String,
+    /// The newest restart, told or not.
+    #[prost(string, tag = "13")]
+    pub(crate) newest_restart: String,
+    /// SHA-256 of the configuration that it runs with; empty before it has told.
+    #[prost(bytes = "vec", tag = "14")]
+    pub(crate) effective: Vec<u8>,
+    /// Whether that is too large to be kept.
+    #[prost(bool, tag = "15")]
+    pub(crate) effective_too_large: bool,
 }
 
 impl Record {
@@ -55,7 +85,12 @@ impl Record {
         self.session.clear();
         self.process.clear();
         reason.clone_into(&mut self.offline_reason);
+        // Whoever asked for it meant the program that is gone.
+        self.restart.clear();
         let agent = self.agent_mut();
+        if let Some(collector) = &mut agent.collector {
+            collector.restart_request_time = None;
+        }
         agent.session = None;
         agent.problems.clear();
         agent.clock_offset_duration = None;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Heartbeats that may fail to arrive before the agent is gone.
-const MISSED: u32 = 3;
+pub(crate) const MISSED: u32 = 3;
 /// How often a new session is tried anew because another program was faster.
 const TRIES: usize = 4;
 
@@ -134,7 +134,7 @@ async fn attach(
 }
 
 /// Writes down who holds the agent's session now. `KeyUsedTwice` if that has changed since `entry` was read.
-async fn take_seat(
+pub(crate) async fn take_seat(
     state: &State,
     entry: &Entry,
     session: &Session,
@@ -157,7 +157,7 @@ async fn take_seat(
 }
 
 /// Whether another program holds the agent's session, and still answers, here or at another process.
-async fn is_held(state: &State, entry: &Entry) -> bool {
+pub(crate) async fn is_held(state: &State, entry: &Entry) -> bool {
     if let Some(session) = state.sessions.get(entry.uid) {
         return session.answers(state.options.probe_timeout).await;
     }

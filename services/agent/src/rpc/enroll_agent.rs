@@ -1,5 +1,7 @@
 //! EnrollAgent: a token for a place in the fleet.
 
+use std::sync::Arc;
+
 use prost::Message;
 use weft_kit::{Call, auth};
 use weft_proto::weft::agent::v1::{Agent, AgentKind, EnrollAgentRequest};
@@ -8,6 +10,7 @@ use weft_store::{EnrollmentTokenRow, NewAgent, StoreError};
 use crate::{
     Error,
     domain::{name, proof, record::Record},
+    fleet::Entry,
     state::State,
 };
 
@@ -30,16 +33,29 @@ pub(crate) async fn handle(state: &State, call: Call<EnrollAgentRequest>) -> Res
     } else {
         request.agent_id.clone()
     };
-    let mut id = wish.clone();
+    let new = new_agent(state, &request, &token)?;
+    let entry = join(state, &token, new, &wish, request.agent_id.is_empty()).await?;
+    Ok(state.message(&entry))
+}
+
+/// Lets an agent in under the id that it wishes for, or one like it where it `may_differ`.
+pub(crate) async fn join(
+    state: &State,
+    token: &EnrollmentTokenRow,
+    new: NewAgent,
+    wish: &str,
+    may_differ: bool,
+) -> Result<Arc<Entry>, Error> {
+    let mut id = wish.to_owned();
     for _ in 0..TRIES {
-        match state.store.enroll_agent(new_agent(state, &request, &token, &id)?).await {
+        match state.store.enroll_agent(NewAgent { id: id.clone(), ..new.clone() }).await {
             Ok(row) => {
                 let full = name::of_agent(&row.project, &row.id);
                 tracing::info!(agent = %full, token = %name::of_token(&token.project, &token.id), "an agent has joined");
                 state.written(&row).await?;
-                return Ok(state.message(&*state.fleet.get(&full).await?));
+                return state.fleet.get(&full).await;
             }
-            Err(StoreError::AlreadyExists { what: "agent" }) if request.agent_id.is_empty() => {
+            Err(StoreError::AlreadyExists { what: "agent" }) if may_differ => {
                 id = format!("{wish}-{}", &state.ids.short()[..4]);
             }
             Err(StoreError::AlreadyExists { what: "agent" }) => {
@@ -51,14 +67,13 @@ pub(crate) async fn handle(state: &State, call: Call<EnrollAgentRequest>) -> Res
             Err(error) => return Err(error.into()),
         }
     }
-    Err(Error::AgentExists(name::of_agent(&token.project, &wish)))
+    Err(Error::AgentExists(name::of_agent(&token.project, wish)))
 }
 
 fn new_agent(
     state: &State,
     request: &EnrollAgentRequest,
     token: &EnrollmentTokenRow,
-    id: &str,
 ) -> Result<NewAgent, Error> {
     let public_key: [u8; 32] =
         request.public_key[..].try_into().map_err(|_| Error::field("public_key", "must have 32 bytes"))?;
@@ -80,7 +95,7 @@ fn new_agent(
     Ok(NewAgent {
         token_digest: token.digest,
         project: token.project.clone(),
-        id: id.to_owned(),
+        id: String::new(),
         uid: state.ids.uuid(),
         public_key,
         record: record.encode_to_vec().into(),

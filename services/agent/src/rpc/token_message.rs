@@ -6,7 +6,7 @@ use weft_store::EnrollmentTokenRow;
 use crate::domain::name;
 
 /// What every enrolment token begins with, so that leaked ones can be found by scanners.
-pub(super) const PREFIX: &str = "weft_enroll_";
+pub(crate) const PREFIX: &str = "weft_enroll_";
 
 /// A token without its secret.
 pub(super) fn of(row: &EnrollmentTokenRow) -> EnrollmentToken {

@@ -1,6 +1,7 @@
 //! The agent service behind the whole runtime, over a real database: joining, being there, being watched.
 
 mod attaching;
+mod collectors;
 mod copied;
 mod hosts;
 mod joining;

@@ -23,7 +23,8 @@ use weft_proto::weft::agent::v1::{
     Agent, AgentFacts, AgentOpen, AttachAgentRequest, AttachAgentResponse, CreateEnrollmentTokenRequest,
     EnrollAgentRequest, EnrollmentToken, GetAgentChallengeRequest, GetAgentRequest, HostFacts,
     IssueAgentTokenRequest, agent_service_client::AgentServiceClient, attach_agent_request::Action,
-    attach_agent_response::Event, host_service_client::HostServiceClient,
+    attach_agent_response::Event, collector_service_client::CollectorServiceClient,
+    host_service_client::HostServiceClient,
 };
 use weft_store::Stores;
 
@@ -43,6 +44,9 @@ pub(crate) struct World {
 pub(crate) struct Process {
     pub(crate) client: AgentServiceClient<Peer>,
     pub(crate) hosts: HostServiceClient<Peer>,
+    pub(crate) collectors: CollectorServiceClient<Peer>,
+    /// The same, called in the gateway's name.
+    pub(crate) edge: CollectorServiceClient<Peer>,
     pub(crate) life: Lifecycle,
     admin: String,
 }
@@ -112,9 +116,12 @@ impl World {
         };
         let agent = AgentService::open(options, deps).await.expect("it opens");
         let hosts = agent.hosts().into_server();
-        let peer = pipeline(Services::new(agent.into_server()).and(hosts));
+        let collectors = agent.collectors().into_server();
+        let peer = pipeline(Services::new(agent.into_server()).and(hosts).and(collectors));
         Process {
             client: AgentServiceClient::new(peer.clone()),
+            collectors: CollectorServiceClient::new(peer.clone()),
+            edge: CollectorServiceClient::new(as_service("gateway", peer.clone())),
             hosts: HostServiceClient::new(peer),
             life,
             admin: self.admin.clone(),
