@@ -46,6 +46,10 @@ REFUSED = {
     "POST /v1/projects/{project}/commands",
     "POST /v1/projects/{project}/graphs/{graph}/sources",
     "POST /v1/projects/{project}/graphs/{graph}:applyChanges",
+    # These want an agent that speaks OpAMP.
+    "GET /v1/projects/{project}/agents/{agent}/collectorConfiguration",
+    "PATCH /v1/projects/{project}/agents/{agent}/collectorConfiguration",
+    "POST /v1/projects/{project}/agents/{agent}:restart",
     # These want an agent that is connected.
     "GET /api/services",
     "GET /api/system/ports",

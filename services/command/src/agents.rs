@@ -11,7 +11,7 @@ use tonic::Code;
 use weft_jobs::MAX_BATCH_JOBS;
 use weft_kit::Peer;
 use weft_proto::weft::agent::v1::{
-    GetAgentRequest, ListAgentsRequest, agent_service_client::AgentServiceClient,
+    AgentKind, GetAgentRequest, ListAgentsRequest, agent_service_client::AgentServiceClient,
 };
 
 use crate::{Error, domain::name};
@@ -117,7 +117,12 @@ impl Agents {
         let request = GetAgentRequest { name: agent.to_owned() };
         match self.client.clone().get_agent(request).await {
             Ok(found) => {
-                let uid = found.into_inner().uid;
+                let found = found.into_inner();
+                if found.kind() == AgentKind::Collector {
+                    let problem = format!("{agent} is a collector, which takes no commands");
+                    return Err(Error::field("command.agents", problem));
+                }
+                let uid = found.uid;
                 let queue = name::queue(agent, &uid);
                 self.remember(agent.to_owned(), uid);
                 Ok(queue)
@@ -141,7 +146,9 @@ impl Agents {
             if usize::try_from(page.match_count).unwrap_or(usize::MAX) > most {
                 return Err(Error::TooManyAgents(page.match_count));
             }
-            for agent in page.agents {
+            // Collectors take no commands: whoever asks for all that match means those that do.
+            let able = page.agents.into_iter().filter(|agent| agent.kind() != AgentKind::Collector);
+            for agent in able {
                 all.push((agent.name.clone(), name::queue(&agent.name, &agent.uid)));
                 self.remember(agent.name, agent.uid);
             }

@@ -97,7 +97,7 @@ function Details({ agent, project }: { agent: Agent; project: string }) {
         <p className="agent-state">
           {stateOf(agent)}: {reasonOf(agent)}, {ago(agent.stateTime)}
         </p>
-        {mayCommand && (
+        {mayCommand && agent.kind !== AgentKind.COLLECTOR && (
           <button type="button" className="button button-primary" onClick={() => setOpen("command")}>
             <Icon name="terminal" /> Command
           </button>
@@ -119,7 +119,7 @@ function Details({ agent, project }: { agent: Agent; project: string }) {
         <Host agent={agent} />
         <Connection agent={agent} />
       </div>
-      {mayMeasure && (
+      {mayMeasure && agent.kind !== AgentKind.COLLECTOR && (
         <Suspense>
           <HostCharts project={project} host={lastPart(agent.name)} />
         </Suspense>
@@ -136,7 +136,7 @@ function Details({ agent, project }: { agent: Agent; project: string }) {
           <HostPorts agent={agent} />
         </Suspense>
       )}
-      <Commands agent={agent} project={project} />
+      {agent.kind !== AgentKind.COLLECTOR && <Commands agent={agent} project={project} />}
       {open === "command" && (
         <CommandDialog
           project={project}

@@ -1,9 +1,12 @@
 //! Collectors, which speak OpAMP: they join, report, are offered what they are to run with, and told to restart.
 
+use std::time::Duration;
+
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
+use weft_agent::Options;
 use weft_kit::Ids;
 use weft_proto::weft::agent::v1::{
     Agent, AgentKind, AgentState, AttachCollectorRequest, AttachCollectorResponse, CollectorConfiguration,
@@ -358,8 +361,9 @@ async fn a_configuration_is_offered_once_and_its_fate_is_told() {
     // Kept over a restart of the service; offered to who does not have it.
     offer(&process, &name, "second: {}", "").await.expect("an administrator may");
     drop(line);
-    process.life.drain();
-    let process = world.process(quick()).await;
+    process.life.shut_down(Duration::from_secs(5)).await;
+    // Nobody answers for the process that is gone, however long that is waited for.
+    let process = world.process(Options { probe_timeout: Duration::from_millis(200), ..quick() }).await;
     let mut line = Line::open(&process, &token).await.expect("it has joined");
     let told = line.ask(&collector.next(Said::default())).await;
     assert_eq!(told.flags, 1, "the new process knows nothing of it: it is asked for everything");
