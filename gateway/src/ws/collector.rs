@@ -111,6 +111,7 @@ impl Collector {
                         Err(_) => return End::Close(CloseCode::Again, "the service does not read"),
                     }
                 }
+                () = self.shared.lifecycle.draining() => return End::Close(CloseCode::Restart, "come back"),
                 _ = pings.tick() => {
                     if last_heard.elapsed() >= options.answer_timeout {
                         return End::Close(CloseCode::Policy, "no answer to pings");

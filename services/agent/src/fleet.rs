@@ -4,7 +4,7 @@
 //! that writes says so on the bus, and the others read on from the revision that they have.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, RwLock},
 };
 
@@ -91,6 +91,8 @@ struct Inner {
     by_uid: HashMap<Uuid, (String, i64)>,
     /// Names of the agents by their keys.
     by_key: HashMap<[u8; 32], String>,
+    /// Tokens that collectors show, by digest. One whose collectors were removed since may be among them.
+    tokens: HashSet<Vec<u8>>,
     revision: i64,
     forgotten: i64,
 }
@@ -165,7 +167,7 @@ impl Fleet {
         let entry = if row.deleted.is_some() { None } else { Some(Arc::new(Entry::of(row)?)) };
         let mut inner = self.write();
         let before = inner.by_uid.insert(row.uid, (row.project.clone(), row.revision));
-        let Inner { projects, by_key, .. } = &mut *inner;
+        let Inner { projects, by_key, tokens, .. } = &mut *inner;
         let project = projects.entry(row.project.clone()).or_default();
         if let Some((_, revision)) = before {
             project.changes.remove(&revision);
@@ -174,6 +176,9 @@ impl Fleet {
         match entry {
             Some(entry) => {
                 by_key.insert(entry.public_key, entry.name());
+                if !entry.record.token.is_empty() && !tokens.contains(&entry.record.token) {
+                    tokens.insert(entry.record.token.clone());
+                }
                 project.agents.insert(row.id.clone(), entry);
             }
             // Another one of its name may have come since.
@@ -222,6 +227,11 @@ impl Fleet {
         }
         self.catch_up(i64::MAX).await?;
         Ok(known())
+    }
+
+    /// Whether a collector has joined with the token of this digest.
+    pub(crate) fn knows_token(&self, digest: &[u8; 32]) -> bool {
+        self.read().tokens.contains(&digest[..])
     }
 
     fn known(&self, full: &str) -> Option<Arc<Entry>> {

@@ -245,7 +245,9 @@ function Host({ agent }: { agent: Agent }) {
         <Fact name="Name">{host?.hostname}</Fact>
         <Fact name="System">{host?.osVersion || host?.os}</Fact>
         <Fact name="Kernel">{host?.kernel}</Fact>
-        <Fact name="Processors">{host && host.cpuCount > 0 && `${count(host.cpuCount)} × ${host.architecture}`}</Fact>
+        <Fact name="Processors">
+          {host && host.cpuCount > 0 && `${count(host.cpuCount)} × ${host.architecture}`}
+        </Fact>
         <Fact name="Memory">{host && host.memoryBytes > 0n && bytes(Number(host.memoryBytes))}</Fact>
         <Fact name="Labels">
           <Labels labels={agent.labels} />

@@ -37,7 +37,9 @@ export function CollectorParts({ agent, project }: { agent: Agent; project: stri
       ) : (
         <section className="host-part" aria-label="Configuration">
           <h2>Configuration</h2>
-          <p className="hint">{configurationWords(agent.collector?.configuration)} Operators see what is in it.</p>
+          <p className="hint">
+            {configurationWords(agent.collector?.configuration)} Operators see what is in it.
+          </p>
         </section>
       )}
     </>
@@ -216,7 +218,9 @@ function Offer({ configuration }: { configuration: CollectorConfiguration }) {
 }
 
 function Effective({ configuration }: { configuration: CollectorConfiguration }) {
-  const files = Object.entries(configuration.effectiveFiles).sort(([one], [other]) => one.localeCompare(other));
+  const files = Object.entries(configuration.effectiveFiles).sort(([one], [other]) =>
+    one.localeCompare(other),
+  );
   if (configuration.effectiveTooLarge) return <p className="hint">It is too large to be kept.</p>;
   if (files.length === 0) return <p className="hint">It has not told.</p>;
   return files.map(([name, file]) => (

@@ -45,13 +45,19 @@ pub(crate) async fn admit(
     transport: CollectorTransport,
 ) -> Result<Guest, Error> {
     let token = report::token(secret).ok_or(Error::TokenInvalid)?;
-    let is_open = match state.store.enrollment_token_by_digest(&token).await {
-        Ok(row) => is_open(&row, state.now()),
-        Err(StoreError::NotFound { .. }) => false,
-        Err(error) => return Err(error.into()),
-    };
-    if !is_open && !state.fleet.all().iter().any(|entry| entry.record.token == token) {
-        return Err(Error::TokenInvalid);
+    if !state.fleet.knows_token(&token) {
+        let is_open = match state.store.enrollment_token_by_digest(&token).await {
+            Ok(row) => is_open(&row, state.now()),
+            Err(StoreError::NotFound { .. }) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if !is_open {
+            // A collector may have joined by another process.
+            state.fleet.catch_up(i64::MAX).await?;
+            if !state.fleet.knows_token(&token) {
+                return Err(Error::TokenInvalid);
+            }
+        }
     }
     Ok(Guest { token, address, transport })
 }

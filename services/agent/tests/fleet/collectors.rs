@@ -19,7 +19,7 @@ use weft_proto::weft::agent::v1::{
 use crate::world::{PROJECT, Process, World, quick, refused, soon, why};
 
 /// What a collector says, written by hand: tag and value of each field that these tests set.
-#[derive(Clone, Default, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 struct Said {
     #[prost(bytes = "vec", tag = "1")]
     instance_uid: Vec<u8>,
