@@ -426,7 +426,8 @@ async fn who_takes_anothers_name_gets_one_of_its_own() {
     let mut copy = Collector { instance: collector.instance.clone(), sequence: 0 };
     second.say(&copy.all()).await;
     // The first answers a ping while it waits for this, and goes on.
-    let (_, told) = tokio::join!(first.ask(&collector.next(Said::default())), second.hear());
+    let alive = collector.next(Said::default());
+    let (_, told) = tokio::join!(first.ask(&alive), second.hear());
     let name = told.expect("it is answered").identification.expect("another name").new;
     assert_eq!((name.len(), name[6] >> 4), (16, 7), "a UUID of version 7");
     copy.instance = name;
