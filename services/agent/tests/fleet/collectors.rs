@@ -466,7 +466,9 @@ async fn what_is_wrong_is_told_and_a_flood_is_ended() {
     assert_eq!(line.ask(&collector.all()).await.error, None, "it goes on");
     let mut refusals = 0;
     let end = loop {
-        line.say(&collector.next(Said::default())).await;
+        let frame = [vec![0], collector.next(Said::default()).encode_to_vec()].concat();
+        // Where the connection has ended, why is what comes next.
+        let _ = line.say.send(AttachCollectorRequest { action: Some(Action::Frame(frame.into())) }).await;
         match line.hear().await {
             Ok(told) => {
                 if let Some(error) = told.error {
