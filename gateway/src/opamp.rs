@@ -10,7 +10,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use tonic::{Code, Status, body::Body};
-use weft_kit::{Peer, Problem, server::PeerAddress};
+use weft_kit::{
+    Peer, Problem,
+    server::{PeerAddress, RateLimits},
+};
 use weft_proto::weft::agent::v1::{
     CollectorOpen, ReceiveCollectorReportRequest, collector_service_client::CollectorServiceClient,
 };
@@ -28,12 +31,15 @@ const TYPE: &str = "application/x-protobuf";
 
 /// What answers collectors. Clones share everything.
 #[derive(Clone)]
-pub(crate) struct Collectors(CollectorServiceClient<Peer>);
+pub(crate) struct Collectors {
+    agents: CollectorServiceClient<Peer>,
+    rates: RateLimits,
+}
 
 impl Collectors {
     /// Hands messages to the agent service at `agents`, which is called in this gateway's name.
-    pub(crate) fn new(agents: Peer) -> Self {
-        Self(CollectorServiceClient::new(agents))
+    pub(crate) fn new(agents: Peer, rates: RateLimits) -> Self {
+        Self { agents: CollectorServiceClient::new(agents), rates }
     }
 
     /// Answers a request.
@@ -41,7 +47,7 @@ impl Collectors {
         let answered = if request.method() == Method::POST {
             self.report(request).await
         } else {
-            ws::collector::accept(shared, self.0.clone(), request).await
+            ws::collector::accept(shared, self, request).await
         };
         answered.unwrap_or_else(|refusal| refusal.into_response(&shared.pool))
     }
@@ -55,19 +61,35 @@ impl Collectors {
                 Problem::invalid_argument("UNSUPPORTED_MEDIA_TYPE", format!("the content is to be {TYPE}"));
             return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, problem));
         }
-        let CollectorOpen { token, address } = open(&parts.headers, &parts.extensions)?;
+        let CollectorOpen { token, address } = self.open(&parts.headers, &parts.extensions)?;
         let content = body::content(&parts.headers, body, LARGEST, Some(LARGEST)).await?;
         let request = ReceiveCollectorReportRequest { token, address, content };
-        let answer = self.0.clone().receive_collector_report(request).await.map_err(refused)?;
+        let answer = self.agents.clone().receive_collector_report(request).await.map_err(refused)?;
         Ok(respond(answer.into_inner().content))
+    }
+
+    /// The agent service, to be called.
+    pub(crate) fn agents(&self) -> CollectorServiceClient<Peer> {
+        self.agents.clone()
+    }
+
+    /// Who asks, who is charged for an attempt to sign in: the mesh, in whose name the service is called, would be for
+    /// nothing.
+    ///
+    /// # Errors
+    /// 401 for who shows no token, 429 for whose address has come too often.
+    pub(crate) fn open(
+        &self,
+        headers: &HeaderMap,
+        extensions: &http::Extensions,
+    ) -> Result<CollectorOpen, Refusal> {
+        let open = open(headers, extensions)?;
+        self.rates.charge_sign_in(extensions.get::<PeerAddress>().map(|address| address.0.ip()))?;
+        Ok(open)
     }
 }
 
-/// Who asks.
-///
-/// # Errors
-/// 401 for who shows no token.
-pub(crate) fn open(headers: &HeaderMap, extensions: &http::Extensions) -> Result<CollectorOpen, Refusal> {
+fn open(headers: &HeaderMap, extensions: &http::Extensions) -> Result<CollectorOpen, Refusal> {
     let token = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())

@@ -15,7 +15,9 @@ use prost_reflect::DescriptorPool;
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
 use weft_kit::{
-    BoxError, Ids, Lifecycle, Peer, Problem, Respond, Responding, config::ClientOptions, server::Guards,
+    BoxError, Ids, Lifecycle, Peer, Problem, Respond, Responding,
+    config::ClientOptions,
+    server::{Guards, RateLimits},
 };
 
 use crate::{
@@ -84,9 +86,9 @@ impl Gateway {
     }
 
     /// Lets collectors, who speak OpAMP, belong to the fleet of the agent service at `agents`, which is called in this
-    /// gateway's name.
-    pub fn with_collectors(mut self, agents: Peer) -> Self {
-        Arc::make_mut(&mut self.0).collectors = Some(Collectors::new(agents));
+    /// gateway's name. Whoever comes is charged for an attempt to sign in, from `rates`.
+    pub fn with_collectors(mut self, agents: Peer, rates: RateLimits) -> Self {
+        Arc::make_mut(&mut self.0).collectors = Some(Collectors::new(agents, rates));
         self
     }
 

@@ -279,3 +279,17 @@ def test_who_has_no_token_is_told_so(fleet):
     assert fleet.post(token, gzip.compress(bytes(3 << 20)), content_encoding="gzip")[0] == 413
     assert fleet.post(token, body, content_type="application/json")[0] == 415
     assert len(fleet.agents()) == 1
+
+
+def test_who_tries_tokens_is_held_up(fleet):
+    token = fleet.token()
+    body = Collector("node1").all().SerializeToString()
+    refused = None
+    for _ in range(500):
+        status, error = fleet.post("weft_enroll_made-up", body)
+        if status != 401:
+            refused = status, error["details"][0]["reason"]
+            break
+    assert refused == (429, "RATE_LIMITED")
+    # So are WebSockets, from the same address; and by and by it is let in.
+    until(lambda: fleet.post(token, body)[0] == 200)

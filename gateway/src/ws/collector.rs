@@ -20,10 +20,9 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::frame::coding::CloseCode},
 };
 use tonic::{Code, Status, Streaming, body::Body};
-use weft_kit::Peer;
 use weft_proto::weft::agent::v1::{
     AttachCollectorRequest, AttachCollectorResponse, ProbeAnswer, attach_collector_request::Action,
-    attach_collector_response::Event, collector_service_client::CollectorServiceClient,
+    attach_collector_response::Event,
 };
 
 use super::{
@@ -32,7 +31,7 @@ use super::{
 };
 use crate::{
     WebSocketOptions,
-    opamp::{self, LARGEST},
+    opamp::{self, Collectors, LARGEST},
     refusal::Refusal,
     shared::Shared,
 };
@@ -43,15 +42,20 @@ const UNDER_WAY: usize = 4;
 /// Lets a collector in, and runs its socket.
 pub(crate) async fn accept(
     shared: &Arc<Shared>,
-    mut agents: CollectorServiceClient<Peer>,
+    collectors: &Collectors,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let Switch { response, upgrade } = handshake::switch(shared, &mut request)?;
-    let open = opamp::open(request.headers(), request.extensions())?;
+    let open = collectors.open(request.headers(), request.extensions())?;
     let (say, said) = mpsc::channel(UNDER_WAY);
     // It is empty.
     let _ = say.try_send(AttachCollectorRequest { action: Some(Action::Open(open)) });
-    let told = agents.attach_collector(ReceiverStream::new(said)).await.map_err(opamp::refused)?.into_inner();
+    let told = collectors
+        .agents()
+        .attach_collector(ReceiverStream::new(said))
+        .await
+        .map_err(opamp::refused)?
+        .into_inner();
     let collector = Collector { shared: Arc::clone(shared), say, told };
     shared.lifecycle.spawn_future(async move {
         match upgrade.await {

@@ -86,6 +86,16 @@ impl RateLimits {
         }
     }
 
+    /// Takes one attempt to sign in from an address's bucket: for whoever shows a credential in a protocol of other
+    /// people's, which no policy speaks of.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED, with when to come back.
+    pub fn charge_sign_in(&self, address: Option<IpAddr>) -> Result<(), Status> {
+        let policy = MethodPolicy { rate_class: RateClass::SignIn.into(), ..MethodPolicy::default() };
+        self.charge(&policy, &Caller { address, ..Caller::nobody() })
+    }
+
     /// Forgets buckets that are full again. To be called now and then.
     pub fn forget_idle(&self) {
         for buckets in [&self.0.read, &self.0.write, &self.0.bulk, &self.0.stream, &self.0.sign_in] {
@@ -159,5 +169,19 @@ mod tests {
             limits.charge(&policy(RateClass::SignIn, 5), &caller("a")).is_err(),
             "more than a bucket holds"
         );
+    }
+
+    #[test]
+    fn who_signs_in_in_another_protocol_has_the_same_bucket() {
+        let limits = RateLimits::new(&RateOptions {
+            sign_in: Rates { per_second: 1, burst: 2 },
+            ..RateOptions::default()
+        });
+        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        limits.charge_sign_in(Some(one)).expect("a full bucket");
+        let there = Caller { address: Some(one), ..Caller::nobody() };
+        limits.charge(&policy(RateClass::SignIn, 1), &there).expect("one is left");
+        limits.charge_sign_in(Some(one)).expect_err("the bucket is empty");
+        limits.charge_sign_in(Some(other)).expect("another address");
     }
 }

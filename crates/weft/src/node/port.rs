@@ -89,7 +89,9 @@ pub(crate) fn service(
         node.lifecycle.clone(),
     )?;
     let hooks = Hooks::new(node.peer("gateway", "trigger"), node.ids.clone());
-    let gateway = gateway.with_side(HOOKS, Peer::new(hooks)).with_collectors(node.peer("gateway", "agent"));
+    let gateway = gateway
+        .with_side(HOOKS, Peer::new(hooks))
+        .with_collectors(node.peer("gateway", "agent"), guards.rates.clone());
     let keeper = gateway.keeper(guards.clone(), node.config.client.clone());
     let server = keeper.clone().into_server().accept_compressed(CompressionEncoding::Gzip);
     let pipeline = Pipeline::new(&Services::new(server), weft_proto::methods(), guards.clone());
