@@ -11,7 +11,7 @@ use std::{
 use prost::Message;
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
-use weft_proto::weft::agent::v1::{Agent, FleetChanges};
+use weft_proto::weft::agent::v1::{Agent, AgentKind, FleetChanges};
 use weft_store::{AgentRow, AgentStore, StoreError, Timestamp};
 
 use crate::{
@@ -68,6 +68,18 @@ impl Entry {
         agent.revision = self.revision;
         agent.etag = self.record.version.to_string();
         agent.last_seen_time = self.last_seen.map(Into::into);
+        agent
+    }
+
+    /// The agent as lists and watches tell of it: without what a collector tells of itself and its parts, of which a
+    /// page of a thousand could not be sent.
+    pub(crate) fn brief(&self) -> Agent {
+        let mut agent = self.message();
+        if let Some(collector) = &mut agent.collector {
+            collector.identifying_attributes.clear();
+            collector.attributes.clear();
+            collector.health.clear();
+        }
         agent
     }
 }
@@ -216,17 +228,27 @@ impl Fleet {
         self.known(full).ok_or_else(|| Error::AgentNotFound(full.to_owned()))
     }
 
-    /// The agent with that key, also one that another process has just let in.
+    /// The collector with that key, also one that another process has just let in.
     pub(crate) async fn by_key(&self, key: &[u8; 32]) -> Result<Option<Arc<Entry>>, Error> {
-        let known = || {
-            let name = self.read().by_key.get(key).cloned()?;
-            self.known(&name)
-        };
-        if let Some(entry) = known() {
+        if let Some(entry) = self.known_by_key(key) {
             return Ok(Some(entry));
         }
         self.catch_up(i64::MAX).await?;
-        Ok(known())
+        Ok(self.known_by_key(key))
+    }
+
+    /// Whether a collector with that key is known here.
+    pub(crate) fn knows_key(&self, key: &[u8; 32]) -> bool {
+        self.known_by_key(key).is_some()
+    }
+
+    /// A key of an agent of our own is its own word: it may be chosen to look like that of a collector.
+    fn known_by_key(&self, key: &[u8; 32]) -> Option<Arc<Entry>> {
+        let name = self.read().by_key.get(key).cloned()?;
+        let is_it = |entry: &Arc<Entry>| {
+            entry.public_key == *key && entry.record.agent().kind() == AgentKind::Collector
+        };
+        self.known(&name).filter(is_it)
     }
 
     /// Whether a collector has joined with the token of this digest.
@@ -266,7 +288,7 @@ impl Fleet {
             for (revision, change) in project_there.changes.range(after + 1..).take(BATCH) {
                 changes.revision = *revision;
                 match project_there.agents.get(&change.id) {
-                    Some(entry) if !change.removed => changes.agents.push(entry.message()),
+                    Some(entry) if !change.removed => changes.agents.push(entry.brief()),
                     _ if after > 0 => changes.removed_agents.push(name::of_agent(project, &change.id)),
                     _ => {}
                 }
@@ -319,6 +341,7 @@ mod tests {
         ] {
             fleet.take(&row).expect("it can be read");
         }
+        assert!(!fleet.knows_key(&[0; 32]), "the key of an agent that is no collector");
         let told = |after| match fleet.changes_after("p", after) {
             Step::Changes(changes) => {
                 let agents = changes.agents.into_iter().map(|agent| agent.name).collect::<Vec<_>>();

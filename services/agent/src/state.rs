@@ -6,7 +6,7 @@ use std::{
 };
 
 use prost::Message;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use uuid::Uuid;
 use weft_bus::Bus;
 use weft_kit::{Clock, Ids, Lifecycle, Peer, span};
@@ -19,7 +19,7 @@ use crate::{
     fleet::{Entry, Fleet},
     letter::Letters,
     notices::Notice,
-    opamp::talk::Wanted,
+    opamp::{budget::Budgets, talk::Wanted},
     sessions::Sessions,
     work::Work,
 };
@@ -74,6 +74,10 @@ pub(crate) struct State {
     pub(crate) questions: Mutex<HashMap<Uuid, mpsc::UnboundedSender<String>>>,
     /// Questions about hosts whose agents other processes hold, and whose answers are waited for.
     pub(crate) letters: Letters,
+    /// How much collectors may say.
+    pub(crate) budgets: Budgets,
+    /// Processes that are gone though agents are still theirs, and since when that is known.
+    pub(crate) gone: Mutex<HashMap<String, Instant>>,
     /// One program of an agent attaches at a time.
     pub(crate) attaching: [tokio::sync::Mutex<()>; LOCKS],
 }
@@ -95,6 +99,8 @@ impl State {
             work: Work::new(deps.commands),
             questions: Mutex::default(),
             letters: Letters::default(),
+            budgets: Budgets::default(),
+            gone: Mutex::default(),
             attaching: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         })
     }
@@ -182,7 +188,15 @@ impl State {
 
     /// The agent as clients see it, with what is known of it at this moment.
     pub(crate) fn message(&self, entry: &Entry) -> Agent {
-        let mut agent = entry.message();
+        self.with_pulse(entry, entry.message())
+    }
+
+    /// The same, as lists tell of it.
+    pub(crate) fn brief(&self, entry: &Entry) -> Agent {
+        self.with_pulse(entry, entry.brief())
+    }
+
+    fn with_pulse(&self, entry: &Entry, mut agent: Agent) -> Agent {
         if let Some(session) = self.sessions.get(entry.uid) {
             let (seen, round_trip, offset) = session.pulse();
             agent.last_seen_time = Some(seen.into());

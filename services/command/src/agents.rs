@@ -137,7 +137,7 @@ impl Agents {
         let mut request = ListAgentsRequest {
             parent: parent.to_owned(),
             page_size: PAGE,
-            filter: filter.to_owned(),
+            filter: of_hosts(filter),
             ..ListAgentsRequest::default()
         };
         let mut all = Vec::new();
@@ -146,9 +146,7 @@ impl Agents {
             if usize::try_from(page.match_count).unwrap_or(usize::MAX) > most {
                 return Err(Error::TooManyAgents(page.match_count));
             }
-            // Collectors take no commands: whoever asks for all that match means those that do.
-            let able = page.agents.into_iter().filter(|agent| agent.kind() != AgentKind::Collector);
-            for agent in able {
+            for agent in page.agents {
                 all.push((agent.name.clone(), name::queue(&agent.name, &agent.uid)));
                 self.remember(agent.name, agent.uid);
             }
@@ -157,5 +155,15 @@ impl Agents {
             }
             request.page_token = page.next_page_token;
         }
+    }
+}
+
+/// Collectors take no commands: whoever asks for all that match means those that do, and only they count. `OR` binds
+/// tighter.
+fn of_hosts(filter: &str) -> String {
+    if filter.trim().is_empty() {
+        "kind != collector".to_owned()
+    } else {
+        format!("{filter} AND kind != collector")
     }
 }

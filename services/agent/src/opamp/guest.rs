@@ -29,6 +29,8 @@ use crate::{
 
 /// How often a session is tried anew because another process was faster.
 const TRIES: usize = 4;
+/// Three of a collector's own heartbeats.
+const LEAST_PATIENCE: Duration = Duration::from_secs(90);
 
 /// Who has shown a token.
 pub(crate) struct Guest {
@@ -46,12 +48,12 @@ pub(crate) async fn admit(
 ) -> Result<Guest, Error> {
     let token = report::token(secret).ok_or(Error::TokenInvalid)?;
     if !state.fleet.knows_token(&token) {
-        let is_open = match state.store.enrollment_token_by_digest(&token).await {
-            Ok(row) => is_open(&row, state.now()),
-            Err(StoreError::NotFound { .. }) => false,
+        let row = match state.store.enrollment_token_by_digest(&token).await {
+            Ok(row) => row,
+            Err(StoreError::NotFound { .. }) => return Err(Error::TokenInvalid),
             Err(error) => return Err(error.into()),
         };
-        if !is_open {
+        if !is_open(&row, state.now()) {
             // A collector may have joined by another process.
             state.fleet.catch_up(i64::MAX).await?;
             if !state.fleet.knows_token(&token) {
@@ -64,6 +66,23 @@ pub(crate) async fn admit(
 
 fn is_open(token: &EnrollmentTokenRow, now: Timestamp) -> bool {
     token.revoked.is_none() && now < token.expires
+}
+
+/// Counts what is said, before anything is done about it; `None` is an instance that could not be understood.
+pub(crate) fn charge(state: &State, guest: &Guest, instance: Option<Uuid>) -> Result<(), Error> {
+    let token = &guest.token;
+    let joined = instance.filter(|instance| state.fleet.knows_key(&report::key(token, instance.as_bytes())));
+    let may_speak = match joined {
+        Some(instance) => state.budgets.may_speak(token, instance),
+        None => state.budgets.may_stranger_speak(token),
+    };
+    if may_speak { Ok(()) } else { Err(Error::TooManyMessages) }
+}
+
+/// How long nothing may be heard from a collector before it is taken for gone. Collectors have heartbeats of their own,
+/// of half a minute where nobody has said otherwise, whatever those of agents are.
+pub(crate) fn patience(state: &State) -> Duration {
+    (state.options.heartbeat_interval * MISSED).max(LEAST_PATIENCE)
 }
 
 /// The collector's session: the one that it has, where it comes by for another visit, or a new one.
@@ -127,7 +146,7 @@ fn comes_by(entry: &Entry) -> bool {
 fn new_session(state: &State, entry: &Entry, comes_by: bool) -> Session {
     let before = state.sessions.get(entry.uid);
     let talk = Talk::after(before.as_ref().and_then(|before| before.talk.as_ref()));
-    let patience = if comes_by { state.options.heartbeat_interval * MISSED } else { Duration::ZERO };
+    let patience = if comes_by { patience(state) } else { Duration::ZERO };
     let digest = auth::digest(&state.ids.secret());
     Session::new(entry.uid, entry.name(), digest, state.now()).of_collector(talk, patience)
 }
@@ -137,7 +156,7 @@ fn seat(state: &State, guest: &Guest, said: &AgentToServer) -> AgentSession {
     AgentSession {
         start_time: Some(state.now().into()),
         address: guest.address.clone(),
-        hostname: report::identity(said, "host.name").chars().take(255).collect(),
+        hostname: report::cut(report::identity(said, "host.name"), 255),
         ..AgentSession::default()
     }
 }
@@ -197,6 +216,11 @@ fn wish(service: &str, host: &str) -> String {
 }
 
 impl Guest {
+    /// SHA-256 of the token that it shows.
+    pub(crate) fn token(&self) -> &[u8; 32] {
+        &self.token
+    }
+
     /// How it is connected.
     pub(crate) fn transport(&self) -> CollectorTransport {
         self.transport

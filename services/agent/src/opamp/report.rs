@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use prost::Message;
 use sha2::{Digest, Sha256};
 use weft_kit::auth;
 use weft_proto::weft::agent::v1::{
@@ -16,17 +17,23 @@ use crate::{domain::record::Record, rpc::token_message::PREFIX};
 
 /// Attributes of each kind that are kept.
 const ATTRIBUTES: usize = 64;
-/// Characters of an attribute's name, and of its value.
+/// Bytes of all attributes of a kind together.
+const ATTRIBUTES_ROOM: usize = 4 << 10;
+/// What those begin with that are not kept: command lines, which quote secrets.
+const UNKEPT: &str = "process.command";
+/// Bytes of an attribute's name, and of its value.
 const TEXT: usize = 255;
 /// Parts whose health is kept.
 const COMPONENTS: usize = 64;
+/// Bytes of all of them together.
+const COMPONENTS_ROOM: usize = 8 << 10;
 /// Parts that are looked at for that.
 const LOOKED_AT: usize = 2_048;
 /// Levels of parts.
 const LEVELS: usize = 8;
-/// Characters of what is wrong with a part.
+/// Bytes of what is wrong with a part.
 const FAULT: usize = 500;
-/// Characters of why a configuration could not be used.
+/// Bytes of why a configuration could not be used.
 const REASON: usize = 1_000;
 /// What is wrong with an agent has as many lines.
 const PROBLEMS: usize = 16;
@@ -137,13 +144,23 @@ fn attributes(told: &[wire::KeyValue]) -> HashMap<String, String> {
         Value::Int(number) => number.to_string(),
         Value::Double(number) => number.to_string(),
     };
+    let mut room = ATTRIBUTES_ROOM;
     told.iter()
+        .filter(|pair| !pair.key.starts_with(UNKEPT))
         .filter_map(|pair| {
             let value = pair.value.as_ref()?.value.as_ref()?;
             Some((cut(&pair.key, TEXT), text(value)))
         })
+        .filter(|(key, value)| fits(&mut room, key.len() + value.len()))
         .take(ATTRIBUTES)
         .collect()
+}
+
+/// Whether something with so many bytes has room; it is taken then. What it is wrapped in takes some, too.
+fn fits(room: &mut usize, bytes: usize) -> bool {
+    let left = room.checked_sub(bytes + 8);
+    *room = left.unwrap_or(*room);
+    left.is_some()
 }
 
 /// A text attribute that identifies a collector.
@@ -184,6 +201,8 @@ fn components(health: &wire::ComponentHealth) -> Vec<ComponentHealth> {
             &other.path,
         ))
     });
+    let mut room = COMPONENTS_ROOM;
+    found.retain(|part| fits(&mut room, part.encoded_len()));
     found.truncate(COMPONENTS);
     found.sort_by(|one, other| one.path.cmp(&other.path));
     found
@@ -208,9 +227,10 @@ fn architecture(told: &str) -> String {
     }
 }
 
-/// So many characters of a text.
-fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
+/// No more than so many bytes of a text.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
+    text[..ends.take_while(|end| *end <= most).last().unwrap_or(0)].to_owned()
 }
 
 /// What stands for a collector's key: nobody can come by a private key for it, and whoever has another token has another.
@@ -286,6 +306,7 @@ mod tests {
                     text("os.type", "linux"),
                     text("os.description", "Debian 12"),
                     pair("process.pid", Value::Int(7)),
+                    text("process.command_args", "--password=x"),
                     KeyValue { key: "list".into(), value: Some(AnyValue { value: None }) },
                 ],
             }),
@@ -303,7 +324,7 @@ mod tests {
             ("node7", "linux", "Debian 12", "aarch64", "0.140")
         );
         let collector = agent.collector.clone().expect("it is one");
-        assert_eq!(collector.attributes.len(), 5, "a list is no text");
+        assert_eq!(collector.attributes.len(), 5, "a list is no text, and a command line is not kept");
         assert_eq!(collector.attributes["process.pid"], "7");
         // A heartbeat says nothing of it, and changes nothing.
         let before = record.clone();
@@ -349,6 +370,38 @@ mod tests {
         assert_eq!(components(&deep).iter().map(|part| part.path.len()).max(), Some(LEVELS));
         let many = names.iter().map(|name| (&**name, part(true, "", vec![])));
         assert_eq!(components(&part(true, "", many.collect())).len(), COMPONENTS);
+    }
+
+    #[test]
+    fn however_much_is_said_little_is_kept() {
+        // Three bytes each.
+        let long = "€".repeat(2_000);
+        assert_eq!((cut(&long, TEXT).len(), cut(&long, 256).len(), cut("", 1)), (255, 255, String::new()));
+        let names: Vec<String> = (0..200).map(|n| format!("{n:03}{long}")).collect();
+        let attributes: Vec<_> = names.iter().map(|name| text(name, &long)).collect();
+        let mut sick = part(false, &long, vec![]);
+        sick.last_error.clone_from(&long);
+        let parts = names.iter().map(|name| {
+            let is_sick = name.starts_with("199");
+            (&**name, if is_sick { sick.clone() } else { part(true, &long, vec![]) })
+        });
+        let said = AgentToServer {
+            agent_description: Some(AgentDescription {
+                identifying_attributes: attributes.clone(),
+                non_identifying_attributes: attributes,
+            }),
+            health: Some(part(true, &long, parts.collect())),
+            ..AgentToServer::default()
+        };
+        let mut record = connected();
+        take(&mut record, &said, at(2));
+        let collector = record.agent().collector.clone().expect("it is one");
+        assert!(collector.encoded_len() <= 16 << 10, "{}", collector.encoded_len());
+        assert!(collector.attributes.len() > 4 && collector.health.len() > 4);
+        assert!(collector.health.iter().any(|part| !part.healthy), "what is not well is among it");
+        let before = record.clone();
+        take(&mut record, &said, at(2));
+        assert!(record == before, "and the same each time");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a conversation with a collector remembers: which message was the last, how many may come, and what it was offered.
+//! What a conversation with a collector remembers: which message was the last, what it was offered, and what it runs with
+//! while that is not written down.
 
 use std::{
     sync::{Mutex, MutexGuard},
@@ -7,14 +8,15 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
+use super::conversation::Effective;
 use crate::domain::record::Record;
 
-/// Messages that may come at once.
-const AT_ONCE: f64 = 64.0;
-/// And how many each second, in the long run.
-const EACH_SECOND: f64 = 8.0;
-/// A collector that does not count is asked for everything no more often.
+/// Answers in which a collector is asked for everything, one after the other.
+const ASKED: u32 = 3;
+/// One that does not give it is asked no more often from then on: it answers at once, and so would never rest.
 const ASKED_AGAIN: Duration = Duration::from_secs(30);
+/// How often at most it is written down what a collector runs with.
+const WRITTEN_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a collector is to be told of when it changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,22 +40,32 @@ pub(crate) struct Talk {
     wanted: watch::Sender<Wanted>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Memory {
     /// Number of the newest message.
     last: Option<u64>,
-    /// When it was asked for everything, and has not given it.
-    asked: Option<Instant>,
+    /// When it was asked for everything last, and how often, and has not given it.
+    asked: Option<(Instant, u32)>,
     /// SHA-256 of the configuration that it was sent.
     sent: Vec<u8>,
-    budget: Budget,
+    /// When it was written down last what it runs with.
+    written: Option<Instant>,
+    /// What it runs with, where that waits to be written down.
+    waiting: Option<Effective>,
 }
 
 impl Talk {
     /// A conversation after which comes this one; none where the collector was not connected here before.
     pub(crate) fn after(before: Option<&Self>) -> Self {
-        let last = before.and_then(|before| before.lock().last);
-        let memory = Memory { last, asked: None, sent: Vec::new(), budget: Budget::new(Instant::now()) };
+        let mut memory = Memory::default();
+        if let Some(before) = before {
+            let before = before.lock();
+            // What waits to be written down does so no more with that session, and what was asked for has not come:
+            // everything is to be said again.
+            let is_whole = before.waiting.is_none() && before.asked.is_none();
+            memory.last = before.last.filter(|_| is_whole);
+            memory.written = before.written;
+        }
         Self { inner: Mutex::new(memory), wanted: watch::Sender::default() }
     }
 
@@ -61,41 +73,73 @@ impl Talk {
         self.inner.lock().expect("nobody panics with it")
     }
 
-    /// Whether one more message may come now.
-    pub(crate) fn may_speak(&self) -> bool {
-        self.lock().budget.take(Instant::now())
-    }
-
-    /// Notes a message's number. Whether the collector must be asked for everything, because messages before it are
-    /// missing: `is_full` says that this one leaves nothing out.
+    /// Notes the number of a message that was taken. Whether the collector must be asked for everything, because messages
+    /// before it are missing: `is_full` says that this one leaves nothing out.
     pub(crate) fn note(&self, sequence: u64, is_full: bool) -> bool {
         let mut memory = self.lock();
+        if memory.last == Some(sequence) {
+            // It was sent twice, because the answer was lost: what was in that may be, too.
+            memory.sent.clear();
+        }
         let is_next = match memory.last {
             None => is_full,
-            // The same again is a message that was sent twice.
             Some(last) => sequence == last || sequence == last.wrapping_add(1),
         };
         memory.last = Some(sequence);
-        if is_next || is_full {
+        if is_full || (is_next && memory.asked.is_none()) {
             memory.asked = None;
             return false;
         }
         let now = Instant::now();
-        let is_due = memory.asked.is_none_or(|asked| now.duration_since(asked) >= ASKED_AGAIN);
+        let (is_due, times) = match memory.asked {
+            None => (true, 0),
+            Some((at, times)) => (times < ASKED || now.duration_since(at) >= ASKED_AGAIN, times),
+        };
         if is_due {
-            memory.asked = Some(now);
+            memory.asked = Some((now, times.saturating_add(1)));
         }
         is_due
     }
 
-    /// Whether it has not been sent this configuration; from now on it has.
-    pub(crate) fn sends(&self, hash: &[u8]) -> bool {
+    /// Whether it was sent this configuration.
+    pub(crate) fn has_sent(&self, hash: &[u8]) -> bool {
+        self.lock().sent == hash
+    }
+
+    /// It is sent this configuration.
+    pub(crate) fn sends(&self, hash: &[u8]) {
+        self.lock().sent = hash.to_vec();
+    }
+
+    /// What is to be written down now of what it runs with. Where that was done a moment ago it waits, and takes the place
+    /// of what waited before; whoever is told when must come back then.
+    pub(crate) fn write(&self, effective: Effective) -> Result<Effective, Option<Instant>> {
         let mut memory = self.lock();
-        let is_new = memory.sent != hash;
-        if is_new {
-            memory.sent = hash.to_vec();
+        let now = Instant::now();
+        let due = memory.written.map(|written| written + WRITTEN_AGAIN).filter(|due| *due > now);
+        match due {
+            None => {
+                memory.written = Some(now);
+                memory.waiting = None;
+                Ok(effective)
+            }
+            Some(due) => {
+                let is_first = memory.waiting.replace(effective).is_none();
+                Err(is_first.then_some(due))
+            }
         }
-        is_new
+    }
+
+    /// It runs with what is written down: nothing that waits is true any more.
+    pub(crate) fn is_written(&self) {
+        self.lock().waiting = None;
+    }
+
+    /// What has waited to be written down.
+    pub(crate) fn waited(&self) -> Option<Effective> {
+        let mut memory = self.lock();
+        memory.written = Some(Instant::now());
+        memory.waiting.take()
     }
 
     /// It comes by another connection: what was on its way on the one before may be lost.
@@ -118,68 +162,51 @@ impl Talk {
     }
 }
 
-/// How many messages may come: a bucket that fills by and by.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    left: f64,
-    at: Instant,
-}
-
-impl Budget {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { left: AT_ONCE, at: now }
-    }
-
-    /// Whether one more may come.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let since = now.saturating_duration_since(self.at);
-        self.left = (self.left + since.as_secs_f64() * EACH_SECOND).min(AT_ONCE);
-        self.at = now;
-        let is_enough = self.left >= 1.0;
-        if is_enough {
-            self.left -= 1.0;
-        }
-        is_enough
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_gap_is_asked_about_once_and_what_is_whole_never() {
+    async fn a_gap_is_asked_about_until_everything_comes() {
         let talk = Talk::after(None);
         assert!(!talk.note(5, true), "it begins with everything");
         assert!(!talk.note(6, false));
         assert!(!talk.note(6, false), "sent twice");
         assert!(talk.note(8, false), "7 is missing");
-        assert!(!talk.note(20, false), "it was asked, and has not answered");
-        assert!(!talk.note(40, true), "it has");
-        assert!(talk.note(39, false), "back is no order either");
+        assert!(talk.note(9, false), "a message in order is no answer to that");
+        assert!(talk.note(9, false), "nor is one that comes twice");
+        assert!(!talk.note(10, false), "who does not give it is not asked without end");
         tokio::time::advance(ASKED_AGAIN).await;
-        assert!(talk.note(12, false), "whoever does not count is asked now and then");
-        assert!(!talk.note(13, false));
-        assert!(talk.note(15, false), "a gap after a message in order is a new one");
+        assert!(talk.note(11, false), "but now and then");
+        assert!(!talk.note(40, true), "it has");
+        assert!(!talk.note(41, false));
+        assert!(talk.note(39, false), "back is no order either");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_what_comes_too_often_the_last_is_written() {
+        let talk = Talk::after(None);
+        let told = |text: &str| Effective::of_content(text.as_bytes().to_vec());
+        assert_eq!(talk.write(told("a")), Ok(told("a")));
+        let due = talk.write(told("b")).expect_err("it was written just now").expect("it is to come back");
+        assert_eq!(due - Instant::now(), WRITTEN_AGAIN);
+        assert_eq!(talk.write(told("c")), Err(None), "somebody comes back already");
+        tokio::time::advance(WRITTEN_AGAIN).await;
+        assert_eq!((talk.waited(), talk.waited()), (Some(told("c")), None));
+        talk.write(told("d")).expect_err("it was written just now");
+        talk.is_written();
+        assert_eq!(talk.waited(), None, "it went back to what is written");
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_begins_in_the_middle_is_asked_and_who_comes_back_is_not() {
         let talk = Talk::after(None);
         assert!(talk.note(17, false));
+        assert!(Talk::after(Some(&talk)).note(18, false), "it has not said everything");
+        assert!(!talk.note(18, true));
         let back = Talk::after(Some(&talk));
-        assert!(!back.note(18, false));
+        assert!(!back.note(19, false));
         assert!(!Talk::after(Some(&back)).note(u64::MAX, true));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_flood_is_held_up_and_a_pause_makes_up_for_it() {
-        let talk = Talk::after(None);
-        assert_eq!((0..200).filter(|_| talk.may_speak()).count(), 64);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!((0..200).filter(|_| talk.may_speak()).count(), 8);
-        tokio::time::advance(Duration::from_hours(1)).await;
-        assert_eq!((0..200).filter(|_| talk.may_speak()).count(), 64);
     }
 
     #[tokio::test]
@@ -192,8 +219,15 @@ mod tests {
         assert_eq!(*told.borrow_and_update(), wanted);
         talk.want(wanted);
         assert!(!told.has_changed().expect("it is there"));
-        assert!(talk.sends(&[1]) && !talk.sends(&[1]) && talk.sends(&[2]));
+        assert!(!talk.has_sent(&[1]));
+        talk.sends(&[1]);
+        assert!(talk.has_sent(&[1]) && !talk.has_sent(&[2]));
         talk.forget_sent();
-        assert!(talk.sends(&[2]));
+        assert!(!talk.has_sent(&[1]), "another connection");
+        talk.sends(&[1]);
+        talk.note(7, true);
+        assert!(talk.has_sent(&[1]));
+        talk.note(7, true);
+        assert!(!talk.has_sent(&[1]), "the answer did not arrive");
     }
 }

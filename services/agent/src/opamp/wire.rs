@@ -1,7 +1,7 @@
 //! OpAMP's messages, as far as this mesh reads and writes them (package `opamp.proto.v1`, version 0.18 of the
 //! specification). What else a collector says is left out when they are read, as protobuf leaves out what it does not know.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use prost::{Enumeration, Message, Oneof};
 
@@ -86,8 +86,8 @@ pub(crate) struct ComponentHealth {
     pub(crate) status: String,
     #[prost(fixed64, tag = "5")]
     pub(crate) status_time_unix_nano: u64,
-    #[prost(map = "string, message", tag = "6")]
-    pub(crate) parts: HashMap<String, Self>,
+    #[prost(btree_map = "string, message", tag = "6")]
+    pub(crate) parts: BTreeMap<String, Self>,
 }
 
 /// What it runs with.

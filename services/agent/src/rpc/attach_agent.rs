@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use weft_kit::{Call, Caller, Messages, auth, span};
@@ -27,6 +30,8 @@ use crate::{
 pub(crate) const MISSED: u32 = 3;
 /// How often a new session is tried anew because another program was faster.
 const TRIES: usize = 4;
+/// How long a process that did not answer is taken for gone. Then it is asked anew: it may only have been cut off.
+const GONE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn handle(
     state: &Arc<State>,
@@ -161,13 +166,32 @@ pub(crate) async fn is_held(state: &State, entry: &Entry) -> bool {
     if let Some(session) = state.sessions.get(entry.uid) {
         return session.answers(state.options.probe_timeout).await;
     }
-    if entry.record.process.is_empty() || entry.record.process == state.process {
+    let process = &entry.record.process;
+    if process.is_empty() || *process == state.process || is_gone(state, process) {
         return false;
     }
     let question = state.ids.uuid();
     let notice = Notice::Probe { agent: entry.uid, question };
     // The process that is asked takes as long as its program may; the answer must come back, too.
-    !task::ask(state, question, notice, state.options.probe_timeout * 2, |_| true).await.is_empty()
+    let patience = state.options.probe_timeout * 2;
+    let roll = state.ids.uuid();
+    let (answers, here) = tokio::join!(
+        task::ask(state, question, notice, patience, |_| true),
+        task::ask(state, roll, Notice::Roll { question: roll }, patience, |there| there == process),
+    );
+    // Where not even this process's own voice comes back, the bus is down, and that says nothing.
+    if here.contains(&state.process) && !here.contains(process) {
+        let mut gone = state.gone.lock().expect("nobody panics with it");
+        gone.retain(|_, since| since.elapsed() < GONE);
+        gone.insert(process.clone(), Instant::now());
+    }
+    !answers.is_empty()
+}
+
+/// Whether a process was found to be gone: all whose agents it had come at once, and are not to wait for it each.
+fn is_gone(state: &State, process: &str) -> bool {
+    let gone = state.gone.lock().expect("nobody panics with it");
+    gone.get(process).is_some_and(|since| since.elapsed() < GONE)
 }
 
 async fn take_facts(state: &State, session: &Session, facts: &AgentFacts) -> Result<(), Error> {

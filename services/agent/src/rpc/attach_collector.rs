@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Duration, Instant},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use uuid::Uuid;
@@ -13,14 +16,13 @@ use weft_proto::weft::agent::v1::{
     Probe, attach_agent_response, attach_collector_request::Action, attach_collector_response::Event,
 };
 
-use super::attach_agent::MISSED;
 use crate::{
     Error,
     opamp::{
         conversation::{self, refusal, renamed, to},
         frame,
         guest::{self, Guest},
-        talk::{Budget, Wanted},
+        talk::Wanted,
         wire::{AgentToServer, ErrorType, REQUEST_INSTANCE_UID, ServerToAgent},
     },
     sessions::{OUTGOING, Session},
@@ -30,6 +32,8 @@ use crate::{
 
 /// Messages that are refused one after the other before a connection that says too much is ended.
 const REFUSED: u32 = 32;
+/// How long a connection may be nobody's.
+const NOBODY: Duration = Duration::from_secs(60);
 
 pub(crate) async fn handle(
     state: &Arc<State>,
@@ -51,9 +55,10 @@ pub(crate) async fn handle(
         state: Arc::clone(state),
         guest,
         outgoing,
-        budget: Budget::new(tokio::time::Instant::now()),
         refused: 0,
+        given: None,
         place: None,
+        nobody_since: Instant::now(),
     };
     state.lifecycle.spawn_future(line.follow(messages));
     Ok(ReceiverStream::new(answers))
@@ -64,11 +69,15 @@ struct Line {
     state: Arc<State>,
     guest: Guest,
     outgoing: mpsc::Sender<Result<AttachCollectorResponse, Status>>,
-    budget: Budget,
     /// Messages that were refused since one was taken.
     refused: u32,
+    /// The name that it was given last on this connection, after what it called itself: messages that were on their way
+    /// have the old one.
+    given: Option<(Uuid, Uuid)>,
     /// None before the collector has said who it is.
     place: Option<Place>,
+    /// Since when it has no place, while it has none.
+    nobody_since: Instant,
 }
 
 /// Who is connected.
@@ -126,7 +135,10 @@ impl Line {
     }
 
     async fn next(&mut self, messages: &mut Messages<AttachCollectorRequest>) -> Next {
-        let patience = self.state.options.heartbeat_interval * MISSED;
+        let patience = match &self.place {
+            Some(_) => guest::patience(&self.state),
+            None => NOBODY.saturating_sub(self.nobody_since.elapsed()),
+        };
         let place = &mut self.place;
         let of_place = async {
             match place {
@@ -183,22 +195,20 @@ impl Line {
 
     async fn read(&mut self, bytes: &[u8]) -> Result<(), End> {
         self.hear()?;
-        if !self.budget.take(tokio::time::Instant::now()) {
-            self.refused += 1;
-            let why = Error::TooManyMessages.to_string();
-            self.say(&refusal(&[], ErrorType::Unavailable, &why))?;
-            return if self.refused < REFUSED { Ok(()) } else { Err(Error::TooManyMessages.into()) };
-        }
-        self.refused = 0;
         let said = match frame::read(bytes) {
             Ok(said) => said,
-            Err(why) => return self.say(&refusal(&[], ErrorType::BadRequest, &why)),
+            Err(why) => return self.refuse(&[], &why),
         };
         let instance = match conversation::instance(&said) {
             Ok(instance) => instance,
-            Err(why) => return self.say(&refusal(&said.instance_uid, ErrorType::BadRequest, &why)),
+            Err(why) => return self.refuse(&said.instance_uid, &why),
         };
-        match self.answer(&said, instance).await {
+        let (name, new_name) = self.name(&said, instance);
+        if guest::charge(&self.state, &self.guest, Some(name)).is_err() {
+            return self.too_many();
+        }
+        self.refused = 0;
+        match self.answer(&said, name, new_name).await {
             Ok(()) => Ok(()),
             Err(End::Told(error)) => {
                 self.say(&told(&said.instance_uid, &error))?;
@@ -208,20 +218,53 @@ impl Line {
         }
     }
 
-    async fn answer(&mut self, said: &AgentToServer, instance: Uuid) -> Result<(), End> {
+    /// Tells that a message is wrong.
+    fn refuse(&mut self, instance: &[u8], why: &str) -> Result<(), End> {
+        if guest::charge(&self.state, &self.guest, None).is_err() {
+            return self.too_many();
+        }
+        self.refused = 0;
+        self.say(&refusal(instance, ErrorType::BadRequest, why))
+    }
+
+    /// Tells that too much is said, until it does not help.
+    fn too_many(&mut self) -> Result<(), End> {
+        self.refused += 1;
+        self.say(&refusal(&[], ErrorType::Unavailable, &Error::TooManyMessages.to_string()))?;
+        if self.refused < REFUSED { Ok(()) } else { Err(Error::TooManyMessages.into()) }
+    }
+
+    /// The name of who calls itself an instance: that which it was given, where it does not know or use that yet. With
+    /// what it is to be told of it.
+    fn name(&mut self, said: &AgentToServer, instance: Uuid) -> (Uuid, Option<Uuid>) {
+        if let Some((_, name)) = self.given.filter(|(before, _)| *before == instance) {
+            return (name, Some(name));
+        }
+        if said.flags & REQUEST_INSTANCE_UID == 0 {
+            return (instance, None);
+        }
+        let name = conversation::new_instance(&self.state);
+        self.given = Some((instance, name));
+        (name, Some(name))
+    }
+
+    async fn answer(
+        &mut self,
+        said: &AgentToServer,
+        instance: Uuid,
+        new_name: Option<Uuid>,
+    ) -> Result<(), End> {
         let is_known = self.place.as_ref().is_some_and(|place| place.instance == instance);
-        let mut new_name = None;
         if !is_known {
+            if let Some(name) = new_name
+                && said.agent_description.is_none()
+            {
+                // Nobody would know what joins: it says that by its new name.
+                return self.say(&conversation::taken(said, name));
+            }
             // It calls itself something else from now on: what it was has ended.
             self.leave("STOPPED").await;
-            let name = if said.flags & REQUEST_INSTANCE_UID == 0 {
-                instance
-            } else {
-                let name = conversation::new_instance(&self.state);
-                new_name = Some(name);
-                name
-            };
-            if !self.enter(said, name).await? {
+            if !self.enter(said, instance).await? {
                 return Ok(());
             }
         }
@@ -253,7 +296,10 @@ impl Line {
             Err(Error::KeyUsedTwice) => {
                 let name = conversation::new_instance(&self.state);
                 tracing::warn!(%instance, new = %name, "two collectors call themselves the same");
-                self.say(&renamed(to(&said.instance_uid), name))?;
+                if let Ok(before) = conversation::instance(said) {
+                    self.given = Some((before, name));
+                }
+                self.say(&conversation::taken(said, name))?;
                 Ok(false)
             }
             Err(error) => Err(error.into()),
@@ -288,6 +334,7 @@ impl Line {
     /// Gives the collector's place up.
     async fn leave(&mut self, reason: &'static str) {
         let Some(Place { session, connection, .. }) = self.place.take() else { return };
+        self.nobody_since = Instant::now();
         if !session.disconnect(connection, reason) || reason != "STOPPED" {
             return;
         }

@@ -49,21 +49,28 @@ pub(crate) async fn update(
         return Err(Error::field("update_mask", format!("{path:?} cannot be changed")));
     }
     let agent = agent_of(&wanted.name);
+    if paths.is_empty() && wanted.files.is_empty() {
+        // Nothing is named that should change: what is offered is taken back by saying so.
+        let entry = state.fleet.get(agent).await?;
+        is_collector(&entry.record, agent)?;
+        return message(state, &entry).await;
+    }
     let content = offered(wanted.files)?;
     let hash = if content.is_empty() { Vec::new() } else { report::hash(&content) };
     let (now, creator) = (state.now().into(), call.caller.name.to_string());
     let document = AgentDocument { kind: OFFERED, content: content.into() };
     let changed = state.change_with(agent, None, Some(document), |record| {
         is_collector(record, agent)?;
+        if record.offered == hash {
+            // Also where it is the answer to this very request that was lost.
+            return Ok(());
+        }
         if !wanted.etag.is_empty() && wanted.etag != etag(record) {
             return Err(Error::EtagMismatch(wanted.name.clone()));
         }
         let takes = |capability: &String| capability == ACCEPTS_CONFIGURATION;
         if !hash.is_empty() && !record.agent().capabilities.iter().any(takes) {
             return Err(Error::CollectorCannot(agent.to_owned(), "configurations"));
-        }
-        if record.offered == hash {
-            return Ok(());
         }
         record.offered.clone_from(&hash);
         record.agent_mut().collector.get_or_insert_default().configuration =

@@ -30,12 +30,12 @@ pub(crate) fn handle(state: &State, call: Call<ListAgentsRequest>) -> Result<Lis
     let mut match_count = 0;
     let mut found: Vec<(Place, Agent)> = Vec::new();
     for entry in agents {
-        let agent = entry.message();
+        let agent = entry.brief();
         if filter.matches(&AgentRecord(&agent)) {
             match_count += 1;
             let place = Place::of(&agent, &order);
             if after.as_ref().is_none_or(|after| place > *after) {
-                found.push((place, state.message(&entry)));
+                found.push((place, state.brief(&entry)));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! ReceiveCollectorReport: a collector comes by, says something, and is told one thing.
 
+use std::sync::Arc;
+
 use prost::Message;
 use weft_kit::Call;
 use weft_proto::weft::agent::v1::{
@@ -9,7 +11,7 @@ use weft_proto::weft::agent::v1::{
 use crate::{
     Error,
     opamp::{
-        conversation::{self, refusal, renamed, to},
+        conversation::{self, refusal, renamed},
         frame,
         guest::{self, Guest},
         wire::{AgentToServer, ErrorType, REQUEST_INSTANCE_UID, ServerToAgent},
@@ -18,7 +20,7 @@ use crate::{
 };
 
 pub(crate) async fn handle(
-    state: &State,
+    state: &Arc<State>,
     call: Call<ReceiveCollectorReportRequest>,
 ) -> Result<ReceiveCollectorReportResponse, Error> {
     let ReceiveCollectorReportRequest { token, address, content } = call.message;
@@ -26,34 +28,38 @@ pub(crate) async fn handle(
         return Err(Error::Draining);
     }
     let guest = guest::admit(state, &token, address, CollectorTransport::Http).await?;
-    let answer = match frame::message(content) {
+    let answer = match frame::message(&content) {
         Ok(said) => answer(state, &guest, &said).await?,
-        Err(why) => refusal(&[], ErrorType::BadRequest, &why),
+        Err(why) => {
+            guest::charge(state, &guest, None)?;
+            refusal(&[], ErrorType::BadRequest, &why)
+        }
     };
     Ok(ReceiveCollectorReportResponse { content: answer.encode_to_vec().into() })
 }
 
-async fn answer(state: &State, guest: &Guest, said: &AgentToServer) -> Result<ServerToAgent, Error> {
+async fn answer(state: &Arc<State>, guest: &Guest, said: &AgentToServer) -> Result<ServerToAgent, Error> {
     let mut instance = match conversation::instance(said) {
         Ok(instance) => instance,
-        Err(why) => return Ok(refusal(&said.instance_uid, ErrorType::BadRequest, &why)),
+        Err(why) => {
+            guest::charge(state, guest, None)?;
+            return Ok(refusal(&said.instance_uid, ErrorType::BadRequest, &why));
+        }
     };
     let wants_name = said.flags & REQUEST_INSTANCE_UID != 0;
     if wants_name {
-        instance = conversation::new_instance(state);
+        instance = conversation::derived_instance(guest.token(), said);
     }
+    guest::charge(state, guest, Some(instance))?;
     let session = match guest::enter(state, guest, said, instance, None).await {
         Ok((session, _)) => session,
         Err(Error::KeyUsedTwice) => {
-            let name = conversation::new_instance(state);
+            let name = conversation::derived_instance(guest.token(), said);
             tracing::warn!(%instance, new = %name, "two collectors call themselves the same");
-            return Ok(renamed(to(&said.instance_uid), name));
+            return Ok(conversation::taken(said, name));
         }
         Err(error) => return Err(error),
     };
-    if session.talk.as_ref().is_some_and(|talk| !talk.may_speak()) {
-        return Err(Error::TooManyMessages);
-    }
     let taken = conversation::take(state, &session, guest.transport(), said).await;
     if matches!(taken, Err(Error::Replaced)) {
         // It has been given up, or has gone to another process: the next message begins anew.

@@ -409,9 +409,22 @@ async fn a_restart_is_told_once() {
     offer(&process, &name, "polled: {}", "").await.expect("an administrator may");
     let told = post(&process, &token, &poller.next(Said::default())).await.expect("it is answered");
     assert!(told.command.is_some() && told.config.is_none());
+    let lost = post(&process, &token, &poller.next(Said::default())).await.expect("it is answered");
+    assert!(lost.command.is_none() && lost.config.is_some());
+    // Nobody knows that an answer has arrived before the collector says so.
     let told = post(&process, &token, &poller.next(Said::default())).await.expect("it is answered");
-    assert!(told.command.is_none() && told.config.is_some());
-    assert_eq!(process.get(&name).await.state(), AgentState::Online, "between two visits too");
+    assert_eq!(told.config, lost.config);
+    let hash = told.config.expect("a configuration").hash;
+    let status = ConfigStatus { hash, status: 3, error: "no such exporter".into() };
+    let said = poller.next(Said { status: Some(status), ..Said::default() });
+    let told = post(&process, &token, &said).await.expect("it is answered");
+    assert_eq!(told.config, None, "it has failed with that");
+    let there = process.get(&name).await;
+    assert_eq!(
+        (there.state(), there.session.is_some()),
+        (AgentState::Degraded, true),
+        "between two visits too"
+    );
 }
 
 #[tokio::test]
@@ -428,7 +441,9 @@ async fn who_takes_anothers_name_gets_one_of_its_own() {
     // The first answers a ping while it waits for this, and goes on.
     let alive = collector.next(Said::default());
     let (_, told) = tokio::join!(first.ask(&alive), second.hear());
-    let name = told.expect("it is answered").identification.expect("another name").new;
+    let told = told.expect("it is answered");
+    assert_eq!(told.flags, 1, "what it said was not kept: it is to say everything by the other name");
+    let name = told.identification.expect("another name").new;
     assert_eq!((name.len(), name[6] >> 4), (16, 7), "a UUID of version 7");
     copy.instance = name;
     assert_eq!(second.ask(&copy.all()).await.error, None);
@@ -439,7 +454,10 @@ async fn who_takes_anothers_name_gets_one_of_its_own() {
     let mut third = Line::open(&process, &token).await.expect("the token is good");
     let mut nameless = Collector::new();
     let told = third.ask(&Said { flags: 1, ..nameless.all() }).await;
-    nameless.instance = told.identification.expect("a name").new;
+    let name = told.identification.expect("a name").new;
+    let told = third.ask(&nameless.next(Said::default())).await;
+    assert_eq!(told.identification.expect("it was on its way").new, name);
+    nameless.instance = name;
     assert_eq!(third.ask(&nameless.next(Said::default())).await.flags, 0, "it is known by it");
     assert_eq!(agents(&process).await.len(), 3);
 }
@@ -483,10 +501,25 @@ async fn what_is_wrong_is_told_and_a_flood_is_ended() {
     assert!(refusals > 0);
     assert_eq!(why(&end), (Code::ResourceExhausted, "TOO_MANY_MESSAGES".into()));
 
-    // Who is removed is told, and does not come back: the token is used up.
+    // Another connection does not help at once, but by and by.
     let name = agents(&process).await.remove(0).name;
     let mut line = Line::open(&process, &token).await.expect("it has joined");
-    line.ask(&collector.all()).await;
+    let mut is_refused = false;
+    for _ in 0..60 {
+        is_refused |= line.ask(&collector.next(Said::default())).await.error.is_some();
+        if is_refused {
+            break;
+        }
+    }
+    assert!(is_refused, "what is left is no more by another connection");
+    soon(async {
+        while line.ask(&collector.all()).await.error.is_some() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    })
+    .await;
+
+    // Who is removed is told, and does not come back: the token is used up.
     let request = DeleteAgentRequest { name, etag: String::new() };
     process.client.clone().delete_agent(process.by_admin(request)).await.expect("an administrator may");
     let end = loop {
@@ -497,4 +530,87 @@ async fn what_is_wrong_is_told_and_a_flood_is_ended() {
     assert_eq!(why(&end), (Code::NotFound, "AGENT_NOT_FOUND".into()));
     let refusal = post(&process, &token, &collector.all()).await;
     refused(refusal, Code::FailedPrecondition, "ENROLLMENT_TOKEN_USED_UP");
+}
+
+#[tokio::test]
+async fn a_name_that_is_asked_for_twice_is_one() {
+    let world = World::new().await;
+    let process = world.process(quick()).await;
+    let token = secret(&process, 2).await;
+    let mut nameless = Collector::new();
+    let said = Said { flags: 1, ..nameless.all() };
+    let first = post(&process, &token, &said).await.expect("the token is good");
+    let name = first.identification.expect("a name").new;
+    let again = post(&process, &token, &said).await.expect("the answer was lost");
+    assert_eq!(again.identification.expect("a name").new, name);
+    nameless.instance = name;
+    let told = post(&process, &token, &nameless.next(Said::default())).await.expect("it is known");
+    assert_eq!((told.flags, agents(&process).await.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn what_is_said_of_parts_is_for_who_asks_for_one() {
+    let world = World::new().await;
+    let process = world.process(quick()).await;
+    let token = secret(&process, 1).await;
+    let mut line = Line::open(&process, &token).await.expect("the token is good");
+    let sick = Health { healthy: false, last_error: "no disk".into() };
+    line.ask(&Said { health: Some(sick), ..Collector::new().all() }).await;
+    let listed = agents(&process).await.remove(0);
+    assert_eq!((&*listed.version, &*listed.problems), ("0.140.0", &["no disk".to_owned()][..]));
+    let brief = listed.collector.expect("it is one");
+    assert!(!brief.instance_uid.is_empty());
+    assert!(
+        brief.health.is_empty() && brief.attributes.is_empty() && brief.identifying_attributes.is_empty()
+    );
+    let whole = process.get(&listed.name).await.collector.expect("it is one");
+    assert_eq!((whole.health.len(), &*whole.identifying_attributes["service.name"]), (1, "otelcol"));
+}
+
+#[tokio::test]
+async fn of_configurations_that_change_all_the_time_the_last_is_kept() {
+    let world = World::new().await;
+    let process = world.process(quick()).await;
+    let token = secret(&process, 1).await;
+    let mut line = Line::open(&process, &token).await.expect("the token is good");
+    let mut collector = Collector::new();
+    line.ask(&collector.all()).await;
+    let name = agents(&process).await.remove(0).name;
+    let revision = process.get(&name).await.revision;
+    for text in ["second: {}", "third: {}", "last: {}"] {
+        let effective = Some(Effective { files: Some(files(text)) });
+        line.ask(&collector.next(Said { effective, ..Said::default() })).await;
+    }
+    assert_eq!(process.get(&name).await.revision, revision, "they wait");
+    process.life.shut_down(Duration::from_secs(5)).await;
+    let process = world.process(quick()).await;
+    assert_eq!(configuration(&process, &name).await.effective_files[""].content, "last: {}");
+}
+
+#[tokio::test]
+async fn what_is_offered_is_taken_back_by_saying_so() {
+    let world = World::new().await;
+    let process = world.process(quick()).await;
+    let token = secret(&process, 1).await;
+    let mut line = Line::open(&process, &token).await.expect("the token is good");
+    line.ask(&Collector::new().all()).await;
+    let name = agents(&process).await.remove(0).name;
+    let set = offer(&process, &name, "exporters: {}", "none").await.expect("an administrator may");
+    let again = offer(&process, &name, "exporters: {}", "none").await.expect("it is so already");
+    assert_eq!(again.etag, set.etag);
+    let none = async |update_mask| {
+        let configuration = CollectorConfiguration {
+            name: format!("{name}/collectorConfiguration"),
+            ..CollectorConfiguration::default()
+        };
+        let request =
+            UpdateCollectorConfigurationRequest { collector_configuration: Some(configuration), update_mask };
+        let updated =
+            process.collectors.clone().update_collector_configuration(process.by_admin(request)).await;
+        updated.expect("an administrator may").into_inner()
+    };
+    assert_eq!(none(None).await.etag, set.etag, "nothing is said of the files");
+    let mask = prost_types::FieldMask { paths: vec!["files".into()] };
+    let taken_back = none(Some(mask)).await;
+    assert_eq!((&*taken_back.etag, taken_back.files.len(), taken_back.status), ("none", 0, None));
 }
