@@ -8,7 +8,7 @@ import type { Agent } from "../gen/weft/agent/v1/agent_pb";
 import { type CollectorConfiguration, CollectorTransport } from "../gen/weft/agent/v1/collector_pb";
 import { CollectorService } from "../gen/weft/agent/v1/collector_service_pb";
 import { describe } from "../rpc/errors";
-import { collectors } from "../rpc/fleet";
+import { agents, collectors } from "../rpc/fleet";
 import { may } from "../rpc/policy";
 import { Problem } from "../ui/form";
 import { ago, when } from "../ui/format";
@@ -24,14 +24,27 @@ const TRANSPORTS: Record<CollectorTransport, string> = {
   [CollectorTransport.HTTP]: "OpAMP over HTTP: it comes by to be told",
 };
 
-export function CollectorParts({ agent, project }: { agent: Agent; project: string }) {
+export function CollectorParts({ agent: known, project }: { agent: Agent; project: string }) {
   const { principal } = useStore(session.store);
+  // What the page follows leaves out what a collector tells of itself and its parts.
+  const { name } = known;
+  const found = useQuery({
+    queryKey: ["collector", name, String(known.revision)],
+    queryFn: ({ signal }) => agents.getAgent({ name }, { signal }),
+    placeholderData: (before) => before,
+  });
+  const agent = found.data?.name === name ? found.data : known;
   const mayRead = may(principal, CollectorService.method.getCollectorConfiguration, project);
   const mayChange = may(principal, CollectorService.method.updateCollectorConfiguration, project);
   return (
     <>
+      {found.error && (
+        <p className="field-error" role="alert">
+          {describe(found.error)}
+        </p>
+      )}
       <About agent={agent} mayChange={mayChange} />
-      <Health agent={agent} />
+      {found.data && <Health agent={agent} />}
       {mayRead ? (
         <Configuration agent={agent} mayChange={mayChange} />
       ) : (
@@ -125,9 +138,10 @@ function Health({ agent }: { agent: Agent }) {
 
 function Configuration({ agent, mayChange }: { agent: Agent; mayChange: boolean }) {
   const name = `${agent.name}/collectorConfiguration`;
-  // Every change of it is a change of the agent.
+  // It changes with what is offered, how that stands, and what the collector runs with.
+  const { configuration: status, effectiveTime } = agent.collector ?? {};
   const found = useQuery({
-    queryKey: ["collector", name, String(agent.revision)],
+    queryKey: ["collector", name, status?.hash ?? "", status?.state ?? 0, String(effectiveTime?.seconds ?? "")],
     queryFn: ({ signal }) => collectors.getCollectorConfiguration({ name }, { signal }),
     placeholderData: (before) => before,
   });
@@ -156,11 +170,15 @@ function Configuration({ agent, mayChange }: { agent: Agent; mayChange: boolean 
   );
 }
 
-function Offer({ configuration }: { configuration: CollectorConfiguration }) {
+function Offer({ configuration: newest }: { configuration: CollectorConfiguration }) {
   const queries = useQueryClient();
-  const [key = "", ...others] = Object.keys(configuration.files);
   const [text, setText] = useState<string | null>(null);
+  // As it was when editing began: what somebody else offers meanwhile is not written over unseen.
+  const [begun, setBegun] = useState(newest);
+  const configuration = text === null ? newest : begun;
+  const [key = "", ...others] = Object.keys(configuration.files);
   const there = configuration.files[key]?.content ?? "";
+  const contentType = configuration.files[key]?.contentType || "text/yaml";
   const shown = text ?? there;
   const save = useMutation({
     mutationFn: () =>
@@ -168,7 +186,7 @@ function Offer({ configuration }: { configuration: CollectorConfiguration }) {
         collectorConfiguration: {
           name: configuration.name,
           etag: configuration.etag,
-          files: shown.trim() ? { [key]: { content: shown, contentType: "text/yaml" } } : {},
+          files: shown.trim() ? { [key]: { content: shown, contentType } } : {},
         },
         updateMask: { paths: ["files"] },
       }),
@@ -199,11 +217,22 @@ function Offer({ configuration }: { configuration: CollectorConfiguration }) {
           rows={12}
           spellCheck={false}
           value={shown}
-          onChange={(event) => setText(event.target.value)}
+          onChange={(event) => {
+            if (text === null) setBegun(newest);
+            setText(event.target.value);
+          }}
         />
         <small>YAML, as the collector reads it. Nothing: it keeps what it has.</small>
       </label>
       <Problem error={save.error} />
+      {text !== null && newest.etag !== begun.etag && (
+        <p className="hint" role="status">
+          Something else has been offered since you began.{" "}
+          <button type="button" className="button button-small" onClick={() => setText(null)}>
+            Drop this and show it
+          </button>
+        </p>
+      )}
       <div>
         <button
           type="submit"
