@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 use weft_agent::Options;
+use weft_bus::Received;
 use weft_kit::Ids;
 use weft_proto::weft::agent::v1::{
     Agent, AgentKind, AgentState, AttachCollectorRequest, AttachCollectorResponse, CollectorConfiguration,
@@ -613,4 +614,41 @@ async fn what_is_offered_is_taken_back_by_saying_so() {
     let mask = prost_types::FieldMask { paths: vec!["files".into()] };
     let taken_back = none(Some(mask)).await;
     assert_eq!((&*taken_back.etag, taken_back.files.len(), taken_back.status), ("none", 0, None));
+}
+
+#[tokio::test]
+async fn those_of_a_process_that_is_gone_wait_for_it_once() {
+    let world = World::new().await;
+    let process = world.process(quick()).await;
+    let token = secret(&process, 2).await;
+    let (mut one, mut other) = (Collector::new(), Collector::new());
+    let mut before = Vec::new();
+    for collector in [&mut one, &mut other] {
+        let mut line = Line::open(&process, &token).await.expect("the token is good");
+        line.ask(&collector.all()).await;
+        before.push(line);
+    }
+    process.life.shut_down(Duration::from_secs(5)).await;
+
+    let options = Options {
+        probe_timeout: Duration::from_millis(200),
+        reconnect_grace: Duration::from_mins(1),
+        ..Options::default()
+    };
+    let process = world.process(options).await;
+    let mut notices = world.bus.subscribe("agent.fleet").await.expect("the bus is there");
+    let mut lines = Vec::new();
+    for collector in [&mut one, &mut other] {
+        let mut line = Line::open(&process, &token).await.expect("it has joined");
+        assert_eq!(line.ask(&collector.all()).await.error, None);
+        lines.push(line);
+    }
+    let (mut moved, mut asked) = (0, 0);
+    while moved < 2 {
+        let Received::Message(notice) = soon(notices.recv()).await else { panic!("a notice is lost") };
+        let notice = String::from_utf8(notice.to_vec()).expect("JSON");
+        moved += usize::from(notice.starts_with("{\"Moved\""));
+        asked += usize::from(notice.starts_with("{\"Probe\""));
+    }
+    assert_eq!(asked, 1, "of the second it is known");
 }
