@@ -98,6 +98,7 @@ pub(crate) fn write(message: &ServerToAgent) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::opamp::wire::ComponentHealth;
 
     #[test]
     fn a_frame_begins_with_a_zero_of_any_length() {
@@ -145,10 +146,10 @@ mod tests {
         let told = message(&description(attributes(10)).repeat(2_000)).expect_err("so it is in many pieces");
         assert!(told.contains("more than"), "{told}");
         // A part's parts.
-        let mut health = crate::opamp::wire::ComponentHealth::default();
+        let mut health = ComponentHealth::default();
         for part in 0..5_000 {
-            let parts = [("a".to_owned(), Default::default())].into();
-            let below = crate::opamp::wire::ComponentHealth { parts, ..Default::default() };
+            let parts = [("a".to_owned(), ComponentHealth::default())].into();
+            let below = ComponentHealth { parts, ..ComponentHealth::default() };
             health.parts.insert(part.to_string(), below);
         }
         let said = AgentToServer { health: Some(health), ..AgentToServer::default() };
