@@ -141,7 +141,13 @@ function Configuration({ agent, mayChange }: { agent: Agent; mayChange: boolean 
   // It changes with what is offered, how that stands, and what the collector runs with.
   const { configuration: status, effectiveTime } = agent.collector ?? {};
   const found = useQuery({
-    queryKey: ["collector", name, status?.hash ?? "", status?.state ?? 0, String(effectiveTime?.seconds ?? "")],
+    queryKey: [
+      "collector",
+      name,
+      status?.hash ?? "",
+      status?.state ?? 0,
+      String(effectiveTime?.seconds ?? ""),
+    ],
     queryFn: ({ signal }) => collectors.getCollectorConfiguration({ name }, { signal }),
     placeholderData: (before) => before,
   });
