@@ -132,7 +132,7 @@ impl Gateway {
             return Box::pin(beside(side.clone(), request, shared)).await;
         }
         if let Some(collectors) = collectors.as_ref().filter(|_| path == opamp::PATH) {
-            return Box::pin(collectors.handle(shared, request)).await;
+            return Box::pin(opamp::handle(collectors, shared, request)).await;
         }
         let request = if telemetry::may_answer(path) {
             match Box::pin(telemetry::handle(shared, request)).await {

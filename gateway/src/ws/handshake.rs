@@ -49,11 +49,11 @@ fn accept(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response<Body>
 }
 
 /// A connection that becomes a WebSocket, whatever is spoken on it.
-pub(super) struct Switch {
+pub(crate) struct Switch {
     /// What its client is answered.
-    pub(super) response: Response<Body>,
+    pub(crate) response: Response<Body>,
     /// What becomes the socket once the answer is written.
-    pub(super) upgrade: OnUpgrade,
+    pub(crate) upgrade: OnUpgrade,
 }
 
 /// A socket that is let in.
@@ -84,7 +84,7 @@ pub(super) fn begin(shared: &Arc<Shared>, mut request: Request<Body>) -> Result<
 }
 
 /// Looks at a request, and turns its connection into a WebSocket or not.
-pub(super) fn switch(shared: &Shared, request: &mut Request<Body>) -> Result<Switch, Refusal> {
+pub(crate) fn switch(shared: &Shared, request: &mut Request<Body>) -> Result<Switch, Refusal> {
     let accept = check(request)?;
     if !shared.origins.may_connect(request) {
         let problem = Problem::permission_denied(

@@ -5,14 +5,13 @@
 //! `outbox` is where all of them write, and `line` where that goes out; `session` finds the socket's task for a
 //! client that comes back; `frame` is how messages look in the two sub-protocols, `wire` what carries them, and
 //! `deflate` compresses them.
-//! `door` is the agents' own WebSocket: one call, without an envelope; `collector` that of collectors, who speak OpAMP.
+//! `door` is the agents' own WebSocket: one call, without an envelope. What collectors speak, OpAMP, is beside this module, with its `handshake` and `wire`.
 
 mod call;
-pub(crate) mod collector;
 mod deflate;
 pub(crate) mod door;
 mod frame;
-mod handshake;
+pub(crate) mod handshake;
 mod line;
 mod numbers;
 mod outbox;
@@ -20,7 +19,7 @@ mod session;
 mod settings;
 mod sign_in;
 mod socket;
-mod wire;
+pub(crate) mod wire;
 
 pub(crate) use handshake::handle;
 pub(crate) use session::Sessions;

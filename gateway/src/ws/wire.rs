@@ -25,7 +25,7 @@ use super::deflate::Fault;
 pub(super) const CLOSING: Duration = Duration::from_secs(5);
 
 /// Why a socket ends.
-pub(super) enum End {
+pub(crate) enum End {
     /// The client is gone, or closed.
     Gone,
     /// It broke the protocol, or the server ends.
@@ -33,7 +33,7 @@ pub(super) enum End {
 }
 
 /// The server's side of a socket, after the handshake, whose messages have at most `most` bytes.
-pub(super) async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: S, most: usize) -> WebSocketStream<S> {
+pub(crate) async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: S, most: usize) -> WebSocketStream<S> {
     WebSocketStream::from_raw_socket(stream, Role::Server, Some(config(most))).await
 }
 
@@ -49,7 +49,7 @@ fn config(most: usize) -> WebSocketConfig {
 }
 
 /// How a socket ends on which this was read.
-pub(super) fn broken(error: &tungstenite::Error) -> End {
+pub(crate) fn broken(error: &tungstenite::Error) -> End {
     match error {
         tungstenite::Error::Capacity(_) => End::Close(CloseCode::Size, "the message is too large"),
         tungstenite::Error::Utf8(_) => End::Close(CloseCode::Invalid, "text must be UTF-8"),
@@ -70,7 +70,7 @@ pub(super) fn broken(error: &tungstenite::Error) -> End {
 }
 
 /// Says why, waits for the answer of the client, and is gone in any case.
-pub(super) async fn farewell<T, R>(sink: &mut T, source: &mut R, code: CloseCode, reason: &'static str)
+pub(crate) async fn farewell<T, R>(sink: &mut T, source: &mut R, code: CloseCode, reason: &'static str)
 where
     T: Sink<Message, Error = tungstenite::Error> + Unpin,
     R: Stream<Item = Result<Message, tungstenite::Error>> + Unpin,

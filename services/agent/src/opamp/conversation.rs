@@ -6,15 +6,15 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use weft_proto::weft::agent::v1::CollectorTransport;
-use weft_store::AgentDocument;
 
 use super::{
+    effective::Effective,
     report,
     talk::Talk,
     wire::{
-        ACCEPTS_CONFIGURATION, AgentIdentification, AgentToServer, Command, ConfigMap, EffectiveConfig,
-        ErrorType, REPORT_FULL_STATE, REPORTS_EFFECTIVE, REPORTS_HEALTH, RemoteConfig, RetryInfo,
-        SERVER_CAPABILITIES, ServerErrorResponse, ServerToAgent,
+        ACCEPTS_CONFIGURATION, AgentIdentification, AgentToServer, Command, ConfigMap, ErrorType,
+        REPORT_FULL_STATE, REPORTS_EFFECTIVE, REPORTS_HEALTH, RemoteConfig, RetryInfo, SERVER_CAPABILITIES,
+        ServerErrorResponse, ServerToAgent,
     },
 };
 use crate::{
@@ -23,10 +23,6 @@ use crate::{
 
 /// The document with what a collector is offered.
 pub(crate) const OFFERED: &str = "opamp-offered";
-/// The document with what it runs with.
-pub(crate) const EFFECTIVE: &str = "opamp-effective";
-/// Largest configuration of a collector's own that is kept, in bytes.
-const LARGEST_EFFECTIVE: usize = 1 << 20;
 
 /// The uid in a message.
 ///
@@ -127,36 +123,6 @@ async fn due(
             });
             Ok(None)
         }
-    }
-}
-
-/// What a collector runs with.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Effective {
-    hash: Vec<u8>,
-    is_too_large: bool,
-    document: AgentDocument,
-}
-
-impl Effective {
-    fn of(told: &EffectiveConfig) -> Self {
-        Self::of_content(told.config_map.as_ref().map(ConfigMap::encode_to_vec).unwrap_or_default())
-    }
-
-    pub(crate) fn of_content(content: Vec<u8>) -> Self {
-        let hash = report::hash(&content);
-        let is_too_large = content.len() > LARGEST_EFFECTIVE;
-        let content = if is_too_large { Vec::new() } else { content };
-        Self { hash, is_too_large, document: AgentDocument { kind: EFFECTIVE, content: content.into() } }
-    }
-
-    fn note(&self, record: &mut Record, now: prost_types::Timestamp) {
-        if record.effective == self.hash {
-            return;
-        }
-        record.effective.clone_from(&self.hash);
-        record.effective_too_large = self.is_too_large;
-        record.agent_mut().collector.get_or_insert_default().effective_time = Some(now);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
-use super::conversation::Effective;
+use super::effective::Effective;
 use crate::domain::record::Record;
 
 /// Answers in which a collector is asked for everything, one after the other.

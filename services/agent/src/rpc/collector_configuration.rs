@@ -17,7 +17,8 @@ use crate::{
     domain::record::Record,
     fleet::Entry,
     opamp::{
-        conversation::{EFFECTIVE, OFFERED, files},
+        conversation::{OFFERED, files},
+        effective::EFFECTIVE,
         report,
         wire::{ACCEPTS_CONFIGURATION, ConfigFile, ConfigMap},
     },

@@ -26,7 +26,7 @@ use crate::{
         fault::StepError,
         gate::{Arrival, Place, Turn},
         message,
-        run::{Run, Status},
+        run::Status,
         run_limit::RunLimit,
     },
 };
@@ -421,9 +421,4 @@ fn rank(priority: i32) -> i32 {
         Ok(ExecutionPriority::Low) => 2,
         _ => 1,
     }
-}
-
-/// Where a run that was just accepted stands, for its row.
-pub(super) fn state_of(run: &Run) -> i32 {
-    message::state_number(run.status())
 }

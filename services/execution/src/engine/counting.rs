@@ -6,12 +6,14 @@ use std::{collections::HashMap, sync::Arc};
 use serde_json::Value as Json;
 use weft_store::{ExecutionRow, ExecutionStore, StoreError, objects::Objects};
 
-use super::{live::start_of, shard::PAGE};
+use super::live::start_of;
 use crate::{
     Error,
     domain::{event::Event, journal, run_limit::RunLimit},
 };
 
+/// Runs that are read at a time.
+const PAGE: u32 = 1_000;
 /// Runs that have not ended and that a new limit can count.
 pub(super) const COUNTED: usize = 100_000;
 /// Largest value that is read back.

@@ -20,7 +20,6 @@ use weft_store::{
 
 use super::{
     Parts,
-    admission::state_of,
     known::{Known, Verdict},
     limits::Limits,
     live::{self, Live},
@@ -437,7 +436,7 @@ impl Shard {
         self.touched.insert(id);
         if let Some(live) = self.lives.get(id) {
             let mut row = live.row.clone();
-            row.change.state = state_of(&live.run);
+            row.change.state = message::state_number(live.run.status());
             row.change.reason = live.run.error().map(|(_, error)| error.reason.clone()).unwrap_or_default();
             row.change.ended = live.run.status().has_ended().then(|| Timestamp::from_micros(now));
             self.answer(answer, Ok(row));

@@ -25,15 +25,15 @@ use weft_proto::weft::agent::v1::{
     attach_collector_response::Event,
 };
 
-use super::{
-    handshake::{self, Switch},
-    wire::{self, End},
-};
+use super::collectors::{Collectors, LARGEST, refused};
 use crate::{
     WebSocketOptions,
-    opamp::{self, Collectors, LARGEST},
     refusal::Refusal,
     shared::Shared,
+    ws::{
+        handshake::{self, Switch},
+        wire::{self, End},
+    },
 };
 
 /// Frames on their way to the service.
@@ -50,12 +50,8 @@ pub(crate) async fn accept(
     let (say, said) = mpsc::channel(UNDER_WAY);
     // It is empty.
     let _ = say.try_send(AttachCollectorRequest { action: Some(Action::Open(open)) });
-    let told = collectors
-        .agents()
-        .attach_collector(ReceiverStream::new(said))
-        .await
-        .map_err(opamp::refused)?
-        .into_inner();
+    let told =
+        collectors.agents().attach_collector(ReceiverStream::new(said)).await.map_err(refused)?.into_inner();
     let collector = Collector { shared: Arc::clone(shared), say, told };
     shared.lifecycle.spawn_future(async move {
         match upgrade.await {
