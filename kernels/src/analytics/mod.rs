@@ -17,7 +17,7 @@
 //! cores.rs         core numbers
 //! triangles.rs     triangles, clustering coefficients
 //! labels.rs        label propagation
-//! communities/     Leiden and Louvain
+//! communities/     Leiden and Louvain, of a graph as it is and of one that changes
 //! precedence.rs    topological order, critical path
 //! levels.rs        depth in a hierarchy that may have cycles
 //! places.rs        nodes as points
@@ -46,7 +46,9 @@ mod triangles;
 
 pub use anomalies::{Anomalies, anomalies};
 pub use centrality::{Closeness, Sources, betweenness, closeness};
-pub use communities::{Communities, CommunityParams, Method, communities, modularity};
+pub use communities::{
+    Communities, CommunityParams, LiveCommunities, Method, changed_nodes, communities, modularity,
+};
 pub use components::{Components, strong_components, weak_components};
 pub use cores::core_numbers;
 pub use dbscan::{Dbscan, DbscanParams, dbscan};

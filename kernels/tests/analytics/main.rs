@@ -6,6 +6,7 @@ mod made;
 mod naive;
 mod places;
 mod promises;
+mod renewing;
 mod similarity;
 mod structure;
 mod ways;

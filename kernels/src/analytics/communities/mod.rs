@@ -4,11 +4,17 @@
 //! level.rs     a graph of which each node stands for a part of the one before
 //! moving.rs    nodes move to where they gain most
 //! refining.rs  what moved together is put together anew, so that no community falls apart
+//! renewing.rs  communities of a graph that has changed, from those that it had
+//! names.rs     names that communities keep while they change
 //! ```
 
 mod level;
 mod moving;
+mod names;
 mod refining;
+mod renewing;
+
+pub use renewing::{LiveCommunities, changed_nodes};
 
 use super::network::{Along, Network};
 use super::{AnalysisError, Observer, ask, check};
@@ -72,7 +78,7 @@ pub fn communities(
     let mut best = f64::NEG_INFINITY;
     for pass in 0..params.passes {
         let told = |part: f64| ask(observer, (f64::from(pass) + part) / f64::from(params.passes));
-        labels = climb(&ground, labels, params, &told)?;
+        labels = climb(&ground, labels, None, params, &told)?;
         let reached = quality(&ground, &labels, params.resolution);
         if reached <= best + 1e-9 {
             best = best.max(reached);
@@ -97,10 +103,12 @@ pub fn modularity(network: &Network, labels: &[u32], resolution: f64) -> Result<
     Ok(quality(&Level::ground(network.rows(Along::Both)), &labels, resolution))
 }
 
-/// One pass: levels of ever fewer nodes until none of them moves.
+/// One pass: levels of ever fewer nodes until none of them moves. With a `frontier`, nodes of the ground, only what is
+/// reached from there is looked at below; and all of what stands for it and for the rest above.
 fn climb(
     ground: &Level<'_>,
     mut labels: Vec<u32>,
+    mut frontier: Option<&[u32]>,
     params: &CommunityParams,
     told: &dyn Fn(f64) -> Result<(), AnalysisError>,
 ) -> Result<Vec<u32>, AnalysisError> {
@@ -115,10 +123,20 @@ fn climb(
     loop {
         told(done(depth))?;
         let level = raised.as_ref().unwrap_or(ground);
-        moving::settle(level, &mut labels, params.resolution, &|| told(done(depth)))?;
-        let parts = match params.method {
-            Method::Louvain => labels.clone(),
-            Method::Leiden => refining::refine(level, &labels, params.resolution),
+        let frontier = frontier.take();
+        let first = frontier.map_or_else(
+            || (0..level.nodes() as u32).collect(),
+            |frontier| frontier.iter().copied().collect(),
+        );
+        let before = frontier.map(|_| labels.clone());
+        moving::settle(level, &mut labels, first, params.resolution, &|| told(done(depth)))?;
+        let parts = match (params.method, frontier, before) {
+            (Method::Louvain, ..) => labels.clone(),
+            (Method::Leiden, Some(frontier), Some(before)) => {
+                let changed = changed(&before, &labels, frontier);
+                refining::refine(level, &labels, |label| changed[label as usize], params.resolution)
+            }
+            (Method::Leiden, ..) => refining::refine(level, &labels, |_| true, params.resolution),
         };
         let (next, of_part) = level.raise(&parts);
         if next.nodes() == level.nodes() {
@@ -132,10 +150,24 @@ fn climb(
         for node in &mut place {
             *node = of_part[*node as usize];
         }
-        labels = dense(&above);
+        labels = dense(above.into_iter());
         raised = Some(next);
         depth += 1;
     }
+}
+
+/// Which communities somebody has joined or left, or have somebody of the frontier: what is not one of them hangs
+/// together as it did before.
+fn changed(before: &[u32], after: &[u32], frontier: &[u32]) -> Vec<bool> {
+    let mut changed = vec![false; after.len()];
+    for (from, to) in before.iter().zip(after).filter(|(from, to)| from != to) {
+        changed[*from as usize] = true;
+        changed[*to as usize] = true;
+    }
+    for node in frontier {
+        changed[after[*node as usize] as usize] = true;
+    }
+    changed
 }
 
 /// The same partition with its smallest slots as names, and how many parts it has.
@@ -147,13 +179,12 @@ fn named(labels: &[u32]) -> (Vec<u32>, usize) {
 }
 
 /// The same partition with the numbers from 0 in the order in which they are met: below the number of nodes.
-fn dense(labels: &[u32]) -> Vec<u32> {
+fn dense<L: Eq + std::hash::Hash>(labels: impl Iterator<Item = L>) -> Vec<u32> {
     let mut numbers = std::collections::HashMap::new();
     labels
-        .iter()
         .map(|label| {
             let next = numbers.len() as u32;
-            *numbers.entry(*label).or_insert(next)
+            *numbers.entry(label).or_insert(next)
         })
         .collect()
 }

@@ -10,11 +10,12 @@ const PER_QUESTION: usize = 65_536;
 
 /// Moves nodes between the communities `labels` (numbers below the number of nodes).
 ///
-/// A node is looked at again only when a neighbour has left for another community (the fast local move of
-/// Traag, Waltman and van Eck, 2019).
+/// Those in `first` are looked at, in their order and each once. A node is looked at again, or at all, only when a
+/// neighbour has left for another community (the fast local move of Traag, Waltman and van Eck, 2019).
 pub(super) fn settle(
     level: &Level<'_>,
     labels: &mut [u32],
+    first: VecDeque<u32>,
     resolution: f64,
     ask: &dyn Fn() -> Result<(), AnalysisError>,
 ) -> Result<(), AnalysisError> {
@@ -29,8 +30,11 @@ pub(super) fn settle(
         sizes[*label as usize] += 1;
     }
     let mut free: Vec<u32> = (0..nodes as u32).rev().filter(|label| sizes[*label as usize] == 0).collect();
-    let mut waiting: VecDeque<u32> = (0..nodes as u32).collect();
-    let mut is_waiting = vec![true; nodes];
+    let mut is_waiting = vec![false; nodes];
+    for node in &first {
+        is_waiting[*node as usize] = true;
+    }
+    let mut waiting = first;
     let mut near = Near::new(nodes);
     let factor = resolution / level.total;
     let mut seen = 0;

@@ -4,16 +4,29 @@
 use super::level::Level;
 use super::moving::Near;
 
-/// A partition finer than `labels`: every part is connected and lies in one community.
-pub(super) fn refine(level: &Level<'_>, labels: &[u32], resolution: f64) -> Vec<u32> {
+/// A partition finer than `labels`: every part is connected and lies in one community. Those that `in_question` says
+/// no of are one part as they are.
+pub(super) fn refine(
+    level: &Level<'_>,
+    labels: &[u32],
+    in_question: impl Fn(u32) -> bool,
+    resolution: f64,
+) -> Vec<u32> {
     let nodes = level.nodes();
     let mut parts: Vec<u32> = (0..nodes as u32).collect();
     if level.total <= 0.0 {
         return parts;
     }
     let mut communities = vec![0.0; nodes];
+    // Of each community its first node.
+    let mut firsts = vec![u32::MAX; nodes];
     for (node, label) in labels.iter().enumerate() {
         communities[*label as usize] += level.strengths[node];
+        let first = &mut firsts[*label as usize];
+        *first = (*first).min(node as u32);
+        if !in_question(*label) {
+            parts[node] = *first;
+        }
     }
     let mut refined = Refined {
         factor: resolution / level.total,
@@ -23,11 +36,12 @@ pub(super) fn refine(level: &Level<'_>, labels: &[u32], resolution: f64) -> Vec<
         is_alone: vec![true; nodes],
     };
     let mut near = Near::new(nodes);
-    for node in 0..nodes {
+    let looked_at = |node: &usize| in_question(labels[*node]);
+    for node in (0..nodes).filter(looked_at) {
         let same = |target: &(u32, f32)| labels[target.0 as usize] == labels[node];
         refined.outward[node] = level.entries(node).filter(same).map(|entry| f64::from(entry.1)).sum();
     }
-    for node in 0..nodes {
+    for node in (0..nodes).filter(looked_at) {
         let community = communities[labels[node] as usize];
         // Only those that are still alone, so that nothing is torn from what has grown.
         if !refined.is_alone[node] || !refined.is_well_connected(node, community) {
