@@ -8,21 +8,22 @@ use weft_kit::Call;
 use weft_proto::weft::compute::v1::{
     Analysis, CancelAnalysisRequest, CreateAnalysisRequest, DeleteAnalysisRequest, GetAnalysisRequest,
     ListAnalysesRequest, ListAnalysesResponse, ListAnalysisValuesRequest, ListAnalysisValuesResponse,
-    StreamAnalysisValuesRequest, StreamAnalysisValuesResponse, WatchAnalysisRequest, analysis_service_server,
-    analysis_service_server::AnalysisServiceServer,
+    StreamAnalysisValuesRequest, StreamAnalysisValuesResponse, WatchAnalysisRequest, WatchCommunitiesRequest,
+    WatchCommunitiesResponse, analysis_service_server, analysis_service_server::AnalysisServiceServer,
 };
 
-use crate::{analysis::Analyses, rpc::analysis as rpc, service::Answers};
+use crate::{analysis::Analyses, communities::Groups, rpc::analysis as rpc, service::Answers};
 
 /// The service: analyses of graphs.
 #[derive(Clone, Debug)]
 pub struct AnalysisService {
     analyses: Arc<Analyses>,
+    communities: Arc<Groups>,
 }
 
 impl AnalysisService {
-    pub(crate) fn new(analyses: Arc<Analyses>) -> Self {
-        Self { analyses }
+    pub(crate) fn new(analyses: Arc<Analyses>, communities: Arc<Groups>) -> Self {
+        Self { analyses, communities }
     }
 
     /// The service as tonic serves it.
@@ -35,6 +36,7 @@ impl AnalysisService {
 impl analysis_service_server::AnalysisService for AnalysisService {
     type WatchAnalysisStream = Answers<Analysis>;
     type StreamAnalysisValuesStream = Answers<StreamAnalysisValuesResponse>;
+    type WatchCommunitiesStream = Answers<WatchCommunitiesResponse>;
 
     async fn create_analysis(
         &self,
@@ -86,5 +88,14 @@ impl analysis_service_server::AnalysisService for AnalysisService {
     ) -> Result<Response<Self::StreamAnalysisValuesStream>, Status> {
         let pieces = rpc::stream_values::handle(&self.analyses, Call::open(request)?).await?;
         Ok(Response::new(pieces.map(|piece| piece.map_err(Status::from)).boxed()))
+    }
+
+    async fn watch_communities(
+        &self,
+        request: Request<WatchCommunitiesRequest>,
+    ) -> Result<Response<Self::WatchCommunitiesStream>, Status> {
+        let events = rpc::watch_communities::handle(&self.communities, Call::open(request)?).await?;
+        let answer = |event| WatchCommunitiesResponse { event: Some(event) };
+        Ok(Response::new(events.map(move |event| event.map(answer).map_err(Status::from)).boxed()))
     }
 }

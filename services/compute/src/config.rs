@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::graph_copy::Limits;
+use crate::{Error, domain::graph_copy::Limits};
 
 /// Options of the compute service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,11 +17,11 @@ pub struct Options {
     pub max_loaded: usize,
     /// Layouts of one graph.
     pub max_layouts_per_graph: usize,
-    /// Nodes of a graph that is laid out. A keyframe in three dimensions has 16 bytes for each, and
+    /// Nodes of a graph that is laid out, or whose communities are kept up to date. A keyframe in three dimensions has 16 bytes for each, and
     /// clients take messages of up to 4 MiB unless they are told otherwise: more than 262,000 nodes
     /// need clients that are, or that ask for 16-bit columns.
     pub max_nodes: usize,
-    /// Edges of a graph that is laid out.
+    /// Edges of a graph that is laid out, or whose communities are kept up to date.
     pub max_edges: usize,
     /// Pinned nodes of one layout. At most 65,536.
     pub max_pins: usize,
@@ -52,6 +52,11 @@ pub struct Options {
     pub keep_analyses_days: u64,
     /// Memory for values of analyses that were read lately, in MiB.
     pub analysis_cache_mib: u32,
+    /// Communities that are kept up to date at the same moment: graphs, each once for every resolution that somebody
+    /// watches.
+    pub max_live_communities: usize,
+    /// Streams that watch communities.
+    pub max_community_watchers: usize,
 }
 
 impl Default for Options {
@@ -75,6 +80,8 @@ impl Default for Options {
             max_open_analyses_per_project: 100,
             keep_analyses_days: 30,
             analysis_cache_mib: 128,
+            max_live_communities: 16,
+            max_community_watchers: 1_000,
         }
     }
 }
@@ -112,6 +119,20 @@ impl Options {
             Some(&(option, _, range)) => Err(BadOption { option, range }),
             None => Ok(()),
         }
+    }
+
+    /// Whether a graph of that size is followed here.
+    ///
+    /// # Errors
+    /// It is too large.
+    pub(crate) fn check_size(&self, graph: &str, nodes: usize, edges: usize) -> Result<(), Error> {
+        for (count, limit, what) in [(nodes, self.max_nodes, "nodes"), (edges, self.max_edges, "edges")] {
+            if count > limit {
+                let (subject, limit) = (graph.to_owned(), limit as u64);
+                return Err(Error::Limit { reason: "GRAPH_TOO_LARGE", subject, limit, what });
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn limits(&self) -> Limits {

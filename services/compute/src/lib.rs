@@ -1,4 +1,4 @@
-//! Computation on graphs: live layouts, shared by everybody who looks, and analyses.
+//! Computation on graphs: live layouts, shared by everybody who looks, analyses, and live communities.
 //!
 //! # Promise
 //! - **One simulation for all viewers** of a layout, which follows its graph as that changes.
@@ -19,6 +19,7 @@
 //! service.rs  the contract's methods, one line each
 //! rpc/        one file for each method
 //! analysis/   jobs that compute on a whole graph
+//! communities/ communities that are kept up to date while their graph changes
 //! domain/     names, parameters, pins, the copy of a graph: decided without waiting
 //! frames/     positions as bytes, both ways (docs/position-frames.md)
 //! session/    a layout while it runs
@@ -47,6 +48,7 @@
 
 mod analysis;
 mod analysis_service;
+mod communities;
 mod config;
 mod domain;
 mod error;

@@ -19,6 +19,7 @@ use weft_store::{AnalysisStore, LayoutStore, objects::Objects};
 use crate::{
     AnalysisService, BadOption, Options,
     analysis::{self, Analyses},
+    communities::Groups,
     rpc,
     session::{Layouts, Positions},
 };
@@ -41,11 +42,12 @@ pub struct Deps {
     pub lifecycle: Lifecycle,
 }
 
-/// The services: live layouts, and analyses.
+/// The services: live layouts, analyses, and live communities.
 #[derive(Clone, Debug)]
 pub struct ComputeService {
     layouts: Arc<Layouts>,
     analyses: Arc<Analyses>,
+    communities: Arc<Groups>,
 }
 
 impl ComputeService {
@@ -66,7 +68,8 @@ impl ComputeService {
         );
         analysis::start(&analyses);
         let layouts = Layouts::new(options, store, Positions::new(objects), graph, process);
-        Ok(Self { layouts, analyses })
+        let communities = Groups::new(Arc::clone(&analyses));
+        Ok(Self { layouts, analyses, communities })
     }
 
     /// Shows what the service counts, as `weft_compute_…`: once for each service and registry.
@@ -74,12 +77,13 @@ impl ComputeService {
         metrics.register("compute", |registry| {
             self.layouts.meter.register(registry);
             self.analyses.meter.register(registry);
+            self.communities.register(registry);
         });
     }
 
     /// The analyses, which share graphs, store and cores with the layouts.
     pub fn analyses(&self) -> AnalysisService {
-        AnalysisService::new(Arc::clone(&self.analyses))
+        AnalysisService::new(Arc::clone(&self.analyses), Arc::clone(&self.communities))
     }
 
     /// The service as tonic serves it.

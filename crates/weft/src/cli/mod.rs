@@ -157,7 +157,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Serve(serve) => {
             let source = source(serve.flags());
-            serve.run(source).await
+            Box::pin(serve.run(source)).await
         }
         Command::Config(command) => command.run(config.as_deref(), output),
         Command::Completions { shell } => {

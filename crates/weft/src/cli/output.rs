@@ -21,10 +21,22 @@ pub(crate) fn line(text: &str) {
 
 /// Prints a message as canonical JSON.
 pub(crate) fn json<M: prost_reflect::prost::Message>(message: &M, full_name: &str) -> Result<()> {
+    print_json(message, full_name, serde_json::Serializer::pretty(Vec::new()))
+}
+
+/// The same on one line: for streams, whose readers take a line at a time.
+pub(crate) fn json_line<M: prost_reflect::prost::Message>(message: &M, full_name: &str) -> Result<()> {
+    print_json(message, full_name, serde_json::Serializer::new(Vec::new()))
+}
+
+fn print_json<M: prost_reflect::prost::Message, F: serde_json::ser::Formatter>(
+    message: &M,
+    full_name: &str,
+    mut serializer: serde_json::Serializer<Vec<u8>, F>,
+) -> Result<()> {
     let descriptor =
         weft_proto::pool().get_message_by_name(full_name).context("the message is in the contracts")?;
     let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
-    let mut serializer = serde_json::Serializer::pretty(Vec::new());
     let options = SerializeOptions::new().skip_default_fields(true);
     dynamic.serialize_with_options(&mut serializer, &options)?;
     line(&String::from_utf8(serializer.into_inner())?);

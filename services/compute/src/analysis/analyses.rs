@@ -49,9 +49,9 @@ pub(crate) struct Analyses {
     pub(crate) meter: Meter,
     /// This process, among those that share a store.
     pub(super) owner: Uuid,
-    pub(super) pool: Arc<ThreadPool>,
+    pool: Arc<ThreadPool>,
     /// MiB that nobody has.
-    pub(super) memory: Arc<Semaphore>,
+    pub(crate) memory: Arc<Semaphore>,
     /// Somebody has accepted an analysis here, or given one back.
     pub(crate) offered: Notify,
     /// Changes when an analysis begins or ends here.
@@ -197,6 +197,22 @@ impl Analyses {
         answer.map(tonic::Response::into_inner).map_err(|status| match status.code() {
             Code::NotFound => Error::GraphNotFound(name.to_owned()),
             _ => Error::GraphUnavailable(status.message().to_owned()),
+        })
+    }
+
+    /// Computes `what` on the threads of the analyses.
+    ///
+    /// # Errors
+    /// That of the work; it panicked.
+    pub(crate) async fn on_threads<T: Send + 'static>(
+        &self,
+        what: &str,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let pool = Arc::clone(&self.pool);
+        tokio::task::spawn_blocking(move || pool.install(work)).await.unwrap_or_else(|panic| {
+            tracing::error!(analysis = what, %panic, "an analysis panicked");
+            Err(Error::Panicked)
         })
     }
 

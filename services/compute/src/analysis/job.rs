@@ -229,28 +229,17 @@ impl Job<'_> {
         graph: GraphColumns,
         memory: OwnedSemaphorePermit,
     ) -> Result<(Outcome, OwnedSemaphorePermit), Error> {
-        let (pool, control) = (Arc::clone(&self.analyses.pool), Arc::clone(&self.control));
-        let place = Arc::clone(&self.place);
-        let worked = tokio::task::spawn_blocking(move || {
+        let (control, place) = (Arc::clone(&self.control), Arc::clone(&self.place));
+        let worked = self.analyses.on_threads(&self.name, move || {
             let _place = place;
-            pool.install(|| {
-                let began = std::time::Instant::now();
-                let computed = compute::compute(&algorithm, &graph, &control)?;
-                let duration = began.elapsed();
-                Ok((duration, (outcome(graph, computed, duration), memory)))
-            })
+            let began = std::time::Instant::now();
+            let computed = compute::compute(&algorithm, &graph, &control)?;
+            let duration = began.elapsed();
+            Ok((duration, (outcome(graph, computed, duration), memory)))
         });
-        match worked.await {
-            Ok(Ok((duration, outcome))) => {
-                self.analyses.meter.compute_duration.observe(duration.as_secs_f64());
-                Ok(outcome)
-            }
-            Ok(Err(error)) => Err(error),
-            Err(panic) => {
-                tracing::error!(analysis = self.name, %panic, "an analysis panicked");
-                Err(Error::Panicked)
-            }
-        }
+        let (duration, outcome) = worked.await?;
+        self.analyses.meter.compute_duration.observe(duration.as_secs_f64());
+        Ok(outcome)
     }
 
     fn report(&self) -> Analysis {

@@ -66,14 +66,8 @@ async fn graph(layouts: &Layouts, name: &GraphName) -> Result<Graph, Error> {
 
 async fn check_limits(layouts: &Layouts, parent: &GraphName, graph: &Graph) -> Result<(), Error> {
     let options = &layouts.options;
-    let sizes =
-        [(graph.node_count, options.max_nodes, "nodes"), (graph.edge_count, options.max_edges, "edges")];
-    for (count, limit, what) in sizes {
-        if usize::try_from(count).is_ok_and(|count| count > limit) {
-            let (subject, limit) = (parent.to_string(), limit as u64);
-            return Err(Error::Limit { reason: "GRAPH_TOO_LARGE", subject, limit, what });
-        }
-    }
+    let (nodes, edges) = (graph.node_count.max(0) as usize, graph.edge_count.max(0) as usize);
+    options.check_size(&parent.to_string(), nodes, edges)?;
     let limit = options.max_layouts_per_graph;
     let ask = u32::try_from(limit).unwrap_or(u32::MAX);
     let rows = layouts.store.list_layouts(&parent.project, Some(&parent.graph), ("", ""), ask).await;

@@ -126,7 +126,7 @@ impl Actor {
                     continue;
                 }
                 Standing::Gone => return Ending::GraphDeleted,
-                Standing::Refused(message) => return Ending::Failed(message),
+                Standing::Refused(error) => return Ending::Failed(error.to_string()),
                 Standing::Following(number) => number,
             };
             self.take_commands();

@@ -1,4 +1,4 @@
-//! How a layout follows its graph: a snapshot, then every change after it, across broken connections.
+//! How a layout, or whatever else is computed of a graph while it changes, follows it: a snapshot, then every change after it, across broken connections.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -26,8 +26,8 @@ pub(crate) enum Standing {
     Following(u64),
     /// The graph is gone, or another one has its name.
     Gone,
-    /// The graph cannot be laid out here.
-    Refused(String),
+    /// The graph is larger than is taken here.
+    Refused(CopyError),
 }
 
 /// A copy of a graph that somebody keeps true, for others to read.
@@ -235,7 +235,7 @@ fn classify(status: Status) -> Broken {
 impl From<CopyError> for Broken {
     fn from(error: CopyError) -> Self {
         match error {
-            CopyError::TooLarge { .. } => Self::Final(Standing::Refused(error.to_string())),
+            CopyError::TooLarge { .. } => Self::Final(Standing::Refused(error)),
             CopyError::Inconsistent(_) => Self::Copy(error),
         }
     }

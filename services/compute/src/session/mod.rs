@@ -12,7 +12,7 @@
 mod actor;
 pub(crate) mod command;
 mod engine;
-mod follow;
+pub(crate) mod follow;
 pub(crate) mod layouts;
 pub(crate) mod live;
 mod meter;

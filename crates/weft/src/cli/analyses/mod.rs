@@ -1,5 +1,6 @@
 //! `weft analyses`: what is computed of whole graphs.
 
+mod communities;
 mod run;
 mod show;
 mod watch;
@@ -58,6 +59,8 @@ pub(crate) enum AnalysesCommand {
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
+    /// Tell the communities of a graph, and with `--watch` what becomes of them as it changes.
+    Communities(communities::CommunitiesArguments),
     /// Forget an analysis and its values.
     Delete {
         /// The analysis: GRAPH/ANALYSIS, or its whole name.
@@ -92,6 +95,7 @@ impl AnalysesCommand {
                     ListAnalysisValuesRequest { name, order_by, ..ListAnalysisValuesRequest::default() };
                 show::values(&mut client, request, limit, format).await
             }
+            Self::Communities(arguments) => arguments.run(&mut client, format).await,
             Self::Delete { analysis } => {
                 let name = analysis_name(&analysis)?;
                 client.delete_analysis(DeleteAnalysisRequest { name: name.clone() }).await?;

@@ -8,6 +8,7 @@ pub(crate) mod list;
 pub(crate) mod list_values;
 pub(crate) mod stream_values;
 pub(crate) mod watch;
+pub(crate) mod watch_communities;
 
 use std::sync::Arc;
 
