@@ -53,10 +53,14 @@ pub struct Options {
     /// Memory for values of analyses that were read lately, in MiB.
     pub analysis_cache_mib: u32,
     /// Communities that are kept up to date at the same moment: graphs, each once for every resolution that somebody
-    /// watches.
+    /// watches. They may keep as much memory together as `analysis_memory_mib`, beside what analyses use.
     pub max_live_communities: usize,
+    /// Of these, those of one project.
+    pub max_live_communities_per_project: usize,
     /// Streams that watch communities.
     pub max_community_watchers: usize,
+    /// Of these, those that watch graphs of one project.
+    pub max_community_watchers_per_project: usize,
 }
 
 impl Default for Options {
@@ -81,7 +85,9 @@ impl Default for Options {
             keep_analyses_days: 30,
             analysis_cache_mib: 128,
             max_live_communities: 16,
+            max_live_communities_per_project: 4,
             max_community_watchers: 1_000,
+            max_community_watchers_per_project: 250,
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Watcher {
     graph: String,
     news: watch::Receiver<News>,
     rhythm: Rhythm,
+    /// The graph's revision when the client came: it is told nothing that is older.
+    at_least: i64,
     draining: CancellationToken,
     /// What the client knows.
     known: Option<Arc<State>>,
@@ -43,6 +45,7 @@ impl Watcher {
         graph: String,
         news: watch::Receiver<News>,
         rhythm: Rhythm,
+        at_least: i64,
         draining: CancellationToken,
         seat: Box<dyn Send>,
     ) -> Self {
@@ -51,6 +54,7 @@ impl Watcher {
             graph,
             news,
             rhythm,
+            at_least,
             draining,
             known: None,
             telling: None,
@@ -89,7 +93,7 @@ impl Watcher {
             let news = self.news.borrow_and_update().clone();
             match news {
                 News::Over(end) => return Err(end.error(&self.graph)),
-                News::Known(state) if !self.knows(&state) => {
+                News::Known(state) if !self.knows(&state) && self.at_least <= state.revision => {
                     if self.due <= Instant::now() {
                         self.due = Instant::now() + self.rhythm.interval;
                         self.telling = Some(Telling::new(self.known.clone(), state));
@@ -133,7 +137,7 @@ mod tests {
     fn watcher(news: &watch::Sender<News>, interval: Duration) -> (Watcher, CancellationToken) {
         let rhythm = Rhythm { interval, silence: Duration::from_millis(10) };
         let draining = CancellationToken::new();
-        let watcher = Watcher::new("g".into(), news.subscribe(), rhythm, draining.clone(), Box::new(()));
+        let watcher = Watcher::new("g".into(), news.subscribe(), rhythm, 1, draining.clone(), Box::new(()));
         (watcher, draining)
     }
 
@@ -182,6 +186,15 @@ mod tests {
         assert!(began.elapsed() >= interval);
         draining.cancel();
         assert!(matches!(watcher.next().await, Err(Error::Draining)));
+    }
+
+    #[tokio::test]
+    async fn who_comes_is_told_nothing_older_than_the_graph_was_then() {
+        let news = watch::Sender::new(state(2, 0));
+        let (mut watcher, _) = watcher(&news, Duration::ZERO);
+        assert_eq!(told(watcher.next().await.unwrap()), (0, 0), "a sign of life");
+        news.send_replace(state(3, 1));
+        assert_eq!(told(watcher.next().await.unwrap()), (3, 1));
     }
 
     #[tokio::test]

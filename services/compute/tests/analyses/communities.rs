@@ -187,6 +187,52 @@ async fn all_who_watch_the_same_share_it_and_find_it_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_comes_waits_for_no_interval_and_is_told_nothing_old() {
+    let world = two_groups(Options::default()).await;
+    let hourly = WatchCommunitiesRequest {
+        min_interval: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }),
+        ..request()
+    };
+    let mut first = watch(&world, hourly.clone()).await.unwrap();
+    first.next().await.unwrap();
+    world.apply(vec![edge("new", "a", 1.0)]).await;
+    let mut second = watch(&world, hourly).await.unwrap();
+    second.next().await.unwrap();
+    assert_eq!(second.summary.graph_revision, world.graph().await.revision);
+    assert_eq!((first.summary.node_count, second.summary.node_count), (9, 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_has_its_share_and_what_nobody_watches_makes_room() {
+    let options = Options {
+        max_live_communities_per_project: 2,
+        max_community_watchers_per_project: 3,
+        ..Options::default()
+    };
+    let world = two_groups(options).await;
+    let at = |resolution| WatchCommunitiesRequest { resolution: Some(resolution), ..request() };
+    let first = watch(&world, at(1.0)).await.unwrap();
+    let second = watch(&world, at(2.0)).await.unwrap();
+    // What differs by less than a thousandth is the same.
+    let third = watch(&world, at(2.000_4)).await.unwrap();
+    let refused = watch(&world, at(1.0)).await.err().unwrap();
+    assert_eq!(reason(&refused), (Code::ResourceExhausted, "TOO_MANY_VIEWERS".into()));
+    drop(third);
+    let full = soon(async {
+        loop {
+            let refused = watch(&world, at(3.0)).await.err().unwrap();
+            if reason(&refused).1 != "TOO_MANY_VIEWERS" {
+                break refused;
+            }
+        }
+    });
+    assert_eq!(reason(&full.await), (Code::ResourceExhausted, "TOO_MANY_LIVE_COMMUNITIES".into()));
+    drop(second);
+    soon(async { while watch(&world, at(3.0)).await.is_err() {} }).await;
+    drop(first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_that_reads_slowly_is_told_the_newest_and_holds_up_nobody() {
     let world = two_groups(Options::default()).await;
     let mut slow = watch(&world, request()).await.unwrap();
