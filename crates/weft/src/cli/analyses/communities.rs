@@ -1,6 +1,6 @@
 //! `weft analyses communities`: the communities of a graph, now and while it changes.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::Result;
 use tonic::Code;
@@ -18,6 +18,10 @@ use crate::{
 
 /// Communities that are shown.
 const SHOWN: usize = 10;
+
+/// Time before a stream that broke off is gone on with, which grows while there is nobody to answer.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Tell the communities of a graph.
 #[derive(Debug, clap::Args)]
@@ -55,8 +59,17 @@ impl CommunitiesArguments {
                 .map(|seconds| prost_types::Duration { seconds: seconds.into(), nanos: 0 }),
         };
         // A stream that breaks off is gone on with: all of them are told anew.
+        let mut pause = SHORTEST_PAUSE;
         loop {
-            let mut events = client.watch_communities(request.clone()).await?.into_inner();
+            let mut events = match client.watch_communities(request.clone()).await {
+                Ok(events) => events.into_inner(),
+                Err(status) if self.watch && status.code() == Code::Unavailable => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    continue;
+                }
+                Err(status) => return Err(status.into()),
+            };
             let mut known = Known::default();
             loop {
                 let told = match events.message().await {
@@ -72,7 +85,10 @@ impl CommunitiesArguments {
                 if is_whole && !self.watch {
                     return Ok(());
                 }
+                pause = SHORTEST_PAUSE;
             }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
