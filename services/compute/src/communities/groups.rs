@@ -17,17 +17,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{
-    News, keeper,
-    watcher::{Rhythm, Watcher},
-};
+use super::News;
 use crate::{Error, analysis::Analyses, domain::name::GraphName};
 
 /// Upper bounds of the buckets of durations, in seconds.
 const BUCKETS: [f64; 9] = [0.000_25, 0.001, 0.004, 0.016, 0.064, 0.25, 1.0, 4.0, 16.0];
-
-/// After this long without anything else a client is given a sign of life.
-const SILENCE: Duration = Duration::from_secs(15);
 
 /// Everything that is kept here. Graph service, threads, memory and limits are those of the analyses.
 pub(crate) struct Groups {
@@ -62,15 +56,15 @@ pub(super) struct Group {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wish {
     /// Least time between two tellings.
-    interval: Duration,
+    pub(super) interval: Duration,
     /// The graph's revision when they came: what is older is nothing for them.
-    at_least: i64,
+    pub(super) at_least: i64,
 }
 
 /// A place among those who watch, for as long as this lives.
 pub(super) struct Seat {
     groups: Arc<Groups>,
-    group: Arc<Group>,
+    pub(super) group: Arc<Group>,
     number: u64,
 }
 
@@ -102,41 +96,17 @@ impl Groups {
         );
     }
 
-    /// A stream of the communities of a graph, as it changes.
+    /// A place among those who watch a graph, and whether they are the first: then its communities are not kept yet.
     ///
     /// # Errors
-    /// There is no such graph, or it is too large; too many watch, or too many graphs are watched; the process is ending.
-    pub(crate) async fn watch(
-        self: &Arc<Self>,
-        graph: String,
-        resolution: f64,
-        interval: Duration,
-    ) -> Result<Watcher, Error> {
-        let found = self.analyses.find_graph(&graph).await?;
-        let uid = Uuid::parse_str(&found.uid)
-            .map_err(|_| Error::GraphUnavailable("it gave a graph without an identity".into()))?;
-        let (nodes, edges) = (found.node_count.max(0) as usize, found.edge_count.max(0) as usize);
-        self.analyses.options.check_size(&graph, nodes, edges)?;
-        let mib = self.analyses.check_memory(&graph, &keeper::algorithm(), nodes, edges)?;
-        let wish = Wish { interval, at_least: found.revision };
-        let seat = self.seat(graph, uid, (resolution, mib), wish)?;
-        Ok(Watcher::new(
-            seat.group.graph.clone(),
-            seat.group.news.subscribe(),
-            Rhythm { interval, silence: SILENCE },
-            found.revision,
-            self.analyses.lifecycle.draining_token(),
-            Box::new(seat),
-        ))
-    }
-
-    fn seat(
+    /// Too many watch, or too many graphs are watched; the process is ending.
+    pub(super) fn seat(
         self: &Arc<Self>,
         graph: String,
         uid: Uuid,
         (resolution, mib): (f64, u32),
         wish: Wish,
-    ) -> Result<Seat, Error> {
+    ) -> Result<(Seat, bool), Error> {
         let project = GraphName::parse(&graph, "graph")?.project;
         let thousandths = (resolution * 1_000.0).round();
         let key = (uid, thousandths as u64);
@@ -145,20 +115,21 @@ impl Groups {
             return Err(Error::Draining);
         }
         self.check_watchers(&open, &project)?;
-        let group = if let Some(group) = open.get(&key) {
-            Arc::clone(group)
+        let known = open.get(&key).cloned();
+        let is_new = known.is_none();
+        let group = if let Some(group) = known {
+            group
         } else {
             self.make_room(&mut open, &project, mib)?;
             let ending = self.analyses.lifecycle.draining_token().child_token();
             let group = Arc::new(Group::new((graph, project), uid, (thousandths / 1_000.0, mib), ending));
             open.insert(key, Arc::clone(&group));
             self.meter.groups.set(open.len() as i64);
-            self.analyses.lifecycle.spawn_future(keeper::run(Arc::clone(self), Arc::clone(&group)));
             group
         };
         let number = group.sit(wish);
         self.meter.watchers.inc();
-        Ok(Seat { groups: Arc::clone(self), group, number })
+        Ok((Seat { groups: Arc::clone(self), group, number }, is_new))
     }
 
     fn check_watchers(&self, open: &Open, project: &str) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! Communities that are kept up to date while their graph changes, for all who watch.
 //!
 //! ```text
+//! watch.rs    somebody comes to watch
 //! groups.rs   all that are kept here: begun for the first who watches, let go after the last
 //! keeper.rs   what keeps one up to date: follows the graph, and computes when it has changed
 //! telling.rs  one state, or the way from one to another, as messages
@@ -10,6 +11,7 @@
 mod groups;
 mod keeper;
 mod telling;
+mod watch;
 mod watcher;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use weft_kernels::analytics::LiveCommunities;
 
 pub(crate) use groups::Groups;
+pub(crate) use watch::watch;
 
 use crate::{Error, domain::graph_copy::CopyError};
 

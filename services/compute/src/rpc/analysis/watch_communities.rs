@@ -6,7 +6,11 @@ use futures::Stream;
 use weft_kit::Call;
 use weft_proto::weft::compute::v1::{WatchCommunitiesRequest, watch_communities_response::Event};
 
-use crate::{Error, communities::Groups, domain::name::GraphName};
+use crate::{
+    Error,
+    communities::{Groups, watch},
+    domain::name::GraphName,
+};
 
 /// Longest time between two tellings that can be asked for.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -21,6 +25,6 @@ pub(crate) async fn handle(
     let interval = interval
         .filter(|interval| *interval <= LONGEST)
         .ok_or_else(|| Error::bad_field("min_interval", "must be from 0 to an hour"))?;
-    let watcher = groups.watch(graph, resolution.unwrap_or(1.0), interval).await?;
+    let watcher = watch(groups, graph, resolution.unwrap_or(1.0), interval).await?;
     Ok(watcher.into_stream())
 }
