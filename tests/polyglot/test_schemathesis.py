@@ -105,7 +105,7 @@ REFUSED = {
 # by then, on a machine that is busy, ends with 504.
 SETTINGS = """
 [[operations]]
-include-path-regex = ":(watch|output)$"
+include-path-regex = ":(watch|watchCommunities|output)$"
 headers = { x-weft-timeout = "50ms" }
 checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 504]
 
