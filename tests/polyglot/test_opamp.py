@@ -254,10 +254,11 @@ def test_two_of_one_name_and_wrong_messages(fleet):
         with pytest.raises(ConnectionClosed) as closed:
             first.recv(timeout=30)
         assert closed.value.rcvd.code == 1003
-        second.send(bytes(3 << 20))
+        # It is told so before it has said everything; where it goes on regardless, it may find nobody and hear no reason.
         with pytest.raises(ConnectionClosed) as closed:
+            second.send(bytes(3 << 20))
             second.recv(timeout=30)
-        assert closed.value.rcvd.code == 1009
+        assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
 
 
 def test_who_has_no_token_is_told_so(fleet):
