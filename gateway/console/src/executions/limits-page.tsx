@@ -134,8 +134,8 @@ function LimitTable({
           <th scope="col">Limit</th>
           <th scope="col">Allows</th>
           <th scope="col">A run beyond it</th>
-          <th scope="col">Run</th>
-          <th scope="col">Wait</th>
+          <th scope="col">Running</th>
+          <th scope="col">Waiting</th>
           <th scope="col">
             <span className="hidden-text">Actions</span>
           </th>
