@@ -241,6 +241,15 @@ async fn secret(process: &Process, uses: i32) -> String {
     process.token(EnrollmentToken { max_uses: uses, ..EnrollmentToken::default() }).await.secret
 }
 
+/// The only collector, which has said everything, with its connection and its name in the fleet.
+async fn joined(process: &Process, token: &str) -> (Line, Collector, String) {
+    let mut line = Line::open(process, token).await.expect("the token is good");
+    let mut collector = Collector::new();
+    line.ask(&collector.all()).await;
+    let name = agents(process).await.remove(0).name;
+    (line, collector, name)
+}
+
 async fn agents(process: &Process) -> Vec<Agent> {
     let request = process.by_admin(ListAgentsRequest {
         parent: PROJECT.into(),
@@ -336,10 +345,7 @@ async fn a_configuration_is_offered_once_and_its_fate_is_told() {
     let world = World::new().await;
     let process = world.process(quick()).await;
     let token = secret(&process, 1).await;
-    let mut line = Line::open(&process, &token).await.expect("the token is good");
-    let mut collector = Collector::new();
-    line.ask(&collector.all()).await;
-    let name = agents(&process).await.remove(0).name;
+    let (mut line, mut collector, name) = joined(&process, &token).await;
 
     let set = offer(&process, &name, "exporters: {}", "none").await.expect("an administrator may");
     assert_eq!(set.status.as_ref().expect("it is offered").state(), ConfigurationState::Offered);
@@ -379,10 +385,7 @@ async fn a_restart_is_told_once() {
     let world = World::new().await;
     let process = world.process(quick()).await;
     let token = secret(&process, 2).await;
-    let mut line = Line::open(&process, &token).await.expect("the token is good");
-    let mut collector = Collector::new();
-    line.ask(&collector.all()).await;
-    let name = agents(&process).await.remove(0).name;
+    let (mut line, mut collector, name) = joined(&process, &token).await;
     let request =
         RestartCollectorRequest { name: name.clone(), request_id: Ids::system().uuid().to_string() };
     let ask = async || process.collectors.clone().restart_collector(process.by_admin(request.clone())).await;
@@ -573,10 +576,7 @@ async fn of_configurations_that_change_all_the_time_the_last_is_kept() {
     let world = World::new().await;
     let process = world.process(quick()).await;
     let token = secret(&process, 1).await;
-    let mut line = Line::open(&process, &token).await.expect("the token is good");
-    let mut collector = Collector::new();
-    line.ask(&collector.all()).await;
-    let name = agents(&process).await.remove(0).name;
+    let (mut line, mut collector, name) = joined(&process, &token).await;
     let revision = process.get(&name).await.revision;
     for text in ["second: {}", "third: {}", "last: {}"] {
         let effective = Some(Effective { files: Some(files(text)) });
