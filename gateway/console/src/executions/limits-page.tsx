@@ -1,5 +1,5 @@
 // How many runs there may be at once, and how many may start: list, create, change, delete.
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { currentProject } from "../app/project";
@@ -11,12 +11,10 @@ import { ExecutionService } from "../gen/weft/execution/v1/execution_service_pb"
 import type { RunLimit } from "../gen/weft/execution/v1/run_limit_pb";
 import { executions as client } from "../rpc/executions";
 import { may } from "../rpc/policy";
-import { Dialog } from "../ui/dialog";
-import { Problem } from "../ui/form";
+import { DeleteDialog } from "../ui/delete-dialog";
 import { count, lastPart } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { Empty, Failure, Skeleton } from "../ui/states";
-import { toast } from "../ui/toast";
 import { LimitDialog } from "./limit-dialog";
 import { allows, covers, overflowLabel } from "./limits";
 
@@ -111,7 +109,16 @@ export function LimitsPage() {
           onClose={() => setSetting(null)}
         />
       )}
-      {deleting && <DeleteDialog limit={deleting} onClose={() => setDeleting(null)} />}
+      {deleting && (
+        <DeleteDialog
+          thing={deleting}
+          remove={() => client.deleteRunLimit({ name: deleting.name, etag: deleting.etag })}
+          list="run-limits"
+          onClose={() => setDeleting(null)}
+        >
+          What waits for nothing else starts at once.
+        </DeleteDialog>
+      )}
     </div>
   );
 }
@@ -176,38 +183,5 @@ function LimitTable({
             ))}
       </tbody>
     </table>
-  );
-}
-
-function DeleteDialog({ limit, onClose }: { limit: RunLimit; onClose: () => void }) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => client.deleteRunLimit({ name: limit.name, etag: limit.etag }),
-    onSuccess: () => {
-      void queries.invalidateQueries({ queryKey: ["run-limits"] });
-      toast.done(`Deleted ${lastPart(limit.name)}`);
-      onClose();
-    },
-  });
-  return (
-    <Dialog title={`Delete ${limit.displayName || lastPart(limit.name)}?`} onClose={onClose}>
-      <div className="form">
-        <p>What waits for nothing else starts at once.</p>
-        <Problem error={remove.error} />
-        <footer className="dialog-foot">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button
-            type="button"
-            className="button button-danger"
-            disabled={remove.isPending}
-            onClick={() => remove.mutate()}
-          >
-            Delete
-          </button>
-        </footer>
-      </div>
-    </Dialog>
   );
 }

@@ -1,5 +1,5 @@
 // Values that workflows use and nobody is shown: list, create, replace, delete.
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { currentProject } from "../app/project";
@@ -10,12 +10,10 @@ import type { Secret } from "../gen/weft/identity/v1/secret_pb";
 import { SecretService } from "../gen/weft/identity/v1/secret_service_pb";
 import { may } from "../rpc/policy";
 import { CopyButton } from "../ui/copy";
-import { Dialog } from "../ui/dialog";
-import { Problem } from "../ui/form";
+import { DeleteDialog } from "../ui/delete-dialog";
 import { ago, lastPart, when } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { Empty, Failure, Skeleton } from "../ui/states";
-import { toast } from "../ui/toast";
 import { memberOf } from "../workflows/member";
 import { SecretDialog } from "./secret-dialog";
 import { listSecrets, secrets } from "./secrets";
@@ -73,7 +71,17 @@ export function SecretsPage() {
           onClose={() => setSetting(null)}
         />
       )}
-      {deleting && <DeleteDialog secret={deleting} onClose={() => setDeleting(null)} />}
+      {deleting && (
+        <DeleteDialog
+          thing={deleting}
+          remove={() => secrets.deleteSecret({ name: deleting.name, etag: deleting.etag })}
+          list="secrets"
+          onClose={() => setDeleting(null)}
+        >
+          Steps that name it fail from then on, of runs that are at work too. Its value cannot be brought
+          back.
+        </DeleteDialog>
+      )}
     </div>
   );
 }
@@ -155,41 +163,5 @@ function SecretTable({
             })}
       </tbody>
     </table>
-  );
-}
-
-function DeleteDialog({ secret, onClose }: { secret: Secret; onClose: () => void }) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => secrets.deleteSecret({ name: secret.name, etag: secret.etag }),
-    onSuccess: () => {
-      void queries.invalidateQueries({ queryKey: ["secrets"] });
-      toast.done(`Deleted ${lastPart(secret.name)}`);
-      onClose();
-    },
-  });
-  return (
-    <Dialog title={`Delete ${secret.displayName || lastPart(secret.name)}?`} onClose={onClose}>
-      <div className="form">
-        <p>
-          Steps that name it fail from then on, of runs that are at work too. Its value cannot be brought
-          back.
-        </p>
-        <Problem error={remove.error} />
-        <footer className="dialog-foot">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button
-            type="button"
-            className="button button-danger"
-            disabled={remove.isPending}
-            onClick={() => remove.mutate()}
-          >
-            Delete
-          </button>
-        </footer>
-      </div>
-    </Dialog>
   );
 }
