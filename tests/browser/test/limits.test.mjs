@@ -47,6 +47,7 @@ for (const theme of ["light", "dark"]) {
     await page.goto(new URL(`/executions/default/${runs[1]}`, page.url()).href);
     await page.locator('.bar .state[data-state="queued"]').waitFor();
     await page.locator(".waits", { hasText: `number 1 of ${id} for ada` }).waitFor();
+    await page.locator(".step-pane", { hasText: "Waits for its run to start." }).waitFor();
     await assertAccessible(page, `a run in the queue in ${theme}`);
     await shot(page, `run-queued-${theme}`);
 

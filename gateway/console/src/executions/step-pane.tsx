@@ -2,7 +2,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import type { Execution, Step } from "../gen/weft/execution/v1/execution_pb";
+import { type Execution, ExecutionState, type Step } from "../gen/weft/execution/v1/execution_pb";
 import { executions } from "../rpc/executions";
 import { describe } from "../rpc/errors";
 import { ago, duration, lastPart, plural, when } from "../ui/format";
@@ -78,7 +78,15 @@ export function StepPane({ project, execution, step, mayAct, onRetry, onSignal }
         </div>
       )}
       {state === "waiting" && !step.approval && !step.signal && (
-        <p className="note">Waits {step.dueTime ? untilText(step) : "for ever"}.</p>
+        <p className="note">
+          Waits{" "}
+          {execution.state === ExecutionState.QUEUED
+            ? "for its run to start"
+            : step.dueTime
+              ? untilText(step)
+              : "for ever"}
+          .
+        </p>
       )}
       {command && (
         <p>
