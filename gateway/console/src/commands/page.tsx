@@ -67,7 +67,7 @@ export function CommandsPage() {
   });
   const found = list.data?.pages.flatMap((page) => page.commands) ?? [];
   const set = (part: Partial<typeof search>) =>
-    navigate({ to: "/commands", search: { ...search, ...part }, replace: true });
+    navigate({ to: "/commands", search: (now) => ({ ...now, ...part }), replace: true });
 
   return (
     <div className="page">

@@ -71,7 +71,7 @@ export function ExecutionsPage() {
   const picked = found.filter((execution) => chosen.has(execution.name));
   const set = (part: Partial<typeof search>) => {
     setChosen(new Set());
-    return navigate({ to: "/executions", search: { ...search, ...part }, replace: true });
+    return navigate({ to: "/executions", search: (now) => ({ ...now, ...part }), replace: true });
   };
   const bulk = useMutation({
     mutationFn: async ({ what, of }: { what: "cancel" | "retry"; of: readonly Execution[] }) => {

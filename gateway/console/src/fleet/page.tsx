@@ -72,7 +72,7 @@ export function FleetPage() {
   const list = useMemo(() => rows(found, search.group), [found, search.group]);
   const groups = useMemo(() => groupings(all.values()), [all]);
   const set = (part: Partial<typeof search>) =>
-    navigate({ to: "/fleet", search: { ...search, ...part }, replace: true });
+    navigate({ to: "/fleet", search: (now) => ({ ...now, ...part }), replace: true });
   const open = (agent: Agent) =>
     navigate({ to: "/fleet/$project/$agent", params: { project, agent: lastPart(agent.name) } });
   const isNarrowed = filter !== "" || states.size > 0;

@@ -20,7 +20,6 @@ import { attachKeys } from "./keys";
 import { Legend } from "./legend";
 import { LiveGraph } from "./live";
 import { MapView } from "./map";
-import { SidePanel } from "./panel";
 import { NodeSearch } from "./search";
 
 const route = getRouteApi("/graphs/$project/$graph");
@@ -31,6 +30,8 @@ const ImportDialog = lazy(async () => ({
   default: (await import("../graphs/import-dialog")).ImportDialog,
 }));
 const NodesTable = lazy(async () => ({ default: (await import("./nodes-table")).NodesTable }));
+const loadPanel = () => import("./panel");
+const SidePanel = lazy(async () => ({ default: (await loadPanel()).SidePanel }));
 const SourcesView = lazy(() => import("../sources/view"));
 const VIEWS = [
   { view: undefined, label: "Map", icon: "map" },
@@ -72,15 +73,20 @@ function OpenGraph({ live }: { live: LiveGraph }) {
   const mayImport = may(principal, GraphService.method.importGraph, live.project);
   const setSearch = (part: Partial<typeof search>) =>
     navigate({
-      to: "/graphs/$project/$graph",
-      params: { project: live.project, graph: live.id },
-      search: { ...search, ...part },
+      from: "/graphs/$project/$graph",
+      to: ".",
+      search: (now) => ({ ...now, ...part }),
       replace: true,
     });
 
   useEffect(() => {
     document.title = `${title} · weft`;
   }, [title]);
+
+  // A click on a node should find its panel there.
+  useEffect(() => {
+    if (phase === "ready") void loadPanel().catch(() => {});
+  }, [phase]);
 
   // The address follows the selection, so that it can be sent to somebody.
   const selectedKey = selected >= 0 ? live.model?.keys[selected] : undefined;
@@ -121,6 +127,13 @@ function OpenGraph({ live }: { live: LiveGraph }) {
           title: "Analyse this graph",
           icon: "chart",
           run: () => setSearch({ analysis: "all", view: undefined }),
+        },
+        {
+          id: "snapshot",
+          title: "Save a picture of the map",
+          hint: "S",
+          icon: "camera",
+          run: () => live.scene && live.state.patch({ snapshot: true }),
         },
         { id: "reheat", title: "Reheat the layout", icon: "heat", run: () => void live.command("reheat") },
         {
@@ -261,6 +274,7 @@ function OpenGraph({ live }: { live: LiveGraph }) {
                 </div>
               )}
               {map && webgl && !empty && <Placing live={live} />}
+              {map && webgl && !empty && <LayoutGone live={live} />}
               {map && webgl && phase === "ready" && !empty && (
                 <>
                   <Legend live={live} />
@@ -268,7 +282,11 @@ function OpenGraph({ live }: { live: LiveGraph }) {
                 </>
               )}
             </div>
-            {view !== "sources" && selected >= 0 && live.model && <SidePanel live={live} index={selected} />}
+            {view !== "sources" && selected >= 0 && live.model && (
+              <Suspense fallback={<aside className="panel" aria-busy="true" />}>
+                <SidePanel live={live} index={selected} />
+              </Suspense>
+            )}
           </>
         )}
       </div>
@@ -283,8 +301,8 @@ function OpenGraph({ live }: { live: LiveGraph }) {
 
 /** What is being waited for, until the first positions are there. */
 function Placing({ live }: { live: LiveGraph }) {
-  const { phase, progress, placing, layoutError } = useStore(live.state);
-  if (phase === "ready" && !placing) return null;
+  const { phase, progress, placing, layoutError, layoutGone } = useStore(live.state);
+  if (phase === "ready" && (!placing || layoutGone)) return null;
   const total = progress.totalNodes + progress.totalEdges;
   const done = progress.nodes + progress.edges;
   return (
@@ -311,6 +329,33 @@ function Placing({ live }: { live: LiveGraph }) {
           </>
         )}
       </div>
+    </div>
+  );
+}
+
+/** Says that what is shown stands still, because its layout is not there any more. */
+function LayoutGone({ live }: { live: LiveGraph }) {
+  const gone = useStoreValue(live.state, (state) => state.layoutGone);
+  const [making, setMaking] = useState(false);
+  if (!gone) return null;
+  const make = () => {
+    setMaking(true);
+    void live.makeLayout().finally(() => setMaking(false));
+  };
+  return (
+    <div className="layout-gone float" role="alert">
+      <p className="note note-warn">
+        <Icon name="alert" />
+        <span>
+          Somebody has deleted this layout: the map stands still.
+          {!live.mayMakeLayout && " Your role does not let you make it anew."}
+        </span>
+      </p>
+      {live.mayMakeLayout && (
+        <button type="button" className="button button-small" disabled={making} onClick={make}>
+          Make it anew
+        </button>
+      )}
     </div>
   );
 }

@@ -71,7 +71,7 @@ export function GraphsPage() {
     [list.data, deferredFilter, sortKey, descending],
   );
   const set = (part: Partial<typeof search>) =>
-    navigate({ to: "/graphs", search: { ...search, ...part }, replace: true });
+    navigate({ to: "/graphs", search: (now) => ({ ...now, ...part }), replace: true });
 
   return (
     <div className="page">

@@ -26,6 +26,8 @@ import {
   OFFSETS,
   spanOf,
   unitOf,
+  type Window,
+  windowOf,
   zoomed,
 } from "./model";
 import { aggregate, isSelector, metricOf, percentile, rate } from "./promql";
@@ -51,10 +53,14 @@ export function TelemetryPage() {
   useEffect(() => {
     document.title = `${query || "Telemetry"} · weft`;
   }, [query]);
-  const set = useCallback(
-    (part: Partial<TelemetrySearch>, replace = false) =>
-      navigate({ to: "/telemetry", search: { ...search, ...part }, replace }),
-    [navigate, search],
+  const set = useCallback<SetSearch>(
+    (part, replace = false) =>
+      navigate({
+        to: "/telemetry",
+        search: (now) => ({ ...now, ...(typeof part === "function" ? part(now) : part) }),
+        replace,
+      }),
+    [navigate],
   );
   const metrics = useQuery({
     queryKey: ["metrics", project],
@@ -132,11 +138,17 @@ function Metrics({ metrics, onPick }: { metrics: readonly Metric[]; onPick: (met
   );
 }
 
+/** Sets a part of the address, or what follows from what stands there by now. */
+type SetSearch = (
+  part: Partial<TelemetrySearch> | ((now: TelemetrySearch) => Partial<TelemetrySearch>),
+  replace?: boolean,
+) => void;
+
 interface ExplorerProps {
   project: string;
   query: string;
   search: TelemetrySearch;
-  set: (part: Partial<TelemetrySearch>, replace?: boolean) => void;
+  set: SetSearch;
 }
 
 function Explorer({ project, query, search, set }: ExplorerProps) {
@@ -145,14 +157,16 @@ function Explorer({ project, query, search, set }: ExplorerProps) {
   const before = millisOf(search.before) ?? 0;
   const range = useRange(project, query, span, every, before);
   const outlook = useOutlook(project, query, span, every, search);
-  const window = range.data?.window;
+  const drawn = range.data?.window;
   const stay = (next: { from: number; to: number }) => set({ ...next, last: undefined });
+  // From what the address says: what is drawn may still be the answer to an earlier one.
+  const change = (to: (window: Window) => { from: number; to: number }) =>
+    set((now) => ({ ...to(windowOf(spanOf(now), Date.now())), last: undefined }));
   const onKey = (key: string): boolean => {
-    if (!window) return false;
-    if (key === "+" || key === "=") stay(zoomed(window, 0.5));
-    else if (key === "-") stay(zoomed(window, 2));
-    else if (key === "ArrowLeft") stay(moved(window, -0.25));
-    else if (key === "ArrowRight") stay(moved(window, 0.25));
+    if (key === "+" || key === "=") change((window) => zoomed(window, 0.5));
+    else if (key === "-") change((window) => zoomed(window, 2));
+    else if (key === "ArrowLeft") change((window) => moved(window, -0.25));
+    else if (key === "ArrowRight") change((window) => moved(window, 0.25));
     else if (key === "0") set({ from: undefined, to: undefined });
     else return false;
     return true;
@@ -218,9 +232,9 @@ function Explorer({ project, query, search, set }: ExplorerProps) {
             ))}
           </select>
         </label>
-        {window && <CopyButton label="Link" text={linkOf(search, window)} />}
+        {drawn && <CopyButton label="Link" text={linkOf(search, drawn)} />}
       </div>
-      <OutlookTools search={search} seen={window ? window.to - window.from : 0} set={set} />
+      <OutlookTools search={search} seen={drawn ? drawn.to - drawn.from : 0} set={set} />
       {outlook.error && !range.isError && (
         <p className="note note-warn" role="alert">
           <Icon name="alert" />
