@@ -10,7 +10,7 @@ use weft_store::{
     codec,
 };
 
-use crate::{Postgres, fault::OrFault, instant, requests};
+use crate::{Postgres, fault::OrFault, instant, placement, requests};
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "layout" };
 
@@ -109,6 +109,9 @@ async fn create(connection: &mut PgConnection, layout: &NewLayout) -> Result<Lay
 }
 
 async fn update(connection: &mut PgConnection, update: &LayoutUpdate) -> Result<LayoutRow> {
+    if let Some(epoch) = update.held {
+        placement::held(&mut *connection, update.uid, epoch).await?;
+    }
     let parameters = update.parameters.as_deref();
     let pins = update.pins.as_deref();
     let constraints = update.constraints.as_deref();

@@ -31,6 +31,7 @@ mod journal;
 mod keys;
 mod layout;
 mod open;
+mod placement;
 mod refresh;
 mod requests;
 mod secret;

@@ -10,7 +10,7 @@ use weft_store::{
     codec,
 };
 
-use crate::{Sqlite, fault::OrFault, requests};
+use crate::{Sqlite, fault::OrFault, placement, requests};
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "layout" };
 
@@ -114,6 +114,9 @@ async fn create(connection: &mut SqliteConnection, layout: &NewLayout) -> Result
 }
 
 async fn update(connection: &mut SqliteConnection, update: &LayoutUpdate) -> Result<LayoutRow> {
+    if let Some(epoch) = update.held {
+        placement::held(&mut *connection, update.uid, epoch).await?;
+    }
     let parameters = update.parameters.as_deref();
     let pins = update.pins.as_deref();
     let constraints = update.constraints.as_deref();

@@ -29,6 +29,7 @@ mod journal;
 mod keys;
 mod layout;
 mod open;
+mod placement;
 mod refresh;
 mod requests;
 mod rows;

@@ -59,6 +59,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         graph: store.clone(),
         source: store.clone(),
         layout: store.clone(),
+        placement: store.clone(),
         analysis: store.clone(),
         command: store.clone(),
         execution: store.clone(),

@@ -93,6 +93,9 @@ pub struct LayoutUpdate {
     pub constraints: Option<Bytes>,
     /// The version of the constraints that the change is based on; any when absent.
     pub expected_constraints_version: Option<i64>,
+    /// Epoch of the hold under which this is written: `Stale` if the layout was taken since. Anybody may write when
+    /// absent.
+    pub held: Option<i64>,
     /// When.
     pub at: Timestamp,
 }
@@ -124,7 +127,7 @@ pub trait LayoutStore: Requests {
     /// `limit`. How a process finds its work when it starts.
     async fn running_layouts(&self, after: Uuid, limit: u32) -> Result<Vec<LayoutRow>>;
 
-    /// Changes a layout. `Stale` if an expected version is given and not the layout's.
+    /// Changes a layout. `Stale` if an expected version, or an epoch, is given and not the layout's.
     async fn update_layout(
         &self,
         update: LayoutUpdate,

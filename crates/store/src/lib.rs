@@ -54,6 +54,7 @@ pub mod jobs;
 pub mod layout;
 pub mod objects;
 pub mod once;
+pub mod placement;
 pub mod secret;
 pub mod source;
 pub mod telemetry;
@@ -93,6 +94,7 @@ pub use crate::{
     },
     layout::{DesiredState, LayoutRow, LayoutStore, LayoutUpdate, NewLayout},
     once::{Once, Remember, Requests, Written},
+    placement::{HoldRow, MemberRow, OrphanRow, PlacementStore, SavedUnder},
     secret::{NewSecret, SealedSecret, SecretRow, SecretStore, SecretUpdate},
     source::{Begun, NewRefresh, NewSource, RefreshRow, RefreshState, SourceRow, SourceStore, SourceUpdate},
     telemetry::{LogEntry, OwnedLog, ReporterRow, SealedSegments, SegmentRow, TelemetryKind, TelemetryStore},
@@ -126,6 +128,8 @@ pub struct Stores {
     pub source: Arc<dyn SourceStore>,
     /// Layouts.
     pub layout: Arc<dyn LayoutStore>,
+    /// Which process has which layout.
+    pub placement: Arc<dyn PlacementStore>,
     /// Analyses.
     pub analysis: Arc<dyn AnalysisStore>,
     /// The fleet.

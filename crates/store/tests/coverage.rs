@@ -34,6 +34,7 @@ fn every_method_is_called_by_the_suite() {
         "graph.rs",
         "source.rs",
         "layout.rs",
+        "placement.rs",
         "agent.rs",
         "alert.rs",
         "identity.rs",

@@ -31,6 +31,7 @@ pub(crate) fn no_change(n: u128) -> LayoutUpdate {
         pins: None,
         constraints: None,
         expected_constraints_version: None,
+        held: None,
         at: time(9),
     }
 }

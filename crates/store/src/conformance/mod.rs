@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod journal;
 pub mod layouts;
 pub mod load;
+pub mod placement;
 pub mod refreshes;
 pub mod requests;
 pub mod secrets;
@@ -103,6 +104,8 @@ macro_rules! conformance {
                 an_update_writes_only_what_it_names, a_stale_layout_write_writes_nothing,
                 constraints_have_versions_of_their_own, running_layouts_of_all_projects_are_found,
                 layouts_go_with_their_graph;
+            placement: members_are_kept_until_their_lease_is_over, a_layout_has_one_holder,
+                what_is_written_under_an_older_epoch_is_refused, orphans_are_found, holds_go_with_their_layout;
             refreshes: a_refresh_reads_back_as_written, extreme_times_of_refreshes_read_back, a_refresh_ends_once,
                 one_refresh_of_a_source_runs, of_concurrent_begins_one_wins, an_expired_refresh_is_interrupted,
                 a_late_renewal_is_in_time, of_a_renewal_and_a_begin_one_wins, a_cancellation_is_seen_by_who_runs_it,
