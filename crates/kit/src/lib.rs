@@ -30,7 +30,7 @@ pub mod observe;
 pub mod order;
 pub mod paging;
 mod peer;
-mod problem;
+pub mod problem;
 mod respond;
 pub mod seal;
 pub mod server;

@@ -129,6 +129,11 @@ impl Problem {
     }
 }
 
+/// Why a call failed, by the code that programs tell errors apart by, if the status says.
+pub fn reason(status: &Status) -> Option<String> {
+    Some(status.get_details_error_info()?.reason)
+}
+
 impl From<Problem> for Status {
     fn from(problem: Problem) -> Self {
         let problem = *problem.0;
@@ -161,6 +166,8 @@ mod tests {
         let details = status.get_error_details();
         let info = details.error_info().expect("it was set");
         assert_eq!((info.reason.as_str(), info.domain.as_str()), ("TOO_MANY_NODES", DOMAIN));
+        assert_eq!(reason(&status).as_deref(), Some("TOO_MANY_NODES"));
+        assert_eq!(reason(&Status::unavailable("gone")), None);
         assert_eq!(info.metadata["limit"], "10");
         assert_eq!(details.quota_failure().expect("it was set").violations.len(), 1);
         assert_eq!(details.retry_info().expect("it was set").retry_delay, Some(Duration::from_secs(3)));

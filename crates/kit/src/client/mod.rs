@@ -16,6 +16,7 @@ mod health;
 #[cfg(test)]
 mod hedged;
 mod kept;
+mod onward;
 mod outgoing;
 mod peers;
 mod pool;
@@ -29,6 +30,7 @@ mod unseen;
 pub use client_tls::ClientTls;
 pub(crate) use client_tls::system_roots;
 pub use health::Circuit;
+pub use onward::Onward;
 pub use outgoing::Outgoing;
 pub use peers::Peers;
 pub use remote::{Remote, remote};

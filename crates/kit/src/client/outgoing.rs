@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tower::Service;
@@ -39,16 +39,21 @@ impl Service<Request<Body>> for Outgoing {
         let mut token = HeaderValue::try_from(token).expect("a token is base64url and dots");
         token.set_sensitive(true);
         headers.insert(AUTHORIZATION, token);
-        if let Some(call) = CallContext::current() {
-            headers.insert("traceparent", call.trace.header());
-            headers.insert("x-request-id", call.request_id);
-            if let (Some(deadline), false) = (call.deadline, headers.contains_key("grpc-timeout")) {
-                headers.insert("grpc-timeout", grpc_timeout(deadline));
-            }
-        }
-        observe::carry_trace(headers);
+        carry_on(headers);
         self.peer.call(request)
     }
+}
+
+/// The trace, the request id and the deadline of the call that is being answered.
+pub(super) fn carry_on(headers: &mut HeaderMap) {
+    if let Some(call) = CallContext::current() {
+        headers.insert("traceparent", call.trace.header());
+        headers.insert("x-request-id", call.request_id);
+        if let (Some(deadline), false) = (call.deadline, headers.contains_key("grpc-timeout")) {
+            headers.insert("grpc-timeout", grpc_timeout(deadline));
+        }
+    }
+    observe::carry_trace(headers);
 }
 
 /// What is left until `deadline`, as `grpc-timeout` is written.

@@ -75,9 +75,25 @@ pub(crate) struct Assembly {
     pub(crate) metrics: Metrics,
     pub(crate) peers: Peers,
     pub(crate) health: Health,
+    /// Where this process listens.
+    pub(crate) address: SocketAddr,
 }
 
 impl Assembly {
+    /// Where other processes of the compute service reach this one.
+    pub(crate) fn advertised(&self) -> String {
+        let advertise = &self.config.compute.advertise;
+        if !advertise.is_empty() {
+            return advertise.clone();
+        }
+        let scheme = if self.config.server.tls.is_on() { "https" } else { "http" };
+        if !self.address.ip().is_unspecified() {
+            return format!("{scheme}://{}", self.address);
+        }
+        let system = rustix::system::uname();
+        format!("{scheme}://{}:{}", system.nodename().to_string_lossy(), self.address.port())
+    }
+
     /// The service `name` (here or far away) as `caller` calls it.
     pub(crate) fn peer(&self, caller: &str, name: &str) -> Peer {
         Outgoing::peer(self.peers.lazy(name), self.mesh_identity(caller))
@@ -122,6 +138,7 @@ impl Node {
             metrics: Metrics::new(),
             peers: Peers::new(),
             health: Health::new(),
+            address,
             config,
         };
         let admin = if with_identity { Some(files::administrator(&node).await?) } else { None };

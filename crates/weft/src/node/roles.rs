@@ -1,5 +1,7 @@
 //! The table of services. To add one: write its `start`, and add its row.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, bail};
 use futures::future::{BoxFuture, FutureExt};
 use tonic::codec::CompressionEncoding;
@@ -11,6 +13,7 @@ use weft_graph::{GraphService, SourceService};
 use weft_identity::IdentityService;
 use weft_kit::{
     Peer,
+    client::{Onward, remote},
     server::{Guards, Pipeline, Services},
 };
 use weft_telemetry::TelemetryService;
@@ -171,6 +174,7 @@ fn compute(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
             analyses: node.storage.stores.analysis.clone(),
             objects: node.storage.objects.clone(),
             graph: node.peer("compute", "graph"),
+            sharing: sharing(node),
             clock: node.clock.clone(),
             ids: node.ids.clone(),
             lifecycle: node.lifecycle.clone(),
@@ -181,6 +185,22 @@ fn compute(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
         Ok(Services::new(server!(node, service)).and(server!(node, analyses)))
     }
     .boxed()
+}
+
+/// How this process shares layouts with others; nothing where it is alone, because a SQLite file is one process's.
+fn sharing(node: &Assembly) -> Option<weft_compute::Sharing> {
+    if node.storage.stores.database.describe().starts_with("sqlite:") {
+        return None;
+    }
+    let (client, ids, lifecycle) = (node.config.client.clone(), node.ids.clone(), node.lifecycle.clone());
+    Some(weft_compute::Sharing {
+        store: node.storage.stores.placement.clone(),
+        uid: node.ids.uuid(),
+        address: node.advertised(),
+        dial: Arc::new(move |address| {
+            remote(address, weft_proto::methods(), &client, ids.clone(), &lifecycle).map(Onward::peer)
+        }),
+    })
 }
 
 fn agent(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
