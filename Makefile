@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help up build console test test-rust test-docs test-console test-browser test-deploy test-polyglot \
-	lint lint-rust lint-contracts lint-dependencies lint-deploy lint-scripts lint-docs lint-console bench setup
+	lint lint-rust lint-kernels lint-contracts lint-dependencies lint-deploy lint-scripts lint-docs lint-console bench setup
 
 # Where `make up` keeps its data, and where it listens.
 DATA ?= data
@@ -81,11 +81,14 @@ test-browser: $(WEFT_BIN) ## The console in a headless browser, against a runnin
 
 lint: ## Check style, contracts, dependencies, scripts, container file, console
 	tools/setup lint
-	$(MAKE) -k lint-contracts lint-scripts lint-docs lint-deploy lint-dependencies lint-console lint-rust
+	$(MAKE) -k lint-contracts lint-kernels lint-scripts lint-docs lint-deploy lint-dependencies lint-console lint-rust
 
 lint-rust: ## Format and clippy, warnings denied
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+lint-kernels: ## The PTX that is carried for CUDA devices is made of the kernels' sources
+	python tools/make-ptx --check
 
 lint-contracts: ## buf lint, format and breaking changes
 	buf lint
@@ -102,7 +105,7 @@ lint-deploy: ## The container file and the files that deploy it
 lint-scripts: ## Shell and Python syntax
 	@for script in .ci/run tools/setup tools/with-servers tools/check-breaking; do bash -n $$script || exit 1; done
 	python -m compileall -q tests/polyglot
-	@for script in tools/check-docs tools/make-config-reference tools/make-demo; do \
+	@for script in tools/check-docs tools/make-config-reference tools/make-demo tools/make-ptx; do \
 		python -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' $$script || exit 1; done
 
 lint-docs: ## Links in the documents lead somewhere; every decision is in the index
@@ -116,6 +119,6 @@ lint-console: ## Lint and types of the console
 bench: ## Measure (docs/performance.md says what); a few minutes each
 	tools/setup bench
 	cargo build --release --locked -p weft -p weft-load
-	@for scenario in rpc gateway graph analytics positions sockets attacks drain commands executions telemetry; do target/release/weft-load $$scenario --json; done
+	@for scenario in rpc gateway graph analytics layout positions sockets attacks drain commands executions telemetry; do target/release/weft-load $$scenario --json; done
 	tools/setup test
 	cd tests/browser && WEFT_BENCH=1 WEFT_BIN=$(CURDIR)/target/release/weft node run.mjs scale

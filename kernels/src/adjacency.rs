@@ -32,6 +32,9 @@ pub(crate) struct Adjacency {
     weights: Vec<f32>,
 }
 
+/// Some rows: where each ends, and neighbours with weights.
+pub(crate) type Piece = (Vec<u32>, Vec<(u32, f32)>);
+
 /// Neighbours that are copied by one thread.
 const PIECE: usize = 8_192;
 
@@ -99,25 +102,43 @@ impl Adjacency {
         Self { rows, neighbours, weights }
     }
 
-    /// Becomes `other` with its nodes in another order: `order` has the slot of every place (beside
-    /// a key that does not matter here), `places` the place of every slot. A row stays in its order.
-    pub(crate) fn arrange(&mut self, other: &Self, order: &[(u64, u32)], places: &[u32]) {
+    /// The rows of all pieces. Every pair is in both rows. Neighbours stay in their order.
+    pub(crate) fn of_pieces(pieces: &[Piece]) -> Self {
+        let (nodes, length) = pieces
+            .iter()
+            .fold((1, 0), |(nodes, length), piece| (nodes + piece.0.len(), length + piece.1.len()));
+        let mut rows = Vec::with_capacity(nodes);
+        rows.push(0);
+        let (mut neighbours, mut weights) = (Vec::with_capacity(length), Vec::with_capacity(length));
+        for (ends, entries) in pieces {
+            let before = neighbours.len() as u32;
+            rows.extend(ends.iter().map(|end| before + end));
+            neighbours.extend(entries.iter().map(|entry| entry.0));
+            weights.extend(entries.iter().map(|entry| entry.1));
+        }
+        Self { rows, neighbours, weights }
+    }
+
+    /// Becomes `other` with its nodes in another order: `slot` says the slot of every place, `places` the place
+    /// of every slot. A row stays in its order.
+    pub(crate) fn arrange(&mut self, other: &Self, slot: &(impl Fn(usize) -> usize + Sync), places: &[u32]) {
         self.rows.clear();
         self.rows.push(0);
         let mut end = 0;
-        for (_, slot) in order {
-            end += other.degree(*slot as usize) as u32;
+        for place in 0..places.len() {
+            end += other.degree(slot(place)) as u32;
             self.rows.push(end);
         }
         self.neighbours.resize(other.neighbours.len(), 0);
         self.weights.resize(other.weights.len(), 0.0);
         let neighbour = |slot: &u32| places[*slot as usize];
-        spread(&self.rows, order, &mut self.neighbours, &|slot, to| {
-            to.iter_mut().zip(other.neighbours(slot)).for_each(|(to, slot)| *to = neighbour(slot));
+        spread(&self.rows, 0, &mut self.neighbours, &|place, to| {
+            let row = other.neighbours(slot(place));
+            to.iter_mut().zip(row).for_each(|(to, slot)| *to = neighbour(slot));
         });
         if let Some(weights) = other.weights() {
-            spread(&self.rows, order, &mut self.weights, &|slot, to| {
-                to.copy_from_slice(&weights[other.range(slot)]);
+            spread(&self.rows, 0, &mut self.weights, &|place, to| {
+                to.copy_from_slice(&weights[other.range(slot(place))]);
             });
         }
     }
@@ -125,6 +146,11 @@ impl Adjacency {
     /// Neighbours of node slot `slot`, ascending.
     pub(crate) fn neighbours(&self, slot: usize) -> &[u32] {
         &self.neighbours[self.range(slot)]
+    }
+
+    /// Neighbours of all node slots, one row after the other.
+    pub(crate) fn all_neighbours(&self) -> &[u32] {
+        &self.neighbours
     }
 
     /// Weight of every neighbour of every node, or `None` where all are 1.
@@ -137,9 +163,20 @@ impl Adjacency {
         self.rows[slot] as usize..self.rows[slot + 1] as usize
     }
 
+    /// The compressed rows: where the neighbours of each slot begin, one longer than the node count, and
+    /// all neighbours.
+    pub(crate) fn columns(&self) -> (&[u32], &[u32]) {
+        (&self.rows, &self.neighbours)
+    }
+
     /// Number of distinct neighbours of node slot `slot`.
     pub(crate) fn degree(&self, slot: usize) -> usize {
         self.range(slot).len()
+    }
+
+    /// Number of node slots.
+    pub(crate) fn nodes(&self) -> usize {
+        self.rows.len().saturating_sub(1)
     }
 
     /// Number of undirected edges kept.
@@ -147,33 +184,32 @@ impl Adjacency {
         self.neighbours.len() / 2
     }
 
+    /// Bytes held on the heap for edges alone.
+    pub(crate) fn edge_memory(&self) -> usize {
+        self.neighbours.capacity() * size_of::<u32>() + self.weights.capacity() * size_of::<f32>()
+    }
+
     /// Bytes held on the heap.
     pub(crate) fn memory(&self) -> usize {
-        self.rows.capacity() * size_of::<u32>()
-            + self.neighbours.capacity() * size_of::<u32>()
-            + self.weights.capacity() * size_of::<f32>()
+        self.rows.capacity() * size_of::<u32>() + self.edge_memory()
     }
 }
 
-/// Lets `fill` write the row of every slot of `order` to its part of `to`, on all threads. `rows`
+/// Lets `fill` write the row of every place from `first` on to its part of `to`, on all threads. `rows`
 /// are the rows' ends, preceded by the first one's begin.
-fn spread<T: Send>(
-    rows: &[u32],
-    order: &[(u64, u32)],
-    to: &mut [T],
-    fill: &(impl Fn(usize, &mut [T]) + Sync),
-) {
-    if to.len() > PIECE && order.len() > 1 {
-        let middle = order.len() / 2;
+fn spread<T: Send>(rows: &[u32], first: usize, to: &mut [T], fill: &(impl Fn(usize, &mut [T]) + Sync)) {
+    let count = rows.len() - 1;
+    if to.len() > PIECE && count > 1 {
+        let middle = count / 2;
         let (left, right) = to.split_at_mut((rows[middle] - rows[0]) as usize);
         rayon::join(
-            || spread(&rows[..=middle], &order[..middle], left, fill),
-            || spread(&rows[middle..], &order[middle..], right, fill),
+            || spread(&rows[..=middle], first, left, fill),
+            || spread(&rows[middle..], first + middle, right, fill),
         );
         return;
     }
-    for (row, (_, slot)) in rows.windows(2).zip(order) {
-        fill(*slot as usize, &mut to[(row[0] - rows[0]) as usize..(row[1] - rows[0]) as usize]);
+    for (place, row) in (first..).zip(rows.windows(2)) {
+        fill(place, &mut to[(row[0] - rows[0]) as usize..(row[1] - rows[0]) as usize]);
     }
 }
 
@@ -211,9 +247,9 @@ mod tests {
         let edges = [edge(0, 1, 1.0), edge(0, 4, 2.0), edge(2, 4, 3.0)];
         let adjacency = Adjacency::new(&Lookup::new(&ids), &edges).unwrap();
         // The places in turn are of these slots.
-        let order = [4, 2, 0, 3, 1].map(|slot| (0, slot));
+        let slots = [4, 2, 0, 3, 1];
         let mut arranged = Adjacency::default();
-        arranged.arrange(&adjacency, &order, &[2, 4, 1, 3, 0]);
+        arranged.arrange(&adjacency, &|place| slots[place], &[2, 4, 1, 3, 0]);
         assert_eq!(arranged.neighbours(0), &[2, 1]);
         assert_eq!(arranged.neighbours(2), &[4, 0]);
         assert_eq!(arranged.weights().unwrap(), &[2.0, 3.0, 3.0, 1.0, 2.0, 1.0]);

@@ -18,12 +18,17 @@
 //! seeding.rs       where newcomers start
 //! constraint.rs    what a layout has to keep to beside its forces
 //! scene.rs         what a tick is given
+//! sketch/          the first shape of a graph that nobody has placed, by coarser graphs
 //! simulation/      state between ticks: sync, pins, constraints, heat, sleep
 //! cpu/             one tick on the processor: repulsion by mesh or tree, springs, gravity, constraints
+//! device.rs        where a layout is computed, and why not elsewhere
+//! cuda/            one tick on a CUDA device; its kernels are in `cuda/` beside `src/`
+//! quality.rs       how well a layout shows its graph
 //! analytics/       what is computed of a whole graph, once: components, ranks, communities
 //! ```
-//! Another device gets its own folder beside `cpu/`, takes the same `Scene`, and must pass the
-//! same tests; `cpu/` stays the reference.
+//! A device has its own folder beside `cpu/`, takes the same `Scene`, and must come to the same
+//! positions within 1e-3; `cpu/` stays the reference. Repeatable means on one kind of processor: another
+//! one gives other last bits.
 //!
 //! # Example
 //! ```
@@ -49,13 +54,17 @@ mod adjacency;
 pub mod analytics;
 mod constraint;
 mod cpu;
+mod cuda;
+mod device;
 mod error;
 mod membership;
 mod params;
+pub mod quality;
 mod random;
 mod scene;
 mod seeding;
 mod simulation;
+mod sketch;
 
 // The made graphs of the tests name this crate as its users do.
 #[cfg(test)]
@@ -66,9 +75,10 @@ mod graphs;
 
 pub use adjacency::Edge;
 pub use constraint::{Constraint, Region, Rule, Shape};
+pub use device::{Device, DeviceError, Processor};
 pub use error::Error;
-pub use params::Params;
-pub use simulation::{Simulation, SyncReport, TickReport};
+pub use params::{Model, Params};
+pub use simulation::{Phase, Simulation, SyncReport, TickReport};
 
 /// A place or a way in world units: `[x, y, z]`, z being 0 in 2D.
 pub type Point = [f32; 3];

@@ -2,17 +2,46 @@
 
 use crate::Error;
 
+/// Which forces a layout has. In all of them any two nodes repel each other in inverse proportion to their
+/// distance, and gravity pulls towards the origin; they differ in the nodes' masses and in the pull of edges.
+///
+/// In the formulas `d` is a distance, `w` the weight of an edge, `mᵢ` the mass of node `i`, and `k` the ideal
+/// length `m·sqrt(repulsion / attraction)`, `m` being the mean of `1 + number of neighbours` over all nodes. Two
+/// nodes push each other with `repulsion·mᵢ·mⱼ/d`, and gravity counts by mass. Total mass, and with it the size of the
+/// picture, is the same in all models: one that is changed while a layout runs changes its shape, not its scale.
+/// Two linked nodes that are alone rest `2·sqrt(repulsion / attraction)` apart in any of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Model {
+    /// ForceAtlas2 (Jacomy, Venturini, Heymann and Bastian, 2014): `mᵢ` is one more than the number of the node's
+    /// neighbours, so hubs push more; an edge pulls its ends with `attraction·w·d`, or with
+    /// [`lin_log`](Params::lin_log) with `attraction·w·ln(1 + d)`.
+    #[default]
+    ForceAtlas2,
+    /// Graph Drawing by Force-Directed Placement (Fruchterman and Reingold, 1991): all masses are the same, `m`,
+    /// and an edge pulls its ends with `attraction·w·d²/k`. The push is then `attraction·k²/d`: the paper's
+    /// `d²/k` and `k²/d`, both times `attraction`. Long edges pull so much that a large graph with few
+    /// of them becomes rounder and denser than in the other models.
+    FruchtermanReingold,
+    /// The forces of d3-force (Bostock, d3-force 3: `manyBody`, `link`, `x` and `y`): all masses are the same, `m`,
+    /// and an edge between nodes with `a` and `b` neighbours wants to be `k/2` long: it pulls, or pushes, its
+    /// ends with `m·attraction·w·(d − k/2)/min(a, b)`, so that no edge of a leaf is weak and none between hubs
+    /// is strong. In d3's words, for a node of mass 1: `manyBody` of strength `−repulsion·m`, `link` of distance `k/2`
+    /// and of twice d3's strength times `attraction`, `x` and `y` of strength `gravity`. Both ends get one
+    /// half. d3 gives the end with fewer neighbours more than the other, which in a step is what the bound on
+    /// the curvature does here; as a force it does not cancel in the sum, and the picture would turn for ever.
+    D3,
+}
+
 /// How the layout behaves. Plain data: build one with struct update syntax from
 /// [`Params::default`] and hand it to [`Simulation::set_params`](crate::Simulation::set_params)
 /// at any time.
 ///
-/// The model is ForceAtlas2's (Jacomy, Venturini, Heymann, Bastian, 2014). Node `i` has mass
-/// `m = 1 + number of distinct neighbours`; two nodes at distance `d` push each other with
-/// `repulsion · m_i · m_j / d`, an edge pulls its ends with `attraction · weight · d`, and
-/// gravity pulls every node towards the origin. Lengths are world units: two linked nodes with
-/// no other neighbours rest `2·sqrt(repulsion / attraction)` apart (6.3 by default).
+/// What the strengths mean is said at each [`Model`]. Lengths are world units: two linked nodes that are
+/// alone rest `2·sqrt(repulsion / attraction)` apart (6.3 by default).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Params {
+    /// Which forces act. Default [`Model::ForceAtlas2`].
+    pub model: Model,
     /// Strength of the push between nodes. Range 1e-3 to 1e3, default 10. The layout's size
     /// grows with its square root.
     pub repulsion: f32,
@@ -25,7 +54,8 @@ pub struct Params {
     /// `false`: gravity is the same everywhere, so loose parts drift further out.
     pub strong_gravity: bool,
     /// `true`: edges pull with `ln(1 + d)` in place of `d` (Noack's LinLog energy), which draws
-    /// communities tighter and their borders wider. Default `false`.
+    /// communities tighter and their borders wider. Only of ForceAtlas2; the other models have a pull of their
+    /// own. Default `false`.
     pub lin_log: bool,
     /// Barnes–Hut opening ratio: a group of nodes is taken as one when its extent is below
     /// `theta` times its distance. Range 0.3 to 1.5, default 1. Smaller is exacter and slower. Says
@@ -47,11 +77,17 @@ pub struct Params {
     /// The layout counts as still when the mean movement per tick stays below this share of its
     /// extent (and no node moves more than 50 times that). Range 1e-7 to 1e-2, default 2e-5: a hundredth of a pixel on a large screen.
     pub tolerance: f32,
+    /// `true`: once the forces have given the layout its shape, neighbours gather: several times as many
+    /// nodes then lie beside those they are linked to, and distances in the picture say at least as much about
+    /// those in the graph. Attraction, repulsion and gravity decide the shape only as far as it comes from
+    /// that first part. Default `false`.
+    pub refine: bool,
 }
 
 impl Default for Params {
     fn default() -> Self {
         Self {
+            model: Model::ForceAtlas2,
             repulsion: 10.0,
             attraction: 1.0,
             gravity: 0.05,
@@ -63,6 +99,7 @@ impl Default for Params {
             max_speed: 0.1,
             cooling: 0.012,
             tolerance: 2e-5,
+            refine: false,
         }
     }
 }
@@ -96,6 +133,11 @@ impl Params {
     /// attraction near zero is floored, because there the edges no longer set the scale.
     pub(crate) fn rest_length(&self) -> f32 {
         2.0 * (self.repulsion / self.attraction.max(0.01)).sqrt()
+    }
+
+    /// The ideal length of an edge where nodes have a mass of `mean_mass` in the mean: `k` of [`Model`].
+    pub(crate) fn ideal_length(&self, mean_mass: f32) -> f32 {
+        0.5 * mean_mass * self.rest_length()
     }
 }
 

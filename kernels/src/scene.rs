@@ -24,11 +24,15 @@ pub(crate) struct Scene<'a> {
     pub(crate) adjacency: &'a Adjacency,
     pub(crate) masses: &'a [f32],
     pub(crate) total_mass: f32,
+    /// Mean of the masses.
+    pub(crate) mean_mass: f32,
     pub(crate) fixed: &'a [bool],
     pub(crate) heat: f32,
     pub(crate) warmth: &'a [f32],
     /// Whether any node has heat of its own.
     pub(crate) warm: bool,
+    /// Whether neighbours gather in place of the model's forces.
+    pub(crate) refining: bool,
     /// What has happened since the last tick.
     pub(crate) change: Change,
 }

@@ -19,50 +19,66 @@ pub struct Components {
 
 impl Components {
     fn of(labels: Vec<u32>) -> Self {
-        let mut sizes = vec![0_u32; labels.len()];
-        for label in &labels {
-            sizes[*label as usize] += 1;
-        }
-        let count = sizes.iter().filter(|size| **size > 0).count();
-        let largest = sizes.iter().copied().max().unwrap_or(0) as usize;
+        let (count, largest) = count(&labels);
         Self { labels, count, largest }
     }
 }
 
-/// Slots that one thread takes at a time.
-const PIECE: usize = 4_096;
-/// Edges of each node that are followed before all are.
-const SAMPLED: usize = 2;
+/// Labels that are looked at to guess which component is the largest.
+const GUESSED_FROM: usize = 64;
+
+/// How many components there are, and the size of the largest one.
+fn count(labels: &[u32]) -> (usize, usize) {
+    let pieces = || labels.par_chunks(PIECE).enumerate();
+    let is_name = |(index, piece): (usize, &[u32])| {
+        let first = (index * PIECE) as u32;
+        piece.iter().zip(first..).filter(|(label, slot)| *label == slot).count()
+    };
+    let count = pieces().map(is_name).sum();
+    // Who has more than half of the nodes is the largest, and is met soon.
+    let mut sample: Vec<u32> = labels.iter().step_by(labels.len() / GUESSED_FROM + 1).copied().collect();
+    sample.sort_unstable();
+    let guess = sample.get(sample.len() / 2).copied().unwrap_or(0);
+    let size: usize = pieces().map(|(_, piece)| piece.iter().filter(|label| **label == guess).count()).sum();
+    if size * 2 >= labels.len() {
+        return (count, size);
+    }
+    let mut sizes = vec![0_u32; labels.len()];
+    for label in labels {
+        sizes[*label as usize] += 1;
+    }
+    (count, sizes.into_iter().max().unwrap_or(0) as usize)
+}
+
+/// Slots that one thread takes at a time, at least.
+const PIECE: usize = 2_048;
 
 /// Parts between which there is no edge, whatever its direction (WCC of LDBC Graphalytics).
 ///
 /// A forest in which a node's parent is never above itself, so that a root is its tree's smallest slot,
-/// grown from all threads; first from a few edges of each node, which already connects most of them
+/// grown from all threads; first from one edge of each node, which already connects most of them
 /// (Sutton, Ben-Nun and Barak: Optimizing parallel graph connectivity computation via subgraph sampling, 2018).
 pub fn weak_components(network: &Network) -> Components {
     let rows = network.rows(Along::Out);
-    let nodes = network.nodes();
-    let parents: Vec<AtomicU32> = (0..nodes as u32).map(AtomicU32::new).collect();
-    let every = |work: &(dyn Fn(usize) + Sync)| {
-        (0..nodes).into_par_iter().with_min_len(PIECE).for_each(work);
-    };
-    every(&|slot| {
-        for target in rows.targets(slot).iter().take(SAMPLED) {
-            join(&parents, slot as u32, *target);
-        }
-    });
-    every(&|slot| flatten(&parents, slot as u32));
-    every(&|slot| {
-        for target in rows.targets(slot).iter().skip(SAMPLED) {
-            let parent = |slot: u32| parents[slot as usize].load(Ordering::Relaxed);
+    let slots = || (0..network.nodes()).into_par_iter().with_min_len(PIECE);
+    // Rows are ascending: the first target is the smallest, and where that is a smaller one, hanging below it closes no
+    // ring and needs no look at anything else.
+    let follows = |slot: usize| rows.targets(slot).first().copied().filter(|first| *first < slot as u32);
+    let parents: Vec<AtomicU32> =
+        slots().map(|slot| AtomicU32::new(follows(slot).unwrap_or(slot as u32))).collect();
+    slots().for_each(|slot| flatten(&parents, slot as u32));
+    slots().for_each(|slot| {
+        let parent = |slot: u32| parents[slot as usize].load(Ordering::Relaxed);
+        let mut own = parent(slot as u32);
+        for target in &rows.targets(slot)[usize::from(follows(slot).is_some())..] {
             // After the flattening most edges are seen at a glance to join nothing.
-            if parent(slot as u32) != parent(*target) {
+            if own != parent(*target) {
                 join(&parents, slot as u32, *target);
+                own = parent(slot as u32);
             }
         }
     });
-    every(&|slot| flatten(&parents, slot as u32));
-    Components::of(parents.into_iter().map(AtomicU32::into_inner).collect())
+    Components::of(slots().map(|slot| root(&parents, slot as u32)).collect())
 }
 
 /// Joins the trees of two nodes: the larger root hangs below the smaller one.
@@ -103,7 +119,11 @@ fn root(parents: &[AtomicU32], mut slot: u32) -> u32 {
 /// Hangs a node directly below its root.
 fn flatten(parents: &[AtomicU32], slot: u32) {
     let root = root(parents, slot);
-    parents[slot as usize].store(root, Ordering::Relaxed);
+    let parent = &parents[slot as usize];
+    // Most are there already; what is only read stays with all threads.
+    if parent.load(Ordering::Relaxed) != root {
+        parent.store(root, Ordering::Relaxed);
+    }
 }
 
 /// Parts in which every node can reach every other along the edges (Tarjan, 1972).

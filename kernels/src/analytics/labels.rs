@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 
 use super::network::{Along, Network};
+use super::tally::Tally;
 use super::{AnalysisError, Observer, ask};
 
-/// Nodes that one thread takes at a time, at least.
-const PIECE: usize = 2_048;
-/// Pieces for each thread: some nodes have more neighbours than others.
-const PIECES_PER_THREAD: usize = 4;
+/// Nodes that one thread takes at a time: few, as some have many more neighbours than others.
+const PIECE: usize = 1_024;
+/// Where more than one node of so many has changed, everybody is asked again: to find out who has a neighbour that has
+/// changed would take as long.
+const MANY: usize = 4;
 
 /// Rounds of label propagation in which all nodes change at once: each takes the label that is most frequent among
 /// its neighbours, the smallest of several (CDLP of LDBC Graphalytics; Raghavan, Albert and Kumara, 2007). At
@@ -42,71 +44,49 @@ pub fn propagate_labels(
     let mut next = labels.clone();
     // Whether a neighbour has changed in the last round: nobody else can change in this one.
     let mut stirred: Vec<AtomicBool> = (0..nodes).map(|_| AtomicBool::new(true)).collect();
-    // Each piece has memory for every label.
-    let piece = nodes.div_ceil(rayon::current_num_threads() * PIECES_PER_THREAD).max(PIECE);
     for round in 0..rounds {
         ask(observer, f64::from(round) / f64::from(rounds))?;
-        next.par_chunks_mut(piece).enumerate().for_each_init(
-            || Heard::new(nodes),
-            |heard, (index, next)| {
+        let renew = |heard: &mut Tally<u32>, slot: usize| {
+            if !stirred[slot].load(Ordering::Relaxed) {
+                return labels[slot];
+            }
+            let degree: usize = rows.iter().map(|rows| rows.degree(slot)).sum();
+            heard.begin(degree.min(nodes));
+            for other in rows.iter().flat_map(|rows| rows.targets(slot)) {
+                heard.add(labels[*other as usize], 1);
+            }
+            most_frequent(heard).unwrap_or(labels[slot])
+        };
+        let pieces =
+            next.par_chunks_mut(PIECE).enumerate().map_init(Tally::default, |heard, (index, next)| {
+                let mut changed = 0;
                 for (at, next) in next.iter_mut().enumerate() {
-                    let slot = index * piece + at;
-                    *next = labels[slot];
-                    if stirred[slot].load(Ordering::Relaxed) {
-                        let neighbours = rows.iter().flat_map(|rows| rows.targets(slot));
-                        neighbours.for_each(|other| heard.hear(labels[*other as usize]));
-                        *next = heard.most_frequent().unwrap_or(*next);
-                    }
+                    let slot = index * PIECE + at;
+                    *next = renew(heard, slot);
+                    changed += usize::from(*next != labels[slot]);
                 }
-            },
-        );
-        stirred.par_iter_mut().with_min_len(PIECE).for_each(|stirred| *stirred.get_mut() = false);
-        let changed: usize = (0..nodes)
-            .into_par_iter()
-            .with_min_len(PIECE)
-            .filter(|slot| labels[*slot] != next[*slot])
-            .map(|slot| {
+                changed
+            });
+        let changed: usize = pieces.sum();
+        if changed == 0 {
+            break;
+        }
+        let are_many = changed > nodes / MANY;
+        stirred.par_iter_mut().with_min_len(PIECE).for_each(|stirred| *stirred.get_mut() = are_many);
+        if !are_many {
+            let has_changed = |slot: &usize| labels[*slot] != next[*slot];
+            (0..nodes).into_par_iter().with_min_len(PIECE).filter(has_changed).for_each(|slot| {
                 for other in readers.iter().flat_map(|rows| rows.targets(slot)) {
                     stirred[*other as usize].store(true, Ordering::Relaxed);
                 }
-            })
-            .count();
-        if changed == 0 {
-            break;
+            });
         }
         std::mem::swap(&mut labels, &mut next);
     }
     Ok(labels)
 }
 
-/// The labels of a node's neighbours.
-struct Heard {
-    /// How often each label was heard.
-    counts: Vec<u32>,
-    /// Labels that were heard.
-    labels: Vec<u32>,
-}
-
-impl Heard {
-    fn new(labels: usize) -> Self {
-        Self { counts: vec![0; labels], labels: Vec::new() }
-    }
-
-    fn hear(&mut self, label: u32) {
-        let count = &mut self.counts[label as usize];
-        if *count == 0 {
-            self.labels.push(label);
-        }
-        *count += 1;
-    }
-
-    /// The most frequent label, the smallest of several; all are forgotten.
-    fn most_frequent(&mut self) -> Option<u32> {
-        let mut best = None;
-        for label in self.labels.drain(..) {
-            let count = std::mem::take(&mut self.counts[label as usize]);
-            best = best.max(Some((count, Reverse(label))));
-        }
-        best.map(|(_, Reverse(label))| label)
-    }
+/// The label that was heard most often, the smallest of several.
+fn most_frequent(heard: &Tally<u32>) -> Option<u32> {
+    heard.met().iter().max_by_key(|(label, count)| (*count, Reverse(*label))).map(|(label, _)| *label)
 }

@@ -17,6 +17,7 @@
 //! cores.rs         core numbers
 //! triangles.rs     triangles, clustering coefficients
 //! labels.rs        label propagation
+//! tally.rs         how much of each label there is around a node
 //! communities/     Leiden and Louvain, of a graph as it is and of one that changes
 //! precedence.rs    topological order, critical path
 //! levels.rs        depth in a hierarchy that may have cycles
@@ -42,6 +43,7 @@ mod paths;
 mod places;
 mod precedence;
 mod similarity;
+mod tally;
 mod triangles;
 
 pub use anomalies::{Anomalies, anomalies};
@@ -61,6 +63,7 @@ pub use paths::{UNREACHED, breadth_first, shortest_paths};
 pub use places::Place;
 pub use precedence::{Precedence, precedence};
 pub use similarity::{Features, Pair, SimilarityParams, similar_neighbors, similar_texts};
+pub(crate) use tally::Tally;
 pub use triangles::{Triangles, triangles};
 
 /// Who looks on while something is computed.

@@ -88,7 +88,7 @@ impl Network {
     }
 
     /// The rows of one direction; made when they are first asked for.
-    pub(super) fn rows(&self, along: Along) -> &Rows {
+    pub(crate) fn rows(&self, along: Along) -> &Rows {
         match along {
             Along::Out => &self.out,
             Along::Into => self.into.get_or_init(|| self.out.reversed()),
@@ -122,15 +122,15 @@ fn first_fault(lookup: &Lookup<'_>, edges: &[Edge]) -> Error {
 /// Compressed rows: the entries of slot `i` lie at `starts[i]..starts[i + 1]`, ascending by target, then
 /// by weight.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     starts: Vec<u32>,
     targets: Vec<u32>,
     /// Empty where all are 1, as in most graphs.
     weights: Vec<f32>,
 }
 
-/// Lengths of some rows, and their entries.
-type Piece = (Vec<u32>, Vec<(u32, f32)>);
+/// Lengths of some rows, and their entries, each row ascending by target.
+pub(super) type Piece = (Vec<u32>, Vec<(u32, f32)>);
 
 /// Rows that one thread sorts or merges at a time.
 const PIECE: usize = 4_096;
@@ -216,16 +216,29 @@ impl Rows {
                 (lengths, entries)
             })
             .collect();
-        let mut starts = Vec::with_capacity(self.nodes() + 1);
+        Self::of_pieces(self.nodes(), &pieces)
+    }
+
+    /// Rows that were made in pieces, one after the other.
+    pub(super) fn of_pieces(nodes: usize, pieces: &[Piece]) -> Self {
+        let mut starts = Vec::with_capacity(nodes + 1);
         starts.push(0);
         starts.extend(pieces.iter().flat_map(|piece| &piece.0));
         add_up(&mut starts);
-        let entries = || pieces.iter().flat_map(|piece| &piece.1);
-        Self {
-            starts,
-            targets: entries().map(|entry| entry.0).collect(),
-            weights: weights(entries().map(|entry| entry.1)),
+        let entries = pieces.iter().map(|piece| piece.1.len()).sum();
+        let mut targets = Vec::with_capacity(entries);
+        for (_, entries) in pieces {
+            targets.extend(entries.iter().map(|entry| entry.0));
         }
+        let is_one = |(_, weight): &(u32, f32)| weight.to_bits() == 1.0_f32.to_bits();
+        let mut weights = Vec::new();
+        if !pieces.iter().all(|(_, entries)| entries.iter().all(is_one)) {
+            weights.reserve_exact(entries);
+            for (_, entries) in pieces {
+                weights.extend(entries.iter().map(|entry| entry.1));
+            }
+        }
+        Self { starts, targets, weights }
     }
 
     pub(super) fn nodes(&self) -> usize {
@@ -241,7 +254,7 @@ impl Rows {
         self.starts[slot] as usize..self.starts[slot + 1] as usize
     }
 
-    pub(super) fn degree(&self, slot: usize) -> usize {
+    pub(crate) fn degree(&self, slot: usize) -> usize {
         self.range(slot).len()
     }
 
@@ -250,7 +263,7 @@ impl Rows {
         self.targets[at]
     }
 
-    pub(super) fn targets(&self, slot: usize) -> &[u32] {
+    pub(crate) fn targets(&self, slot: usize) -> &[u32] {
         &self.targets[self.range(slot)]
     }
 
@@ -280,31 +293,6 @@ impl Rows {
             return self.degree(slot) as f64;
         }
         self.weights[self.range(slot)].iter().map(|weight| f64::from(*weight)).sum()
-    }
-}
-
-/// Rows that are given one after the other, each ascending by target.
-pub(super) struct RowsBuilder(Rows);
-
-impl RowsBuilder {
-    pub(super) fn new(rows: usize) -> Self {
-        let mut starts = Vec::with_capacity(rows + 1);
-        starts.push(0);
-        Self(Rows { starts, targets: Vec::new(), weights: Vec::new() })
-    }
-
-    /// Another entry of the row that is being built.
-    pub(super) fn push(&mut self, target: u32, weight: f32) {
-        self.0.targets.push(target);
-        self.0.weights.push(weight);
-    }
-
-    pub(super) fn end_row(&mut self) {
-        self.0.starts.push(self.0.targets.len() as u32);
-    }
-
-    pub(super) fn build(self) -> Rows {
-        self.0
     }
 }
 

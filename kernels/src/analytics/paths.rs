@@ -1,6 +1,6 @@
 //! How far every node is from one: in edges, or in lengths.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -100,30 +100,44 @@ pub fn shortest_paths(
     observer: &dyn Observer,
 ) -> Result<Vec<f64>, AnalysisError> {
     let rows = network.rows(along);
+    if rows.is_unweighted() {
+        let depths = breadth_first(network, from, along, observer)?;
+        let length = |depth| if depth == UNREACHED { f64::INFINITY } else { f64::from(depth) };
+        return Ok(depths.into_iter().map(length).collect());
+    }
     let start = network.slot(from)? as u32;
-    let distances =
-        Distances((0..network.nodes()).map(|_| AtomicU64::new(f64::INFINITY.to_bits())).collect());
+    let distances = Distances(
+        (0..network.nodes()).into_par_iter().map(|_| AtomicU64::new(f64::INFINITY.to_bits())).collect(),
+    );
     distances.shorten(start, 0.0);
     let width = bucket_width(rows);
-    let mut buckets: Vec<Vec<u32>> = vec![vec![start]];
-    let mut at = 0;
-    while at < buckets.len() {
-        ask(observer, at as f64 / buckets.len() as f64)?;
+    // Each has buckets of its own: which one finds a way changes nothing about its length.
+    let mut finders: Vec<Finder> = (0..rayon::current_num_threads()).map(|_| Finder::default()).collect();
+    finders[0].put(0, (start, 0.0));
+    let (mut at, mut end) = (0, 1);
+    while at < end {
         // A bucket can put nodes into itself: until it stays empty.
-        while !buckets[at].is_empty() {
-            let mut front = std::mem::take(&mut buckets[at]);
-            front.retain(|slot| bucket(distances.get(*slot), width) == at);
-            for (slot, distance) in relax(rows, &distances, &front) {
-                let to = bucket(distance, width).max(at);
-                if to >= buckets.len() {
-                    buckets.resize_with(to + 1, Vec::new);
+        loop {
+            ask(observer, at as f64 / end as f64)?;
+            let found: Vec<Vec<(u32, f64)>> = finders.iter_mut().map(|finder| finder.take(at)).collect();
+            let pieces: Vec<&[(u32, f64)]> = found.iter().flat_map(|found| found.chunks(PIECE)).collect();
+            match pieces[..] {
+                [] => break,
+                [piece] => finders[0].relax(rows, &distances, piece, at, width),
+                _ => {
+                    let next = AtomicUsize::new(0);
+                    finders.par_iter_mut().with_max_len(1).for_each(|finder| {
+                        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                            finder.relax(rows, &distances, piece, at, width);
+                        }
+                    });
                 }
-                buckets[to].push(slot);
             }
         }
+        end = finders.iter().map(|finder| finder.buckets.len()).max().unwrap_or(0);
         at += 1;
     }
-    Ok(distances.0.into_iter().map(|bits| f64::from_bits(bits.into_inner())).collect())
+    Ok(distances.0.into_par_iter().map(|bits| f64::from_bits(bits.into_inner())).collect())
 }
 
 /// Distances as bits: those of numbers that are not negative are in the order of the numbers.
@@ -142,25 +156,39 @@ impl Distances {
     }
 }
 
-/// What is shorter by way of the nodes of `front`.
-fn relax(rows: &Rows, distances: &Distances, front: &[u32]) -> Vec<(u32, f64)> {
-    let look = |piece: &[u32]| {
-        let mut found = Vec::new();
-        for slot in piece {
-            let here = distances.get(*slot);
+/// What one thread has found: nodes and the lengths of the ways to them, by bucket.
+#[derive(Default)]
+struct Finder {
+    buckets: Vec<Vec<(u32, f64)>>,
+}
+
+impl Finder {
+    fn put(&mut self, bucket: usize, found: (u32, f64)) {
+        if bucket >= self.buckets.len() {
+            self.buckets.resize_with(bucket + 1, Vec::new);
+        }
+        self.buckets[bucket].push(found);
+    }
+
+    fn take(&mut self, bucket: usize) -> Vec<(u32, f64)> {
+        self.buckets.get_mut(bucket).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Finds what is shorter by way of the nodes of `front`, which are in the bucket `at`.
+    fn relax(&mut self, rows: &Rows, distances: &Distances, front: &[(u32, f64)], at: usize, width: f64) {
+        for (slot, here) in front {
+            // A shorter way was found since: that one is in this bucket too, or was in one before.
+            if distances.get(*slot).to_bits() != here.to_bits() {
+                continue;
+            }
             for (target, length) in rows.entries(*slot as usize) {
                 let distance = here + f64::from(length);
                 if distances.shorten(target, distance) {
-                    found.push((target, distance));
+                    self.put(bucket(distance, width).max(at), (target, distance));
                 }
             }
         }
-        found
-    };
-    if front.len() <= PIECE {
-        return look(front);
     }
-    front.par_chunks(PIECE).map(look).collect::<Vec<_>>().concat()
 }
 
 /// Buckets there may be: a long thin graph of very different lengths must not fill the memory.

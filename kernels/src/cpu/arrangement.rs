@@ -18,11 +18,43 @@ const RENEWAL: u32 = 64;
 /// Ticks from the first order to the next; each later one lasts twice as long.
 const FIRST_RENEWAL: u32 = 4;
 
+/// Places in the order of the curve. The slot is in the lower bits of an entry, and what there is room for of
+/// the key on the curve in those above: half the memory of both apart.
+#[derive(Debug, Default)]
+struct Order {
+    entries: Vec<u64>,
+    /// The bits of a slot.
+    slots: u64,
+}
+
+impl Order {
+    fn sort(&mut self, dim: Dim, positions: &[Point]) {
+        let curve = Curve::new(dim, &Bounds::of(positions));
+        self.slots = (positions.len() as u64).next_power_of_two() - 1;
+        let (bits, slots) = (Curve::bits(dim), self.slots);
+        self.entries.resize(positions.len(), 0);
+        self.entries.par_chunks_mut(CHUNK).zip(positions.par_chunks(CHUNK)).enumerate().for_each(
+            |(chunk, (entries, positions))| {
+                for (at, (entry, position)) in entries.iter_mut().zip(positions).enumerate() {
+                    // The highest bits of the key, as many as there is room for.
+                    let key = curve.key(*position) << (u64::BITS - bits);
+                    *entry = key & !slots | (chunk * CHUNK + at) as u64;
+                }
+            },
+        );
+        self.entries.par_sort_unstable();
+    }
+
+    fn slot(&self, place: usize) -> usize {
+        (self.entries[place] & self.slots) as usize
+    }
+}
+
 /// All that a tick knows of nodes, by place.
 #[derive(Debug, Default)]
 pub(super) struct Arrangement {
-    /// Key on the curve when the order was made, and slot, of every place.
-    order: Vec<(u64, u32)>,
+    /// Of every place, how far along the curve it was when the order was made, and its slot.
+    order: Order,
     /// Place of every slot.
     places: Vec<u32>,
     /// Ticks since the order was made, and how many it lasts.
@@ -40,12 +72,13 @@ impl Arrangement {
     /// Takes in what has changed since the last tick; `positions` and `velocities` are by slot.
     pub(super) fn follow(&mut self, scene: &Scene<'_>, positions: &[Point], velocities: &[Point]) {
         self.age += 1;
-        let anew = scene.change == Change::Graph || self.order.len() != positions.len();
+        let anew = scene.change == Change::Graph || self.places.len() != positions.len();
         if anew || self.age >= self.lasts {
             self.lasts = if anew { FIRST_RENEWAL } else { (2 * self.lasts).min(RENEWAL) };
             self.age = 0;
             self.sort(scene.dim, positions);
-            self.adjacency.arrange(scene.adjacency, &self.order, &self.places);
+            let order = &self.order;
+            self.adjacency.arrange(scene.adjacency, &|place| order.slot(place), &self.places);
             take(&mut self.masses, scene.masses, &self.order);
             self.take_nodes(scene, positions, velocities);
         } else if scene.change == Change::Nodes {
@@ -72,7 +105,12 @@ impl Arrangement {
 
     /// Slot of the node at `place`.
     pub(super) fn slot(&self, place: usize) -> usize {
-        self.order[place].1 as usize
+        self.order.slot(place)
+    }
+
+    /// Place of the node of `slot`.
+    pub(super) fn place(&self, slot: usize) -> usize {
+        self.places[slot] as usize
     }
 
     /// Takes over where the nodes are, by slot, after somebody has moved them.
@@ -88,25 +126,16 @@ impl Arrangement {
     }
 
     fn sort(&mut self, dim: Dim, positions: &[Point]) {
-        let curve = Curve::new(dim, &Bounds::of(positions));
-        self.order.resize(positions.len(), (0, 0));
-        self.order.par_chunks_mut(CHUNK).zip(positions.par_chunks(CHUNK)).enumerate().for_each(
-            |(chunk, (order, positions))| {
-                for (at, (entry, position)) in order.iter_mut().zip(positions).enumerate() {
-                    *entry = (curve.key(*position), (chunk * CHUNK + at) as u32);
-                }
-            },
-        );
-        self.order.par_sort_unstable();
+        self.order.sort(dim, positions);
         self.places.resize(positions.len(), 0);
-        for (place, (_, slot)) in self.order.iter().enumerate() {
-            self.places[*slot as usize] = place as u32;
+        for place in 0..positions.len() {
+            self.places[self.order.slot(place)] = place as u32;
         }
     }
 
     /// Bytes held on the heap.
     pub(super) fn memory(&self) -> usize {
-        self.order.capacity() * size_of::<(u64, u32)>()
+        self.order.entries.capacity() * size_of::<u64>()
             + self.places.capacity() * size_of::<u32>()
             + self.adjacency.memory()
             + (self.masses.capacity() + self.warmth.capacity()) * size_of::<f32>()
@@ -116,11 +145,11 @@ impl Arrangement {
 }
 
 /// Fills `to`, by place, from `from`, by slot.
-fn take<T: Copy + Default + Send + Sync>(to: &mut Vec<T>, from: &[T], order: &[(u64, u32)]) {
+fn take<T: Copy + Default + Send + Sync>(to: &mut Vec<T>, from: &[T], order: &Order) {
     to.resize(from.len(), T::default());
-    to.par_chunks_mut(CHUNK).zip(order.par_chunks(CHUNK)).for_each(|(to, order)| {
-        for (value, (_, slot)) in to.iter_mut().zip(order) {
-            *value = from[*slot as usize];
+    to.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, to)| {
+        for (place, value) in (chunk * CHUNK..).zip(to) {
+            *value = from[order.slot(place)];
         }
     });
 }

@@ -4,7 +4,9 @@ use crate::Params;
 
 /// Beyond this many natural radii the containment sets in. Strong gravity of the default
 /// strength balances the push of everything at 4.5.
-const CONTAINMENT_START: f32 = 8.0;
+const CONTAINMENT_START: f32 = 6.0;
+/// Times that radius, nothing that only repulsion drives gets any further.
+const CONTAINMENT_END: f32 = 1.25;
 
 /// Gravity for one graph under one set of parameters.
 #[derive(Debug, Clone, Copy)]
@@ -19,8 +21,10 @@ impl Gravity {
     /// Gravity for a graph of `total_mass`.
     ///
     /// A node at distance `r` from everything else is pushed with `k·M / r`. The containment
-    /// grows linearly from radius `c = 8·sqrt(k·M)` and reaches `k·M / 2c`, the push there, at
-    /// `2c`: so nothing that only repulsion drives gets beyond `2c`, whatever the gravity.
+    /// grows linearly from radius `c = 6·sqrt(k·M)` and reaches `k·M / 1.25c`, the push there, at
+    /// `1.25c`: so nothing that only repulsion drives gets beyond `1.25c`, whatever the gravity. Loose
+    /// parts then lie in a shell round the rest and not far away from it, where they would leave a mesh
+    /// with most of its points in empty space.
     pub(crate) fn new(params: &Params, total_mass: f32) -> Self {
         let push = params.repulsion * total_mass.max(1.0);
         let contain_from = CONTAINMENT_START * push.sqrt();
@@ -28,7 +32,8 @@ impl Gravity {
             strength: params.gravity,
             strong: params.strong_gravity,
             contain_from,
-            contain_strength: push / (2.0 * contain_from * contain_from),
+            contain_strength: push
+                / (CONTAINMENT_END * (CONTAINMENT_END - 1.0) * contain_from * contain_from),
         }
     }
 
@@ -47,9 +52,14 @@ impl Gravity {
         gravity + containment
     }
 
+    /// Radius from which on the containment acts, and its strength per unit of length.
+    pub(crate) fn containment(&self) -> (f32, f32) {
+        (self.contain_from, self.contain_strength)
+    }
+
     /// Radius that nothing driven by repulsion alone gets beyond.
-    pub(super) fn outermost(&self) -> f32 {
-        2.0 * self.contain_from
+    pub(crate) fn outermost(&self) -> f32 {
+        CONTAINMENT_END * self.contain_from
     }
 
     /// Radius at which a loose node comes to rest: the expected size of the layout.

@@ -3,7 +3,7 @@
 //! The step is a gradient step on the layout's energy, scaled per node by a bound on the
 //! curvature there (majorise and minimise with a diagonal majorant, the idea behind SMACOF; De
 //! Leeuw, 1977), with momentum (heavy ball; Polyak, 1964). The bound is the sum of the absolute
-//! pair curvatures: twice the spring weights, twice the repulsion's stiffness, gravity once. So a
+//! pair curvatures: twice what each law of the edges bounds its pull by (`springs.rs`), twice the repulsion's stiffness, gravity once. So a
 //! hub with 20,000 springs and a leaf with one both take the largest step that is safe for them,
 //! and nothing needs tuning when the graph or the parameters change.
 
@@ -12,13 +12,18 @@ use rayon::prelude::*;
 use super::CHUNK;
 use super::gravity::Gravity;
 use super::repulsion::Field;
-use super::springs::pull;
+use super::springs::{Law, Pull, pull};
 use crate::adjacency::Adjacency;
 use crate::{Params, Point, WORLD_LIMIT};
+
+/// Nodes whose fields are fetched together: they lie apart in memory, and one after the other each would
+/// be waited for.
+const TOGETHER: usize = 16;
 
 /// All that decides one step, read-only, by place.
 pub(super) struct Step<'a> {
     pub(super) params: &'a Params,
+    pub(super) law: Law,
     pub(super) adjacency: &'a Adjacency,
     pub(super) masses: &'a [f32],
     pub(super) fixed: &'a [bool],
@@ -45,6 +50,8 @@ pub(crate) struct Movement {
     pub(crate) max: f32,
     /// Number of nodes that may move.
     pub(crate) free: usize,
+    /// The largest product of a node's mass and its distance, where forces moved it.
+    pub(crate) moment: f32,
 }
 
 impl Movement {
@@ -57,7 +64,12 @@ impl Movement {
 
     /// Both together.
     pub(super) fn join(self, other: &Self) -> Self {
-        Self { sum: self.sum + other.sum, max: self.max.max(other.max), free: self.free + other.free }
+        Self {
+            sum: self.sum + other.sum,
+            max: self.max.max(other.max),
+            free: self.free + other.free,
+            moment: self.moment.max(other.moment),
+        }
     }
 }
 
@@ -86,34 +98,46 @@ impl Step<'_> {
 
     fn chunk(&self, first: usize, moved: &mut [Point], velocities: &mut [Point]) -> Movement {
         let mut movement = Movement::default();
-        for (at, (to, velocity)) in moved.iter_mut().zip(velocities).enumerate() {
-            let place = first + at;
-            let from = self.positions[place];
-            if self.fixed[place] {
-                *to = from;
-                *velocity = [0.0; 3];
-                continue;
+        let groups = moved.chunks_mut(TOGETHER).zip(velocities.chunks_mut(TOGETHER));
+        for (group, (moved, velocities)) in groups.enumerate() {
+            let first = first + group * TOGETHER;
+            let mut fields = [Field::default(); TOGETHER];
+            for (field, rank) in fields.iter_mut().zip(&self.rank[first..first + moved.len()]) {
+                *field = self.fields[*rank as usize];
             }
-            *velocity = self.velocity(place, *velocity);
-            let mut square = 0.0_f32;
-            for axis in 0..3 {
-                to[axis] = (from[axis] + velocity[axis]).clamp(-WORLD_LIMIT, WORLD_LIMIT);
-                velocity[axis] = to[axis] - from[axis];
-                square += velocity[axis] * velocity[axis];
+            let mut springs = [Pull::default(); TOGETHER];
+            for (at, springs) in springs[..moved.len()].iter_mut().enumerate() {
+                *springs = pull(first + at, self.adjacency, self.positions, self.law);
             }
-            movement.add(square.sqrt());
+            for (at, (to, velocity)) in moved.iter_mut().zip(velocities).enumerate() {
+                let place = first + at;
+                let from = self.positions[place];
+                if self.fixed[place] {
+                    *to = from;
+                    *velocity = [0.0; 3];
+                    continue;
+                }
+                *velocity = self.velocity(place, *velocity, &fields[at], &springs[at]);
+                let mut square = 0.0_f32;
+                for axis in 0..3 {
+                    to[axis] = (from[axis] + velocity[axis]).clamp(-WORLD_LIMIT, WORLD_LIMIT);
+                    velocity[axis] = to[axis] - from[axis];
+                    square += velocity[axis] * velocity[axis];
+                }
+                let distance = square.sqrt();
+                movement.add(distance);
+                movement.moment = movement.moment.max(distance * self.masses[place]);
+            }
         }
         movement
     }
 
     /// Where a free node goes, and how far: momentum plus a safe step, no further than its heat allows.
-    fn velocity(&self, place: usize, before: Point) -> Point {
+    fn velocity(&self, place: usize, before: Point, field: &Field, springs: &Pull) -> Point {
         let here = self.positions[place];
         let params = self.params;
         let mass = self.masses[place];
         let radius = norm(here);
-        let springs = pull(place, self.adjacency, self.positions, params.lin_log);
-        let field = self.fields[self.rank[place] as usize];
         let inward = mass * self.gravity.pull(radius);
         let push = params.repulsion * mass;
         let curvature = 2.0 * params.attraction * springs.stiffness

@@ -82,6 +82,16 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// Bytes held on the heap.
+    pub(super) fn memory(&self) -> usize {
+        let columns = self.nodes.place.iter().chain([&self.nodes.mass, &self.cells.centers.mass]);
+        let columns = columns.chain(&self.cells.centers.place);
+        let columns = columns.chain(self.cells.along.iter().chain(&self.cells.across));
+        columns.map(Vec::capacity).sum::<usize>() * size_of::<f32>()
+    }
+}
+
 impl Nodes {
     fn clear(&mut self) {
         self.place.iter_mut().for_each(Vec::clear);

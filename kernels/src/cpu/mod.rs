@@ -13,25 +13,29 @@
 //! | `interaction.rs` | for a group of near nodes: what acts on it, far cells taken as one |
 //! | `pairs.rs` | sums what acts on a node: the innermost loop |
 //! | `repulsion.rs` | the push by the three above, for all groups, on all threads |
+//! | `scratch.rs` | memory of each thread |
 //! | `springs.rs`, `gravity.rs` | the other two forces on a node |
 //! | `integrate.rs` | adds the forces up and moves the nodes |
+//! | `refine/` | in place of these forces, when a layout is refined: neighbours gather |
 //! | `constraints/` | moves them to where the constraints want them |
 //!
 //! Work is cut into pieces by node count alone and sums are taken in a fixed order, so the
 //! result has the same bits whatever the number of threads.
 
 pub(crate) mod arrangement;
-mod bodies;
+pub(crate) mod bodies;
 mod bounds;
 mod constraints;
 pub(crate) mod gravity;
-mod integrate;
+pub(crate) mod integrate;
 mod interaction;
-mod mesh;
+pub(crate) mod mesh;
 mod morton;
 mod pairs;
 mod push;
+mod refine;
 mod repulsion;
+mod scratch;
 pub(crate) mod solver;
 mod springs;
 mod tree;

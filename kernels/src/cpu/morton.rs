@@ -29,6 +29,14 @@ impl Curve {
         }
     }
 
+    /// Bits that a key has.
+    pub(super) fn bits(dim: Dim) -> u32 {
+        match dim {
+            Dim::Two => 2 * BITS_2,
+            Dim::Three => 3 * BITS_3,
+        }
+    }
+
     /// Key of `point`. A tree level is one bit of every axis: 2 or 3 bits of the key.
     pub(super) fn key(&self, point: Point) -> u64 {
         // The cast saturates, so rounding at the upper edge stays inside.

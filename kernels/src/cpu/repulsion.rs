@@ -1,11 +1,10 @@
 //! The push of all nodes on all nodes, by groups over the tree (Barnes and Hut, 1986; groups
 //! after Barnes, 1990).
 
-use rayon::prelude::*;
-
 use super::interaction::{Opening, Sources};
 pub(crate) use super::pairs::Field;
 use super::pairs::Sums;
+use super::scratch::PerThread;
 use super::tree::{Group, Tree};
 use crate::Dim;
 
@@ -18,24 +17,39 @@ pub(crate) struct Accuracy {
     pub(crate) softening: f32,
 }
 
-/// Fills `fields` with the field on every node, in curve order.
-pub(crate) fn repulsion(tree: &Tree, dim: Dim, accuracy: Accuracy, fields: &mut Vec<Field>) {
+/// Groups that are one piece of parallel work.
+const PIECE: usize = 8;
+
+/// Fills `fields` with the field on every node, in curve order. `sources` is memory.
+pub(crate) fn repulsion(
+    tree: &Tree,
+    dim: Dim,
+    accuracy: Accuracy,
+    sources: &mut PerThread<Sources>,
+    fields: &mut Vec<Field>,
+) {
     fields.resize(tree.bodies.mass.len(), Field::default());
     let opening = Opening {
         theta_squared: accuracy.theta * accuracy.theta,
         point_squared: (0.05 * accuracy.softening).powi(2),
     };
     let softening_squared = accuracy.softening * accuracy.softening;
-    split_by_group(&tree.groups, fields).into_par_iter().for_each_init(
-        Sources::default,
-        |sources, (group, fields)| {
-            sources.collect(tree, group, opening);
-            match dim {
-                Dim::Two => evaluate::<2>(tree, group, sources, softening_squared, fields),
-                Dim::Three => evaluate::<3>(tree, group, sources, softening_squared, fields),
+    sources.fit();
+    let sources = &*sources;
+    each_piece(&tree.groups, fields, &|groups, fields| {
+        sources.with(|sources| {
+            let mut fields = fields;
+            for group in groups {
+                let (part, rest) = fields.split_at_mut((group.end - group.begin) as usize);
+                fields = rest;
+                sources.collect(tree, group, opening);
+                match dim {
+                    Dim::Two => evaluate::<2>(tree, group, sources, softening_squared, part),
+                    Dim::Three => evaluate::<3>(tree, group, sources, softening_squared, part),
+                }
             }
-        },
-    );
+        });
+    });
 }
 
 /// Fills `fields`, the fields on the nodes of `group`, from its `sources`, with the widest
@@ -50,8 +64,12 @@ fn evaluate<const D: usize>(
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         #[expect(unsafe_code, reason = "nearly twice as fast; safe code cannot choose at run time")]
-        // SAFETY: the function's only condition is that the processor has AVX2, checked above.
+        // SAFETY: each function's only condition is that the processor has what it is compiled for, which is
+        // checked above and here.
         unsafe {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                return evaluate_avx512::<D>(tree, group, sources, softening_squared, fields);
+            }
             return evaluate_avx2::<D>(tree, group, sources, softening_squared, fields);
         }
     }
@@ -62,6 +80,19 @@ fn evaluate<const D: usize>(
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn evaluate_avx2<const D: usize>(
+    tree: &Tree,
+    group: &Group,
+    sources: &Sources,
+    softening_squared: f32,
+    fields: &mut [Field],
+) {
+    evaluate_inline::<D>(tree, group, sources, softening_squared, fields);
+}
+
+/// [`evaluate_inline`], compiled for processors with AVX-512, without fusing either.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn evaluate_avx512<const D: usize>(
     tree: &Tree,
     group: &Group,
     sources: &Sources,
@@ -89,15 +120,15 @@ fn evaluate_inline<const D: usize>(
     }
 }
 
-/// Hands every group its own part of `fields`; groups are consecutive and cover all nodes.
-fn split_by_group<'a>(groups: &'a [Group], mut fields: &'a mut [Field]) -> Vec<(&'a Group, &'a mut [Field])> {
-    let mut parts = Vec::with_capacity(groups.len());
-    for group in groups {
-        let (part, rest) = fields.split_at_mut((group.end - group.begin) as usize);
-        parts.push((group, part));
-        fields = rest;
+/// Hands groups, a few at a time, and the part of `fields` that is theirs to `work`, on all threads. Groups are
+/// consecutive and cover all nodes.
+fn each_piece(groups: &[Group], fields: &mut [Field], work: &(impl Fn(&[Group], &mut [Field]) + Sync)) {
+    if groups.len() <= PIECE {
+        return work(groups, fields);
     }
-    parts
+    let (left, right) = groups.split_at(groups.len() / 2);
+    let (near, far) = fields.split_at_mut((right[0].begin - left[0].begin) as usize);
+    rayon::join(|| each_piece(left, near, work), || each_piece(right, far, work));
 }
 
 #[cfg(test)]
@@ -112,7 +143,7 @@ mod tests {
         let mut tree = Tree::default();
         let mut fields = Vec::new();
         tree.build(dim, &Bounds::of(positions), positions, masses);
-        repulsion(&tree, dim, Accuracy { theta, softening }, &mut fields);
+        repulsion(&tree, dim, Accuracy { theta, softening }, &mut PerThread::default(), &mut fields);
 
         let (mut error, mut total) = (0.0, 0.0);
         for slot in (0..positions.len()).step_by(20) {

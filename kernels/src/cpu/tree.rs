@@ -68,6 +68,9 @@ pub(crate) struct Tree {
     pub(super) bodies: Bodies,
     pub(super) cells: Vec<Cell>,
     pub(super) groups: Vec<Group>,
+    /// The upper part of the tree, and the parts that hang below it.
+    plan: Vec<Planned>,
+    subtrees: Vec<Subtree>,
 }
 
 impl Tree {
@@ -93,12 +96,20 @@ impl Tree {
                 Dim::Three => 3,
             },
         };
-        let mut ranges = Vec::new();
         let cut = (positions.len() / SUBTREES).max(CHUNK);
-        let plan = builder.plan(0..positions.len(), cut, &mut ranges);
-        let subtrees: Vec<Subtree> = ranges.into_par_iter().map(|range| builder.subtree(range)).collect();
-        join(&plan, &subtrees, &mut self.cells);
-        for subtree in &subtrees {
+        self.plan.clear();
+        let count = builder.plan(0..positions.len(), cut, 0, &mut self.plan);
+        if self.subtrees.len() < count {
+            self.subtrees.resize_with(count, Subtree::default);
+        }
+        for planned in &self.plan {
+            if let Part::Subtree(at) = planned.part {
+                self.subtrees[at].range = planned.range.clone();
+            }
+        }
+        self.subtrees[..count].par_iter_mut().for_each(|subtree| builder.subtree(subtree));
+        join(&mut self.plan.iter(), &self.subtrees, &mut self.cells);
+        for subtree in &self.subtrees[..count] {
             self.groups.extend_from_slice(&subtree.groups);
         }
     }
@@ -126,6 +137,8 @@ impl Tree {
             + self.bodies.x.capacity() * 4 * size_of::<f32>()
             + self.cells.capacity() * size_of::<Cell>()
             + self.groups.capacity() * size_of::<Group>()
+            + self.plan.capacity() * size_of::<Planned>()
+            + self.subtrees.iter().map(Subtree::memory).sum::<usize>()
     }
 
     fn sort(&mut self, dim: Dim, bounds: &Bounds, positions: &[Point]) {
@@ -164,21 +177,42 @@ impl Bodies {
     }
 }
 
-/// The upper part of the tree, down to the subtrees that are built in parallel.
-enum Plan {
-    Subtree(usize),
-    Branch(Range<usize>, Vec<Plan>),
+/// One entry of the upper part of the tree, down to the subtrees that are built in parallel. They lie in
+/// depth-first order.
+#[derive(Debug, Clone)]
+struct Planned {
+    range: Range<usize>,
+    part: Part,
 }
 
-/// A finished subtree; `skip` counts from its own first cell.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// This one of the subtrees.
+    Subtree(usize),
+    /// The next entries, of which so many are its children.
+    Branch(usize),
+}
+
+/// A part that is built by one thread; `skip` counts from its own first cell.
+#[derive(Debug, Default)]
 struct Subtree {
+    range: Range<usize>,
     cells: Vec<Cell>,
     groups: Vec<Group>,
     sum: Sum,
 }
 
+impl Subtree {
+    /// Bytes held on the heap, and its own.
+    fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.cells.capacity() * size_of::<Cell>()
+            + self.groups.capacity() * size_of::<Group>()
+    }
+}
+
 /// What a cell needs to know about its nodes.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Sum {
     bounds: Bounds,
     mass: f64,
@@ -188,6 +222,12 @@ struct Sum {
     along: [f64; 3],
     /// The same for xy, xz, yz.
     across: [f64; 3],
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self::ZERO
+    }
 }
 
 impl Sum {
@@ -213,24 +253,27 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// Splits `range` until pieces are no longer than `cut`; lists the pieces in `ranges`.
-    fn plan(&self, range: Range<usize>, cut: usize, ranges: &mut Vec<Range<usize>>) -> Plan {
+    /// Splits `range` until pieces are no longer than `cut`, and numbers them from `next` on. Returns the
+    /// number after the last.
+    fn plan(&self, range: Range<usize>, cut: usize, mut next: usize, plan: &mut Vec<Planned>) -> usize {
         if range.len() <= cut {
-            ranges.push(range);
-            return Plan::Subtree(ranges.len() - 1);
+            plan.push(Planned { range, part: Part::Subtree(next) });
+            return next + 1;
         }
-        let children = self.children(range.clone()).map(|child| self.plan(child, cut, ranges)).collect();
-        Plan::Branch(range, children)
+        let (first, mut children) = (plan.len(), 0);
+        plan.push(Planned { range: range.clone(), part: Part::Branch(0) });
+        for child in self.children(range) {
+            next = self.plan(child, cut, next, plan);
+            children += 1;
+        }
+        plan[first].part = Part::Branch(children);
+        next
     }
 
-    fn subtree(&self, range: Range<usize>) -> Subtree {
-        let mut subtree = Subtree {
-            cells: Vec::with_capacity(range.len() / 2),
-            groups: Vec::with_capacity(range.len() / 16),
-            sum: Sum::ZERO,
-        };
-        subtree.sum = self.grow(range, false, &mut subtree);
-        subtree
+    fn subtree(&self, subtree: &mut Subtree) {
+        subtree.cells.clear();
+        subtree.groups.clear();
+        subtree.sum = self.grow(subtree.range.clone(), false, subtree);
     }
 
     /// Appends the cell over `range` and all below it. `grouped`: an ancestor is a group.
@@ -291,20 +334,25 @@ impl Builder<'_> {
     }
 }
 
-/// Lays the subtrees one after another under the branches of the plan.
-fn join(plan: &Plan, subtrees: &[Subtree], cells: &mut Vec<Cell>) -> Sum {
+/// Lays the subtrees of the next entry of `plan` one after another under its branches.
+fn join<'a>(
+    plan: &mut impl Iterator<Item = &'a Planned>,
+    subtrees: &[Subtree],
+    cells: &mut Vec<Cell>,
+) -> Sum {
     let first = cells.len();
-    match plan {
-        Plan::Subtree(index) => {
-            let subtree = &subtrees[*index];
+    let Some(planned) = plan.next() else { return Sum::ZERO };
+    match planned.part {
+        Part::Subtree(index) => {
+            let subtree = &subtrees[index];
             cells.extend(subtree.cells.iter().map(|cell| Cell { skip: cell.skip + first as u32, ..*cell }));
             subtree.sum
         }
-        Plan::Branch(range, children) => {
-            cells.push(open(range));
+        Part::Branch(children) => {
+            cells.push(open(&planned.range));
             let mut sum = Sum::ZERO;
-            for child in children {
-                sum.add(&join(child, subtrees, cells));
+            for _ in 0..children {
+                sum.add(&join(plan, subtrees, cells));
             }
             close(cells, first, &sum);
             sum

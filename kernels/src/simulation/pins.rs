@@ -74,6 +74,7 @@ impl Simulation {
         self.positions[slot] = self.dim.flatten(position);
         self.velocities[slot] = [0.0; 3];
         self.fresh[slot] = false;
+        self.untouched = false;
     }
 
     fn touch(&mut self, slot: usize) {

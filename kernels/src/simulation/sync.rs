@@ -3,10 +3,11 @@
 use super::{HOT, MILD, Simulation};
 use crate::adjacency::{Adjacency, Edge};
 use crate::cpu::gravity::Gravity;
+use crate::cpu::mesh;
 use crate::membership::{Lookup, check_order, former_slots};
 use crate::scene::Change;
 use crate::seeding::Ground;
-use crate::{Error, Point, check_position};
+use crate::{Error, Model, Point, check_position};
 
 /// What a [`Simulation::sync`] changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,8 @@ impl Simulation {
     ///
     /// Nodes that stay keep position, velocity and pin. A newcomer starts beside its placed
     /// neighbour with the fewest neighbours; with none, at the rim of the layout; and all over
-    /// the disc when no node was there before. Parallel and opposite edges become one, their
+    /// the disc when no node was there before; such a graph is [sketched](crate::Phase::Sketching) in its first
+    /// ticks. Parallel and opposite edges become one, their
     /// weights added; self loops and edges of weight 0 pull nothing. The layout wakes with a
     /// heat that follows the share of nodes that came or went (newcomers move freely from the
     /// start), and does not wake when nothing has changed.
@@ -56,11 +58,16 @@ impl Simulation {
         let mut placed: Vec<bool> = former.iter().map(Option::is_some).collect();
         self.seed(&mut placed);
         self.fresh = former.iter().map(|slot| slot.is_none_or(|slot| self.fresh[slot])).collect();
-        if kept > 0 {
+        // What came in pieces before the first tick is as new as what came at once.
+        self.untouched |= kept == 0;
+        if !self.untouched {
             self.warm_newcomers(&former);
         }
         let share = changed as f32 / nodes.len().max(1) as f32;
-        self.wake(if kept == 0 { HOT } else { (0.5 * share).clamp(MILD, HOT) });
+        self.wake(if self.untouched { HOT } else { (0.5 * share).clamp(MILD, HOT) });
+        if kept < report.added {
+            self.shape();
+        }
         Ok(report)
     }
 
@@ -88,6 +95,7 @@ impl Simulation {
             }
         }
         if restored > 0 {
+            self.untouched = false;
             for (placed, fixed) in placed.iter_mut().zip(&self.fixed) {
                 *placed |= fixed;
             }
@@ -125,12 +133,22 @@ impl Simulation {
 
     /// Takes the edges over, and the masses that follow from them.
     fn adopt(&mut self, adjacency: Adjacency) {
-        self.masses = (0..self.ids.len()).map(|slot| 1.0 + adjacency.degree(slot) as f32).collect();
+        self.adjacency = adjacency;
+        self.weigh();
+        self.solver.constrain(&self.constraints, self.dim, &self.ids);
+    }
+
+    /// Gives the nodes the masses of the model; all together have the same in any.
+    pub(super) fn weigh(&mut self) {
+        self.masses = (0..self.ids.len()).map(|slot| 1.0 + self.adjacency.degree(slot) as f32).collect();
         let total: f64 = self.masses.iter().map(|mass| f64::from(*mass)).sum();
         self.total_mass = total as f32;
-        self.adjacency = adjacency;
+        if self.params.model != Model::ForceAtlas2 {
+            self.masses.fill(self.total_mass / self.ids.len().max(1) as f32);
+        }
+        let heavy = mesh::HEAVY * self.total_mass;
+        self.is_heavy = self.masses.iter().any(|mass| *mass > heavy);
         self.change = Change::Graph;
-        self.solver.constrain(&self.constraints, self.dim, &self.ids);
     }
 
     /// Gives every slot that is not `placed` a position.

@@ -6,7 +6,7 @@ use weft_kernels::{
 };
 
 use crate::graphs::{link, preferential};
-use crate::{assert_sane, bits, distance, made, settle, start};
+use crate::{assert_sane, bits, distance, made, on_threads, settle, start};
 
 /// World units that a kept constraint may be off by: a thousandth of what the graphs here measure.
 const OFF: f32 = 0.5;
@@ -320,8 +320,7 @@ fn nonsense_is_refused_and_changes_nothing() {
 /// A run at full size with one of each kind; large enough for many chunks.
 fn large(dim: Dim, threads: usize) -> (Vec<[u32; 3]>, Vec<f32>) {
     let nodes = 100_000;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| {
+    on_threads(threads, || {
         let graph = preferential(nodes, 3, 5);
         let mut layout = start(dim, &graph);
         let edges = graph.edges.iter().map(|edge| (edge.source, edge.target)).collect();

@@ -97,7 +97,7 @@ fn planted_communities_stand_apart() {
 }
 
 /// Mean distance of pairs in one community, and of pairs in two.
-fn mean_distances(positions: &[[f32; 3]], size: usize) -> (f64, f64) {
+pub(crate) fn mean_distances(positions: &[[f32; 3]], size: usize) -> (f64, f64) {
     let (mut inside, mut across) = ((0.0, 0.0), (0.0, 0.0));
     for (a, here) in positions.iter().enumerate() {
         for (b, there) in positions.iter().enumerate().skip(a + 1) {

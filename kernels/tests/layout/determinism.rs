@@ -1,7 +1,7 @@
 //! The same calls give the same bits.
 
 use crate::graphs::preferential;
-use crate::{bits, made, start};
+use crate::{assert_same_on_all_threads, bits, made, on_threads, start};
 use weft_kernels::{Dim, Simulation};
 
 /// A run with a little of everything.
@@ -27,24 +27,15 @@ fn story(dim: Dim) -> Vec<[u32; 3]> {
     sums
 }
 
-fn in_pool(threads: usize, dim: Dim) -> Vec<[u32; 3]> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| story(dim))
-}
-
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
-    for dim in [Dim::Two, Dim::Three] {
-        let alone = in_pool(1, dim);
-        for threads in [2, 4] {
-            assert!(alone == in_pool(threads, dim), "{dim:?} on {threads} threads");
-        }
-    }
+    assert_same_on_all_threads(story);
 }
 
 #[test]
 fn a_second_run_repeats_the_first() {
-    assert!(in_pool(2, Dim::Three) == in_pool(2, Dim::Three));
+    let run = || on_threads(2, || story(Dim::Three));
+    assert!(run() == run());
 }
 
 #[test]

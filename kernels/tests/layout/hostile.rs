@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use proptest::prelude::*;
-use weft_kernels::{Dim, Edge, Params, Simulation, WORLD_LIMIT};
+use weft_kernels::{Dim, Edge, Model, Params, Simulation, WORLD_LIMIT};
 
 use crate::graphs::link;
 use crate::{assert_sane, distance, made, settle, start};
@@ -12,11 +12,15 @@ fn dim() -> impl Strategy<Value = Dim> {
     prop_oneof![Just(Dim::Two), Just(Dim::Three)]
 }
 
+fn model() -> impl Strategy<Value = Model> {
+    prop_oneof![Just(Model::ForceAtlas2), Just(Model::FruchtermanReingold), Just(Model::D3)]
+}
+
 /// Valid parameters, mostly at the ends of their ranges.
 fn params() -> impl Strategy<Value = Params> {
     let end = |min: f32, max: f32| prop_oneof![Just(min), Just(max), min..=max];
     (
-        (end(1e-3, 1e3), end(0.0, 1e3), end(0.0, 100.0), any::<bool>(), any::<bool>()),
+        (end(1e-3, 1e3), end(0.0, 1e3), end(0.0, 100.0), any::<bool>(), any::<bool>(), model()),
         (end(0.3, 1.5), end(0.02, 1.0), end(0.01, 1.5), end(1e-4, 1.0), end(0.0, 0.5)),
     )
         .prop_map(|(forces, motion)| Params {
@@ -25,6 +29,7 @@ fn params() -> impl Strategy<Value = Params> {
             gravity: forces.2,
             strong_gravity: forces.3,
             lin_log: forces.4,
+            model: forces.5,
             theta: motion.0,
             damping: motion.1,
             step: motion.2,

@@ -32,7 +32,24 @@ pub(crate) fn hub_and_dust(nodes: u32, seed: u64) -> Graph {
     Graph { nodes: (0..nodes).collect(), edges }
 }
 
+/// A square grid of so many nodes a side.
+pub(crate) fn grid(side: u32) -> Graph {
+    let at = |x: u32, y: u32| x * side + y;
+    let along = (0..side).flat_map(|x| (1..side).map(move |y| link(at(x, y - 1), at(x, y))));
+    let across = (1..side).flat_map(|x| (0..side).map(move |y| link(at(x - 1, y), at(x, y))));
+    Graph { nodes: (0..side * side).collect(), edges: along.chain(across).collect() }
+}
+
 /// A chain.
 pub(crate) fn path(nodes: u32) -> Graph {
     Graph { nodes: (0..nodes).collect(), edges: (1..nodes).map(|node| link(node - 1, node)).collect() }
+}
+
+/// A chain of edges of weight 1,000,000, hardly any, and 1, again and again.
+pub(crate) fn uneven_path(nodes: u32) -> Graph {
+    let mut graph = path(nodes);
+    for (edge, weight) in graph.edges.iter_mut().zip([1e6, 1e-30, 1.0].into_iter().cycle()) {
+        edge.weight = weight;
+    }
+    graph
 }

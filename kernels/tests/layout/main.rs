@@ -8,6 +8,9 @@ mod hands;
 mod hostile;
 mod made;
 mod membership;
+mod models;
+mod refining;
+mod sketching;
 
 use graphs::Graph;
 use weft_kernels::{Dim, Params, Point, Simulation, TickReport};
@@ -37,6 +40,21 @@ fn distance(a: Point, b: Point) -> f32 {
 /// The exact bits, so that two runs can be compared without tolerance.
 fn bits(points: &[Point]) -> Vec<[u32; 3]> {
     points.iter().map(|point| point.map(f32::to_bits)).collect()
+}
+
+/// What a run on so many threads comes to.
+fn on_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
+}
+
+/// Fails where a run, in the plane or in space, comes to other bits on two or four threads than on one.
+fn assert_same_on_all_threads(run: impl Fn(Dim) -> Vec<[u32; 3]> + Sync) {
+    for dim in [Dim::Two, Dim::Three] {
+        let alone = on_threads(1, || run(dim));
+        for threads in [2, 4] {
+            assert!(alone == on_threads(threads, || run(dim)), "{dim:?} on {threads} threads");
+        }
+    }
 }
 
 /// Fails on anything that must never leave a layout.

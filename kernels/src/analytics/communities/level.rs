@@ -1,8 +1,16 @@
 //! A graph of which each node stands for a part of the graph below.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use super::super::network::{Rows, RowsBuilder};
+use rayon::prelude::*;
+
+use super::super::network::{Piece, Rows};
+use super::super::tally::Tally;
+use super::groups::Groups;
+
+/// Nodes whose sums are added up at a time: the same ones for any number of threads.
+pub(super) const PIECE: usize = 4_096;
 
 /// One level. What is inside of a node does not show: it moves with the node.
 pub(super) struct Level<'a> {
@@ -16,13 +24,18 @@ pub(super) struct Level<'a> {
 impl<'a> Level<'a> {
     /// The graph itself.
     pub(super) fn ground(rows: &'a Rows) -> Self {
-        let strengths: Vec<f64> = (0..rows.nodes()).map(|slot| rows.strength(slot)).collect();
+        let slots = (0..rows.nodes()).into_par_iter().with_min_len(PIECE);
+        let strengths: Vec<f64> = slots.map(|slot| rows.strength(slot)).collect();
         let total = strengths.iter().sum();
         Self { rows: Cow::Borrowed(rows), strengths, total }
     }
 
     pub(super) fn nodes(&self) -> usize {
         self.strengths.len()
+    }
+
+    pub(super) fn degree(&self, node: usize) -> usize {
+        self.rows.degree(node)
     }
 
     pub(super) fn entries(&self, node: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
@@ -33,67 +46,49 @@ impl<'a> Level<'a> {
         self.rows.targets(node)
     }
 
-    pub(super) fn is_unweighted(&self) -> bool {
-        self.rows.is_unweighted()
+    /// The weights of a node's edges to the communities around it.
+    pub(super) fn look(&self, near: &mut Tally<f32>, node: usize, labels: &[u32]) {
+        near.begin(self.degree(node));
+        if self.rows.is_unweighted() {
+            for target in self.targets(node) {
+                near.add(labels[*target as usize], 1.0);
+            }
+        } else {
+            for (target, weight) in self.entries(node).filter(|entry| entry.1 > 0.0) {
+                near.add(labels[target as usize], weight);
+            }
+        }
     }
 
     /// The level above: a node for each part, `parts` having a number below [`nodes`](Self::nodes) for every node; and for
     /// each node the one that stands for it.
     pub(super) fn raise(&self, parts: &[u32]) -> (Level<'static>, Vec<u32>) {
-        const NONE: u32 = u32::MAX;
-        let mut numbers = vec![NONE; self.nodes()];
-        let mut count = 0;
-        let of_part: Vec<u32> = parts
-            .iter()
-            .map(|part| {
-                let number = &mut numbers[*part as usize];
-                if *number == NONE {
-                    *number = count;
-                    count += 1;
-                }
-                *number
-            })
-            .collect();
-        let count = count as usize;
-
-        // The nodes, part by part.
-        let mut starts = vec![0_u32; count + 1];
-        for part in &of_part {
-            starts[*part as usize + 1] += 1;
-        }
-        for part in 0..count {
-            starts[part + 1] += starts[part];
-        }
-        let mut next = starts.clone();
-        let mut members = vec![0_u32; self.nodes()];
-        for (node, part) in of_part.iter().enumerate() {
-            members[next[*part as usize] as usize] = node as u32;
-            next[*part as usize] += 1;
-        }
-
-        let mut strengths = vec![0.0; count];
-        let mut weight_to = vec![0.0_f32; count];
-        let mut met: Vec<u32> = Vec::new();
-        let mut rows = RowsBuilder::new(count);
-        for part in 0..count {
-            for node in &members[starts[part] as usize..starts[part + 1] as usize] {
-                strengths[part] += self.strengths[*node as usize];
-                for (target, weight) in self.entries(*node as usize) {
+        let (of_part, count) = super::dense(parts);
+        let members = Groups::new(&of_part, count);
+        let tasks = members.tasks(PIECE);
+        let raise = |near: &mut Tally<f32>, task: &Range<usize>| {
+            let mut piece: Piece = (Vec::with_capacity(task.len()), Vec::new());
+            let mut strengths = Vec::with_capacity(task.len());
+            for part in task.clone() {
+                let members = members.of(part);
+                strengths.push(members.iter().map(|node| self.strengths[*node as usize]).sum());
+                let degree: usize = members.iter().map(|node| self.degree(*node as usize)).sum();
+                near.begin(degree.min(count));
+                for (target, weight) in members.iter().flat_map(|node| self.entries(*node as usize)) {
                     let to = of_part[target as usize];
                     if to as usize != part && weight > 0.0 {
-                        if weight_to[to as usize] == 0.0 {
-                            met.push(to);
-                        }
-                        weight_to[to as usize] += weight;
+                        near.add(to, weight);
                     }
                 }
+                near.met_mut().sort_unstable_by_key(|met| met.0);
+                piece.0.push(near.met().len() as u32);
+                piece.1.extend_from_slice(near.met());
             }
-            met.sort_unstable();
-            for to in met.drain(..) {
-                rows.push(to, std::mem::take(&mut weight_to[to as usize]));
-            }
-            rows.end_row();
-        }
-        (Level { rows: Cow::Owned(rows.build()), strengths, total: self.total }, of_part)
+            (piece, strengths)
+        };
+        let raised: Vec<(Piece, Vec<f64>)> = tasks.par_iter().map_init(Tally::default, raise).collect();
+        let (pieces, strengths): (Vec<Piece>, Vec<Vec<f64>>) = raised.into_iter().unzip();
+        let rows = Rows::of_pieces(count, &pieces);
+        (Level { rows: Cow::Owned(rows), strengths: strengths.concat(), total: self.total }, of_part)
     }
 }

@@ -1,6 +1,7 @@
 //! Communities: parts with more edges inside than chance would put there.
 //!
 //! ```text
+//! groups.rs    who is in which group
 //! level.rs     a graph of which each node stands for a part of the one before
 //! moving.rs    nodes move to where they gain most
 //! refining.rs  what moved together is put together anew, so that no community falls apart
@@ -8,6 +9,7 @@
 //! names.rs     names that communities keep while they change
 //! ```
 
+mod groups;
 mod level;
 mod moving;
 mod names;
@@ -16,9 +18,14 @@ mod renewing;
 
 pub use renewing::{LiveCommunities, changed_nodes};
 
+use rayon::prelude::*;
+
 use super::network::{Along, Network};
 use super::{AnalysisError, Observer, ask, check};
-use level::Level;
+use level::{Level, PIECE};
+
+/// Where fewer than one node of so many moves in a round, the next level is worth more than another round.
+const STIRRED: usize = 200;
 
 /// How communities are looked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +93,14 @@ pub fn communities(
         }
         best = reached;
     }
+    if params.method == Method::Leiden {
+        let (apart, count) = connected(&ground, &labels);
+        if count > dense(&labels).1 {
+            // Of what fell apart the parts are worth no less than the whole.
+            best = quality(&ground, &apart, params.resolution);
+        }
+        labels = apart;
+    }
     let (labels, count) = named(&labels);
     Ok(Communities { labels, count, modularity: if best.is_finite() { best } else { 0.0 } })
 }
@@ -99,7 +114,7 @@ pub fn modularity(network: &Network, labels: &[u32], resolution: f64) -> Result<
     if labels.len() != network.nodes() {
         return Err(AnalysisError::Length { given: labels.len(), nodes: network.nodes() });
     }
-    let (labels, _) = named(labels);
+    let labels = numbered(labels.iter());
     Ok(quality(&Level::ground(network.rows(Along::Both)), &labels, resolution))
 }
 
@@ -124,12 +139,13 @@ fn climb(
         told(done(depth))?;
         let level = raised.as_ref().unwrap_or(ground);
         let frontier = frontier.take();
-        let first = frontier.map_or_else(
-            || (0..level.nodes() as u32).collect(),
-            |frontier| frontier.iter().copied().collect(),
-        );
+        // Of a change every consequence is looked at, however small.
+        let (first, few) = match frontier {
+            Some(frontier) => (frontier.to_vec(), 0),
+            None => ((0..level.nodes() as u32).collect(), level.nodes() / STIRRED),
+        };
         let before = frontier.map(|_| labels.clone());
-        moving::settle(level, &mut labels, first, params.resolution, &|| told(done(depth)))?;
+        moving::settle(level, &mut labels, first, params.resolution, few, &|| told(done(depth)))?;
         let parts = match (params.method, frontier, before) {
             (Method::Louvain, ..) => labels.clone(),
             (Method::Leiden, Some(frontier), Some(before)) => {
@@ -140,17 +156,15 @@ fn climb(
         };
         let (next, of_part) = level.raise(&parts);
         if next.nodes() == level.nodes() {
-            return Ok(place.iter().map(|node| labels[*node as usize]).collect());
+            return Ok(place.par_iter().map(|node| labels[*node as usize]).collect());
         }
         // A node of the next level is where the nodes that it stands for are.
         let mut above = vec![0; next.nodes()];
         for (node, part) in of_part.iter().enumerate() {
             above[*part as usize] = labels[node];
         }
-        for node in &mut place {
-            *node = of_part[*node as usize];
-        }
-        labels = dense(above.into_iter());
+        place.par_iter_mut().with_min_len(PIECE).for_each(|node| *node = of_part[*node as usize]);
+        labels = dense_below(&above, level.nodes()).0;
         raised = Some(next);
         depth += 1;
     }
@@ -170,16 +184,46 @@ fn changed(before: &[u32], after: &[u32], frontier: &[u32]) -> Vec<bool> {
     changed
 }
 
-/// The same partition with its smallest slots as names, and how many parts it has.
+/// The same partition with its smallest slots as names, and how many parts it has; `labels` are below the number of nodes.
 fn named(labels: &[u32]) -> (Vec<u32>, usize) {
-    let mut names = std::collections::HashMap::new();
-    let named =
-        labels.iter().enumerate().map(|(slot, label)| *names.entry(*label).or_insert(slot as u32)).collect();
-    (named, names.len())
+    const NONE: u32 = u32::MAX;
+    let mut names = vec![NONE; labels.len()];
+    let mut count = 0;
+    let named = labels.iter().enumerate().map(|(slot, label)| {
+        let name = &mut names[*label as usize];
+        if *name == NONE {
+            *name = slot as u32;
+            count += 1;
+        }
+        *name
+    });
+    (named.collect(), count)
 }
 
-/// The same partition with the numbers from 0 in the order in which they are met: below the number of nodes.
-fn dense<L: Eq + std::hash::Hash>(labels: impl Iterator<Item = L>) -> Vec<u32> {
+/// The same partition with the numbers from 0 in the order in which they are met, and how many there are; `labels` are
+/// below their number.
+fn dense(labels: &[u32]) -> (Vec<u32>, usize) {
+    dense_below(labels, labels.len())
+}
+
+/// The same, of labels below `end`.
+fn dense_below(labels: &[u32], end: usize) -> (Vec<u32>, usize) {
+    const NONE: u32 = u32::MAX;
+    let mut numbers = vec![NONE; end];
+    let mut count = 0;
+    let dense = labels.iter().map(|label| {
+        let number = &mut numbers[*label as usize];
+        if *number == NONE {
+            *number = count;
+            count += 1;
+        }
+        *number
+    });
+    (dense.collect(), count as usize)
+}
+
+/// The same of labels that can be anything.
+fn numbered<L: Eq + std::hash::Hash>(labels: impl Iterator<Item = L>) -> Vec<u32> {
     let mut numbers = std::collections::HashMap::new();
     labels
         .map(|label| {
@@ -194,13 +238,47 @@ fn quality(level: &Level<'_>, labels: &[u32], resolution: f64) -> f64 {
     if level.total <= 0.0 {
         return 0.0;
     }
-    let mut inside = 0.0;
     let mut strengths = vec![0.0; level.nodes()];
-    for node in 0..level.nodes() {
-        strengths[labels[node] as usize] += level.strengths[node];
-        let same = |entry: &(u32, f32)| labels[entry.0 as usize] == labels[node];
-        inside += level.entries(node).filter(same).map(|entry| f64::from(entry.1)).sum::<f64>();
+    for (label, strength) in labels.iter().zip(&level.strengths) {
+        strengths[*label as usize] += strength;
     }
+    // In pieces that do not depend on the number of threads: nor does the sum.
+    let pieces = labels.par_chunks(PIECE).enumerate().map(|(index, piece)| {
+        let mut inside = 0.0;
+        for (node, label) in (index * PIECE..).zip(piece) {
+            let same = |entry: &(u32, f32)| labels[entry.0 as usize] == *label;
+            inside += level.entries(node).filter(same).map(|entry| f64::from(entry.1)).sum::<f64>();
+        }
+        inside
+    });
+    let inside: f64 = pieces.collect::<Vec<_>>().into_iter().sum();
     let expected: f64 = strengths.iter().map(|strength| (strength / level.total).powi(2)).sum();
     inside / level.total - resolution * expected
+}
+
+/// The same communities, those that fall apart as several: numbers from 0 in the order of their first nodes, and how many.
+fn connected(level: &Level<'_>, labels: &[u32]) -> (Vec<u32>, usize) {
+    const NONE: u32 = u32::MAX;
+    let mut parts = vec![NONE; labels.len()];
+    let mut count = 0;
+    let mut open: Vec<u32> = Vec::new();
+    for first in 0..labels.len() {
+        if parts[first] != NONE {
+            continue;
+        }
+        parts[first] = count;
+        open.push(first as u32);
+        while let Some(node) = open.pop() {
+            let node = node as usize;
+            for (target, weight) in level.entries(node) {
+                let part = &mut parts[target as usize];
+                if weight > 0.0 && *part == NONE && labels[target as usize] == labels[node] {
+                    *part = count;
+                    open.push(target);
+                }
+            }
+        }
+        count += 1;
+    }
+    (parts, count as usize)
 }

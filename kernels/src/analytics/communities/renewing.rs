@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::super::network::{Along, Network};
 use super::super::{AnalysisError, Observer, ask, check};
 use super::level::Level;
-use super::{CommunityParams, Method, climb, communities, dense, names, quality};
+use super::{CommunityParams, Method, climb, communities, connected, dense, names, numbered, quality};
 
 /// A change that touches more than one node of so many is no small one: everything is looked at anew then.
 const SMALL: usize = 4;
@@ -71,13 +71,13 @@ impl LiveCommunities {
         let former = self.former(network);
         let alone = |slot: usize| (1_u64 << 32) + slot as u64;
         let mut labels =
-            dense(former.iter().enumerate().map(|(slot, name)| name.map_or(alone(slot), u64::from)));
+            numbered(former.iter().enumerate().map(|(slot, name)| name.map_or(alone(slot), u64::from)));
         let mut best = f64::NEG_INFINITY;
         for pass in 0..params.passes {
             let told = |part: f64| ask(observer, (f64::from(pass) + part) / f64::from(params.passes));
             labels = climb(&ground, labels, (pass == 0).then_some(frontier.as_slice()), params, &told)?;
             if params.passes > 1 {
-                labels = dense(labels.into_iter());
+                labels = dense(&labels).0;
                 let reached = quality(&ground, &labels, params.resolution);
                 if reached <= best + 1e-9 {
                     break;
@@ -91,11 +91,10 @@ impl LiveCommunities {
     /// Names for a partition.
     fn finish(&self, network: &Network, labels: &[u32], params: &CommunityParams) -> Self {
         let ground = Level::ground(network.rows(Along::Both));
-        let labels = match params.method {
+        let (labels, count) = match params.method {
             Method::Leiden => connected(&ground, labels),
-            Method::Louvain => dense(labels.iter().copied()),
+            Method::Louvain => dense(labels),
         };
-        let count = labels.iter().max().map_or(0, |most| *most as usize + 1);
         let mut next = self.next;
         let members = self.former(network).into_iter().zip(labels.iter().copied());
         let names = names::keep(members, count, &mut next);
@@ -150,31 +149,4 @@ pub fn changed_nodes(before: &Network, after: &Network) -> Vec<u32> {
     let ids = after.ids().par_iter().enumerate();
     let changed = |(slot, id): &(usize, &u32)| before.slot(**id).map_or(true, |then| !same(*slot, then));
     ids.filter(changed).map(|(_, id)| *id).collect()
-}
-
-/// The same communities, those that fall apart as several: numbers from 0 in the order of their first nodes.
-fn connected(level: &Level<'_>, labels: &[u32]) -> Vec<u32> {
-    const NONE: u32 = u32::MAX;
-    let mut parts = vec![NONE; labels.len()];
-    let mut count = 0;
-    let mut open: Vec<u32> = Vec::new();
-    for first in 0..labels.len() {
-        if parts[first] != NONE {
-            continue;
-        }
-        parts[first] = count;
-        open.push(first as u32);
-        while let Some(node) = open.pop() {
-            let node = node as usize;
-            for (target, weight) in level.entries(node) {
-                let part = &mut parts[target as usize];
-                if weight > 0.0 && *part == NONE && labels[target as usize] == labels[node] {
-                    *part = count;
-                    open.push(target);
-                }
-            }
-        }
-        count += 1;
-    }
-    parts
 }

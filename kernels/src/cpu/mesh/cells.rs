@@ -18,8 +18,6 @@ const PADDING: usize = 16;
 /// Nodes by near cell, and where each cell begins.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    /// Near cell of every node.
-    cell_of: Vec<u32>,
     /// How many nodes of each part lie in each cell; then where the next one goes.
     counts: Vec<u32>,
     /// First node of every cell, and one past the last of all.
@@ -27,7 +25,7 @@ pub(super) struct Cells {
     /// Which node is where. Atomics because the parts write to it all over, each to its own
     /// places; nothing is ever read while it is written.
     order: Vec<AtomicU32>,
-    /// Where each node is.
+    /// Where each node is; while they are counted, its near cell.
     pub(super) rank: Vec<u32>,
     /// Near cell of every node, sorted.
     pub(super) cell_at: Vec<u32>,
@@ -42,12 +40,12 @@ impl Cells {
     /// of the cells' counts: what near pairs will cost.
     pub(super) fn count<const D: usize>(&mut self, frame: &Frame<D>, positions: &[Point]) -> u64 {
         let (nodes, cells) = (positions.len(), frame.cells());
-        self.cell_of.resize(nodes, 0);
+        self.rank.resize(nodes, 0);
         self.counts.resize(PARTS * cells, 0);
         self.starts.resize(cells + 1, 0);
         let length = nodes.div_ceil(PARTS);
         let parts = (
-            self.cell_of.par_chunks_mut(length),
+            self.rank.par_chunks_mut(length),
             positions.par_chunks(length),
             self.counts.par_chunks_mut(cells),
         );
@@ -84,18 +82,13 @@ impl Cells {
     /// Sorts the nodes that were counted last. Inside a cell they keep their order.
     pub(super) fn sort<const D: usize>(&mut self, frame: &Frame<D>, positions: &[Point], masses: &[f32]) {
         let nodes = positions.len();
-        self.rank.resize(nodes, 0);
         self.order.resize_with(nodes, AtomicU32::default);
         let length = nodes.div_ceil(PARTS);
-        let parts = (
-            self.counts.par_chunks_mut(frame.cells()),
-            self.cell_of.par_chunks(length),
-            self.rank.par_chunks_mut(length),
-        );
+        let parts = (self.counts.par_chunks_mut(frame.cells()), self.rank.par_chunks_mut(length));
         let order = &self.order;
-        parts.into_par_iter().enumerate().for_each(|(part, (next, cell_of, rank))| {
-            for (node, (cell, rank)) in (part * length..).zip(cell_of.iter().zip(rank)) {
-                let next = &mut next[*cell as usize];
+        parts.into_par_iter().enumerate().for_each(|(part, (next, rank))| {
+            for (node, rank) in (part * length..).zip(rank) {
+                let next = &mut next[*rank as usize];
                 order[*next as usize].store(node as u32, Relaxed);
                 *rank = *next;
                 *next += 1;
@@ -107,7 +100,6 @@ impl Cells {
             column.resize(nodes + PADDING, 0.0);
         }
         let [x, y, z] = &mut self.place;
-        let cell_of = &self.cell_of;
         let columns = (
             self.order.par_chunks(CHUNK),
             self.cell_at.par_chunks_mut(CHUNK),
@@ -123,7 +115,7 @@ impl Cells {
                 (x[at], y[at]) = (local[0], local[1]);
                 z[at] = if D == 3 { local[D - 1] } else { 0.0 };
                 mass[at] = masses[node];
-                cells[at] = cell_of[node];
+                cells[at] = frame.cell(&local);
             }
         });
     }
@@ -142,8 +134,7 @@ impl Cells {
 
     /// Bytes held on the heap.
     pub(super) fn memory(&self) -> usize {
-        let nodes =
-            self.cell_of.capacity() + self.order.capacity() + self.rank.capacity() + self.cell_at.capacity();
+        let nodes = self.order.capacity() + self.rank.capacity() + self.cell_at.capacity();
         let numbers = self.mass.capacity() + self.place.iter().map(Vec::capacity).sum::<usize>();
         (nodes + numbers + self.counts.capacity() + self.starts.capacity()) * size_of::<u32>()
     }

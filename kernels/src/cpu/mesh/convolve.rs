@@ -10,6 +10,7 @@ use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 
 use super::transform::Transform;
+use crate::cpu::scratch::PerThread;
 
 /// Lines that are transformed side by side, so that memory is read in whole cache lines.
 const BLOCK: usize = 8;
@@ -34,7 +35,7 @@ struct Plans {
     inverse: Arc<dyn Fft<f32>>,
 }
 
-/// Memory of one piece of work.
+/// Memory of a thread at work.
 #[derive(Default)]
 struct Work {
     row: Vec<f32>,
@@ -52,7 +53,7 @@ pub(super) struct Convolver<const D: usize> {
     spectra: Vec<Complex32>,
     /// The same after the last axis, by block of lines, then row or layer, then line.
     filtered: Vec<Complex32>,
-    work: Vec<Work>,
+    work: PerThread<Work>,
 }
 
 impl<const D: usize> std::fmt::Debug for Convolver<D> {
@@ -70,38 +71,40 @@ impl<const D: usize> Convolver<D> {
         let plans = &self.plans[plan].1;
         self.spectra.resize(side * shape.lines, Complex32::default());
         self.filtered.resize(side * shape.blocks * BLOCK, Complex32::default());
-        let pieces = side.max(shape.blocks.div_ceil(blocks::<D>()));
-        self.work.resize_with(pieces.max(self.work.len()), Work::default);
-        for work in &mut self.work[..pieces] {
+        self.work.fit();
+        for work in self.work.iter_mut() {
             shape.fit(plans, work);
         }
 
         let rows = rows::<D>();
-        self.spectra
-            .par_chunks_mut(rows * shape.lines)
-            .zip(mesh.par_chunks(rows * shape.row()))
-            .zip(&mut self.work)
-            .for_each(|((spectra, mesh), work)| {
-                for (spectrum, mesh) in spectra.chunks_mut(shape.lines).zip(mesh.chunks(shape.row())) {
-                    shape.forward(plans, mesh, spectrum, work);
-                }
-            });
+        let work = &self.work;
+        self.spectra.par_chunks_mut(rows * shape.lines).zip(mesh.par_chunks(rows * shape.row())).for_each(
+            |(spectra, mesh)| {
+                work.with(|work| {
+                    for (spectrum, mesh) in spectra.chunks_mut(shape.lines).zip(mesh.chunks(shape.row())) {
+                        shape.forward(plans, mesh, spectrum, work);
+                    }
+                });
+            },
+        );
         let spectra = &self.spectra;
-        self.filtered.par_chunks_mut(blocks::<D>() * side * BLOCK).zip(&mut self.work).enumerate().for_each(
-            |(piece, (filtered, work))| {
-                for (at, filtered) in filtered.chunks_mut(side * BLOCK).enumerate() {
-                    shape.filter(plans, transform, piece * blocks::<D>() + at, spectra, filtered, work);
-                }
+        self.filtered.par_chunks_mut(blocks::<D>() * side * BLOCK).enumerate().for_each(
+            |(piece, filtered)| {
+                work.with(|work| {
+                    for (at, filtered) in filtered.chunks_mut(side * BLOCK).enumerate() {
+                        shape.filter(plans, transform, piece * blocks::<D>() + at, spectra, filtered, work);
+                    }
+                });
             },
         );
         let filtered = &self.filtered;
-        mesh.par_chunks_mut(rows * shape.row()).zip(&mut self.work).enumerate().for_each(
-            |(piece, (mesh, work))| {
+        mesh.par_chunks_mut(rows * shape.row()).enumerate().for_each(|(piece, mesh)| {
+            work.with(|work| {
                 for (at, mesh) in mesh.chunks_mut(shape.row()).enumerate() {
                     shape.inverse(plans, piece * rows + at, filtered, mesh, work);
                 }
-            },
-        );
+            });
+        });
     }
 
     /// Index of the plans for `side`, made on first use.
@@ -127,8 +130,7 @@ impl<const D: usize> Convolver<D> {
                 + (work.layer.capacity() + work.lines.capacity() + work.scratch.capacity())
                     * size_of::<Complex32>()
         };
-        (self.spectra.capacity() + self.filtered.capacity()) * size_of::<Complex32>()
-            + self.work.iter().map(work).sum::<usize>()
+        (self.spectra.capacity() + self.filtered.capacity()) * size_of::<Complex32>() + self.work.memory(work)
     }
 }
 

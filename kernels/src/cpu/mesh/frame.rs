@@ -8,6 +8,9 @@ const SIDES: [usize; 25] = [
     4, 6, 8, 12, 16, 24, 32, 36, 48, 54, 64, 72, 96, 108, 128, 144, 192, 216, 256, 288, 384, 432, 512, 576,
     768,
 ];
+/// Near cells, or a part of one, that stay free round the nodes: they may move so far before the frame
+/// must follow them.
+const MARGIN: f32 = 0.05;
 /// Near cells along an axis that one piece of parallel work spreads.
 pub(super) const SLAB: usize = 4;
 
@@ -55,11 +58,19 @@ impl<const D: usize> Frame<D> {
         // The splines of a node reach one point down and two up; three more keep them from those
         // at the other end, where the transform closes into a ring.
         let inner = ((side - 3) as f32 / ratio::<D>()) as usize;
-        let reach = (bounds.side() * (1.0 + 1e-5) / inner as f32).max(least);
+        let reach = (bounds.side() / (inner as f32 - 2.0 * MARGIN)).max(least);
         let middle: [f32; D] = std::array::from_fn(|axis| 0.5 * bounds.min[axis] + 0.5 * bounds.max[axis]);
         let half = 0.5 * (inner + 2) as f32 * reach;
         let finest = reach <= least;
         Self { count: inner + 2, reach, finest, origin: middle.map(|c| c - half), scale: 1.0 / reach }
+    }
+
+    /// Whether all of `bounds` lies inside.
+    pub(super) fn holds(&self, bounds: &Bounds) -> bool {
+        (0..D).all(|axis| {
+            let [min, max] = [bounds.min, bounds.max].map(|c| (c[axis] - self.origin[axis]) * self.scale);
+            min >= 1.0 && max <= (self.count - 1) as f32 * (1.0 - 2.0 * f32::EPSILON)
+        })
     }
 
     /// Whether a finer mesh would not divide the nodes any more.

@@ -4,17 +4,22 @@
 use wide::f32x4;
 
 use super::spline::{Spline, TAPS};
+use super::vectors::fused_4;
 
 /// The downward slope of the potential on `mesh` at `local`, per mesh point, and how strongly the
 /// potential bends there: the Frobenius norm of its second derivatives, per mesh point squared.
 #[inline(always)]
-pub(super) fn slope<const D: usize>(mesh: &[f32], side: usize, local: &[f32; D]) -> ([f32; D], f32) {
+pub(super) fn slope<const D: usize, const KIND: u8>(
+    mesh: &[f32],
+    side: usize,
+    local: &[f32; D],
+) -> ([f32; D], f32) {
     let x = Spline::new::<D>(local[0]);
     let y = Across::new(&Spline::new::<D>(local[1]));
     let (weights, slopes, bends) = (x.weights(), x.slopes(), x.bends());
     let mut push = [0.0; D];
     if D == 2 {
-        let sums = Plane::new(mesh, side, x.base, &y);
+        let sums = Plane::new::<KIND>(mesh, side, x.base, &y);
         let [along, across, xx, yy] =
             add_up([sums.plain * slopes, sums.slope * weights, sums.plain * bends, sums.bend * weights]);
         let [xy, ..] = add_up([sums.slope * slopes, f32x4::ZERO, f32x4::ZERO, f32x4::ZERO]);
@@ -24,8 +29,8 @@ pub(super) fn slope<const D: usize>(mesh: &[f32], side: usize, local: &[f32; D])
     let z = Across::new(&Spline::new::<D>(local[D - 1]));
     let mut sums = Space::default();
     for layer in 0..TAPS {
-        let plane = Plane::new(&mesh[(z.base + layer) * side * side..], side, x.base, &y);
-        sums.add(&plane, z.weights[layer], z.slopes[layer], z.bends[layer]);
+        let plane = Plane::new::<KIND>(&mesh[(z.base + layer) * side * side..], side, x.base, &y);
+        sums.add::<KIND>(&plane, z.weights[layer], z.slopes[layer], z.bends[layer]);
     }
     let [along, across, through, xx] =
         add_up([sums.plain * slopes, sums.y * weights, sums.z * weights, sums.plain * bends]);
@@ -71,13 +76,13 @@ struct Plane {
 
 impl Plane {
     #[inline(always)]
-    fn new(mesh: &[f32], side: usize, x: usize, y: &Across) -> Self {
+    fn new<const KIND: u8>(mesh: &[f32], side: usize, x: usize, y: &Across) -> Self {
         let mut sums = Self { plain: f32x4::ZERO, slope: f32x4::ZERO, bend: f32x4::ZERO };
         for tap in 0..TAPS {
             let points = row(mesh, (y.base + tap) * side + x);
-            sums.plain += points * f32x4::splat(y.weights[tap]);
-            sums.slope += points * f32x4::splat(y.slopes[tap]);
-            sums.bend += points * f32x4::splat(y.bends[tap]);
+            sums.plain = fused_4::<KIND>(points, f32x4::splat(y.weights[tap]), sums.plain);
+            sums.slope = fused_4::<KIND>(points, f32x4::splat(y.slopes[tap]), sums.slope);
+            sums.bend = fused_4::<KIND>(points, f32x4::splat(y.bends[tap]), sums.bend);
         }
         sums
     }
@@ -96,14 +101,14 @@ struct Space {
 
 impl Space {
     #[inline(always)]
-    fn add(&mut self, plane: &Plane, weight: f32, slope: f32, bend: f32) {
+    fn add<const KIND: u8>(&mut self, plane: &Plane, weight: f32, slope: f32, bend: f32) {
         let [weight, slope, bend] = [weight, slope, bend].map(f32x4::splat);
-        self.plain += plane.plain * weight;
-        self.y += plane.slope * weight;
-        self.z += plane.plain * slope;
-        self.yy += plane.bend * weight;
-        self.zz += plane.plain * bend;
-        self.yz += plane.slope * slope;
+        self.plain = fused_4::<KIND>(plane.plain, weight, self.plain);
+        self.y = fused_4::<KIND>(plane.slope, weight, self.y);
+        self.z = fused_4::<KIND>(plane.plain, slope, self.z);
+        self.yy = fused_4::<KIND>(plane.bend, weight, self.yy);
+        self.zz = fused_4::<KIND>(plane.plain, bend, self.zz);
+        self.yz = fused_4::<KIND>(plane.slope, slope, self.yz);
     }
 }
 

@@ -21,9 +21,14 @@ impl Transform {
     /// splines do to it, so that node to node the kernel is what was asked for.
     ///
     /// In double precision: its error would be everywhere.
-    pub(super) fn new<const D: usize>(side: usize, sharpen: bool, kernel: impl Fn(f64) -> f64) -> Self {
+    pub(super) fn new<const D: usize>(
+        side: usize,
+        sharpen: bool,
+        kernel: impl Fn(f64) -> f64 + Sync,
+    ) -> Self {
         let waves = side + 1;
         let mut octant: Vec<f64> = (0..waves.pow(D as u32))
+            .into_par_iter()
             .map(|at| {
                 let far = |axis: usize| (at / waves.pow(axis as u32) % waves).pow(2) as f64;
                 kernel((0..D).map(far).sum())
@@ -37,8 +42,10 @@ impl Transform {
             // octant is the same under any exchange of axes, so the turns need not be undone.)
             let mut turned = vec![0.0; octant.len()];
             let rows = octant.len() / waves;
-            let lines: Vec<Vec<f64>> = octant
-                .par_chunks(waves)
+            // What is real and the same from both ends has a transform that is real: two lines go as one,
+            // the second as the imaginary part of the first.
+            let lines: Vec<Vec<Complex64>> = octant
+                .par_chunks(2 * waves)
                 .map_init(
                     || {
                         (
@@ -46,27 +53,31 @@ impl Transform {
                             vec![Complex64::default(); plan.get_inplace_scratch_len()],
                         )
                     },
-                    |(line, scratch), row| {
-                        for (at, value) in row.iter().enumerate() {
-                            line[at] = Complex64::new(*value, 0.0);
+                    |(line, scratch), rows| {
+                        let (first, second) = rows.split_at(waves);
+                        for at in 0..waves {
+                            line[at] = Complex64::new(first[at], second.get(at).copied().unwrap_or(0.0));
                             line[(length - at) % length] = line[at];
                         }
                         plan.process_with_scratch(line, scratch);
-                        line[..waves].iter().map(|value| value.re).collect()
+                        line[..waves].to_vec()
                     },
                 )
                 .collect();
-            for (row, line) in lines.iter().enumerate() {
-                for (at, value) in line.iter().enumerate() {
-                    turned[at * rows + row] = *value;
+            turned.par_chunks_mut(rows).enumerate().for_each(|(at, row)| {
+                for (pair, line) in row.chunks_mut(2).zip(&lines) {
+                    for (value, part) in pair.iter_mut().zip([line[at].re, line[at].im]) {
+                        *value = part;
+                    }
                 }
-            }
+            });
             octant = turned;
         }
 
         let scale = 1.0 / (length as f64).powi(D as i32);
-        let values = octant.iter().enumerate().map(|(at, value)| {
-            let blurred = |axis: usize| response(at / waves.pow(axis as u32) % waves, length).powi(2);
+        let blurs: Vec<f64> = (0..waves).map(|wave| response(wave, length).powi(2)).collect();
+        let values = octant.par_iter().enumerate().map(|(at, value)| {
+            let blurred = |axis: usize| blurs[at / waves.pow(axis as u32) % waves];
             let blur: f64 = if sharpen { (0..D).map(blurred).product() } else { 1.0 };
             (value * scale / blur) as f32
         });
@@ -84,6 +95,11 @@ impl Transform {
         for (value, factor) in far.iter_mut().rev().zip(&row[1..]) {
             *value *= factor;
         }
+    }
+
+    /// One octant, row after row: as many numbers along each axis as there are wave numbers.
+    pub(super) fn into_values(self) -> Vec<f32> {
+        self.values
     }
 
     /// Bytes held on the heap.

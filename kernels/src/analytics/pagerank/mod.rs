@@ -1,5 +1,7 @@
 //! PageRank: how often somebody is at a node who follows edges and now and then begins anew.
 
+mod undirected;
+
 use super::components::StrongOrder;
 use super::network::{Along, Network, Rows};
 use super::{AnalysisError, Observer, ask, check};
@@ -14,7 +16,8 @@ pub struct PageRankParams {
     /// The result is good once a whole sweep changes the ranks by less than this altogether, of a sum of 1;
     /// from 1e-15 to 1. Default 1e-9.
     pub tolerance: f64,
-    /// Sweeps over one component at most, from 1. Default 1,000.
+    /// Sweeps over one component at most, or steps over the whole graph where edges are followed both ways; from 1.
+    /// Default 1,000.
     pub max_sweeps: u32,
     /// Where one begins anew: a weight for each node, none negative, not all 0. Default: anywhere alike.
     pub personalisation: Option<Vec<f64>>,
@@ -31,7 +34,7 @@ impl Default for PageRankParams {
 pub struct PageRank {
     /// For each node; they add up to 1.
     pub ranks: Vec<f64>,
-    /// Sweeps that the component with the most of them took.
+    /// Sweeps that the component with the most of them took; steps where edges are followed both ways.
     pub sweeps: u32,
     /// Whether every component came below the tolerance.
     pub converged: bool,
@@ -43,7 +46,8 @@ pub struct PageRank {
 /// The linear system is solved, not the chain walked: strongly connected components one after the other, each
 /// when all that lead to it are done, by sweeps that use new values at once (Gauss and Seidel), and the sum is made 1 at
 /// the end, which stands for the nodes without edges (Gleich: PageRank beyond the web, 2015, section 2). What has
-/// no cycles takes one sweep.
+/// no cycles takes one sweep. With [`Along::Both`] the system is that of a symmetric matrix, which conjugate gradients
+/// solve in fewer steps, on all threads.
 ///
 /// # Errors
 /// Parameters out of range; cancelled.
@@ -58,6 +62,9 @@ pub fn pagerank(
     let nodes = network.nodes();
     let begin = beginning(params.personalisation.as_deref(), nodes)?;
     let (out, into) = (network.rows(params.along), network.against(params.along));
+    if params.along == Along::Both {
+        return undirected::solve(out, &begin, params, observer);
+    }
     let shares: Vec<f64> = (0..nodes)
         .map(|slot| match out.strength(slot) {
             strength if strength > 0.0 => params.damping / strength,
@@ -74,12 +81,16 @@ pub fn pagerank(
         converged &= settled;
         done += part.len();
     }
-    let mut ranks = system.ranks;
+    Ok(PageRank { ranks: normalised(system.ranks), sweeps, converged })
+}
+
+/// The same ranks, with a sum of 1.
+fn normalised(mut ranks: Vec<f64>) -> Vec<f64> {
     let sum: f64 = ranks.iter().sum();
     for rank in &mut ranks {
         *rank /= sum;
     }
-    Ok(PageRank { ranks, sweeps, converged })
+    ranks
 }
 
 /// Where one begins: adds up to 1.
