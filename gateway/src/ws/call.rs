@@ -4,7 +4,7 @@ use std::{future::poll_fn, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::Status;
 
 use super::{
@@ -61,7 +61,17 @@ impl Call {
             Ok(answer) => answer,
             Err(status) => return Ok(Err(status)),
         };
+        // Where only what is newest counts, nothing is asked for before the last word is written: what waits would grow old,
+        // and the service can say what is newest only when it is asked.
+        let turns = (!self.entry.latest.is_empty()).then(|| Arc::new(Semaphore::new(1)));
         loop {
+            let turn = match &turns {
+                Some(turns) => {
+                    let turn = Arc::clone(turns).acquire_owned();
+                    before_waiting(turn, || self.outbox.write()).await.ok()
+                }
+                None => None,
+            };
             // What is ready together is written together.
             let next = before_waiting(answer.messages.next(), || self.outbox.write());
             let message = match next.await {
@@ -78,9 +88,11 @@ impl Call {
                 },
             };
             if may_be_replaced {
+                // The next one may take its place.
+                drop(turn);
                 self.outbox.queue_latest(self.number, framed).await?;
             } else {
-                self.outbox.queue(self.number, framed).await?;
+                self.outbox.queue(self.number, framed, turn).await?;
             }
         }
     }

@@ -22,6 +22,8 @@ const MOST_KEPT: usize = 16;
 pub(super) struct Queued {
     pub(super) message: Message,
     pub(super) place: Option<OwnedSemaphorePermit>,
+    /// Its call says nothing more before it is written; free once it is.
+    pub(super) turn: Option<OwnedSemaphorePermit>,
     /// Whether it counts among those that the client acknowledges.
     pub(super) numbered: bool,
 }
@@ -29,7 +31,7 @@ pub(super) struct Queued {
 impl Queued {
     /// One of the socket itself.
     pub(super) fn own(message: Message) -> Self {
-        Self { message, place: None, numbered: false }
+        Self { message, place: None, turn: None, numbered: false }
     }
 }
 
@@ -140,9 +142,9 @@ impl<S: Sink<Message> + Unpin> Line<S> {
         loop {
             while !self.batch.is_empty() {
                 ready!(sink.poll_ready_unpin(context)).map_err(|_| Gone)?;
-                let Some(Queued { message, place, .. }) = self.batch.pop_front() else { break };
+                let Some(Queued { message, place, turn, .. }) = self.batch.pop_front() else { break };
                 sink.start_send_unpin(message).map_err(|_| Gone)?;
-                drop(place);
+                drop((place, turn));
                 self.written += 1;
                 self.is_flushed = false;
             }

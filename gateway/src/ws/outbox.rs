@@ -92,10 +92,16 @@ impl Outbox {
     }
 
     /// Queues a message of `call`, once there is room. One that is larger than the whole lane has it to itself.
-    /// It is written when the call, which may have more to say at once, calls [`write`](Self::write).
-    pub(super) async fn queue(&self, call: u64, message: Message) -> Result<(), Gone> {
+    /// It is written when the call, which may have more to say at once, calls [`write`](Self::write). It keeps `turn` until
+    /// then.
+    pub(super) async fn queue(
+        &self,
+        call: u64,
+        message: Message,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), Gone> {
         let place = Some(self.place(&self.0.ordered_room, &message).await?);
-        self.push(call, Queued { message, place, numbered: true });
+        self.push(call, Queued { message, place, turn, numbered: true });
         Ok(())
     }
 
@@ -104,7 +110,7 @@ impl Outbox {
         // Its place is free at once.
         drop(self.queues().latest.remove(&call));
         let place = Some(self.place(&self.0.latest_room, &message).await?);
-        self.queues().latest.insert(call, Queued { message, place, numbered: true });
+        self.queues().latest.insert(call, Queued { message, place, turn: None, numbered: true });
         Ok(())
     }
 
@@ -168,14 +174,14 @@ impl Outbox {
 
     /// Queues the last word of a call, and has it written.
     pub(super) async fn send(&self, call: u64, message: Message) -> Result<(), Gone> {
-        self.queue(call, message).await?;
+        self.queue(call, message, None).await?;
         self.write();
         Ok(())
     }
 
     /// As [`send`](Self::send), without waiting for room: there are no more last words than calls.
     pub(super) fn send_last(&self, call: u64, message: Message) {
-        self.push(call, Queued { message, place: None, numbered: true });
+        self.push(call, Queued { message, place: None, turn: None, numbered: true });
         self.write();
     }
 
@@ -236,7 +242,7 @@ impl Outbox {
         // Pings and acknowledgements were for the connection that is gone.
         ordered.retain(|queued| queued.numbered);
         for message in mem::take(&mut replay.kept).into_iter().rev() {
-            ordered.push_front(Queued { message, place: None, numbered: true });
+            ordered.push_front(Queued { message, place: None, turn: None, numbered: true });
         }
         ordered.push_front(Queued::own(welcome));
         (replay.taken, replay.bytes) = (number, 0);
@@ -320,7 +326,7 @@ mod tests {
     }
 
     fn say(outbox: &Outbox, call: u64, words: &str) {
-        outbox.queue(call, text(words)).now_or_never().expect("there is room").expect("it lives");
+        outbox.queue(call, text(words), None).now_or_never().expect("there is room").expect("it lives");
     }
 
     fn show(outbox: &Outbox, call: u64, words: &str) {
@@ -349,6 +355,22 @@ mod tests {
         show(&outbox, 3, "of a call that is given up");
         outbox.forget(3);
         assert_eq!(taken(&outbox), ["old frame", "other nodes", "frame 2", "the end"]);
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_free_when_its_message_is_written() {
+        let outbox = Outbox::new(1_000);
+        let turns = Arc::new(Semaphore::new(1));
+        let turn = Arc::clone(&turns).acquire_owned().await.expect("nobody closes it");
+        outbox.queue(1, text("step"), Some(turn)).await.expect("it lives");
+        assert_eq!(turns.available_permits(), 0, "what comes next would have to wait here and grow old");
+        assert_eq!(taken(&outbox), ["step"]);
+        assert_eq!(turns.available_permits(), 1);
+        // A call that is given up holds up nobody either.
+        let turn = Arc::clone(&turns).acquire_owned().await.expect("nobody closes it");
+        outbox.queue(1, text("step"), Some(turn)).await.expect("it lives");
+        drop(outbox);
+        assert_eq!(turns.available_permits(), 1);
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
 //! How much 1, 10 and 100 viewers of one large layout cost, in this process: frames a second, bytes a
-//! node, steps a second. `cargo run --release -p weft-compute --example viewers [NODES] [SECONDS]`
+//! node, steps a second. `cargo run --release -p weft-compute --example viewers [NODES] [SECONDS] [ENCODING]`
 
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
 
@@ -30,6 +30,7 @@ fn argument(at: usize, default: u32) -> u32 {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (nodes, seconds) = (argument(1, 100_000), argument(2, 10));
+    let encoding = FrameEncoding::try_from(argument(3, FrameEncoding::Delta as u32) as i32)?;
     let folder = tempfile::tempdir()?;
     let stores =
         weft_store_sqlite::open(&format!("sqlite:{}", folder.path().join("weft.db").display())).await?;
@@ -39,6 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         analyses: stores.analysis,
         objects: Objects::open(&format!("file://{}", folder.path().join("objects").display()), None)?,
         graph: graph::TestGraph::ring(nodes, 0).peer(),
+        sharing: None,
         clock: Clock::system(),
         ids: Ids::system(),
         lifecycle: lifecycle.clone(),
@@ -56,9 +58,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let over = Arc::new(AtomicBool::new(false));
         for _ in 0..viewers {
             let options = FrameOptions {
-                encodings: vec![FrameEncoding::ColumnsQ16.into()],
+                encodings: vec![encoding.into()],
                 max_frames_per_second: 60.0,
-                region: None,
+                ..FrameOptions::default()
             };
             let request = WatchPositionsRequest { name: name.clone(), options: Some(options) };
             let mut stream = client.watch_positions(request).await?.into_inner();

@@ -12,18 +12,21 @@ use weft_proto::weft::compute::v1::{
     WatchCommunitiesResponse, analysis_service_server, analysis_service_server::AnalysisServiceServer,
 };
 
-use crate::{analysis::Analyses, communities::Groups, rpc::analysis as rpc, service::Answers};
+use crate::{
+    analysis::Analyses, communities::Groups, placement::Router, rpc::analysis as rpc, service::Answers,
+};
 
 /// The service: analyses of graphs.
 #[derive(Clone, Debug)]
 pub struct AnalysisService {
     analyses: Arc<Analyses>,
     communities: Arc<Groups>,
+    router: Router,
 }
 
 impl AnalysisService {
-    pub(crate) fn new(analyses: Arc<Analyses>, communities: Arc<Groups>) -> Self {
-        Self { analyses, communities }
+    pub(crate) fn new(analyses: Arc<Analyses>, communities: Arc<Groups>, router: Router) -> Self {
+        Self { analyses, communities, router }
     }
 
     /// The service as tonic serves it.
@@ -94,8 +97,11 @@ impl analysis_service_server::AnalysisService for AnalysisService {
         &self,
         request: Request<WatchCommunitiesRequest>,
     ) -> Result<Response<Self::WatchCommunitiesStream>, Status> {
-        let events = rpc::watch_communities::handle(&self.communities, Call::open(request)?).await?;
-        let answer = |event| WatchCommunitiesResponse { event: Some(event) };
-        Ok(Response::new(events.map(move |event| event.map(answer).map_err(Status::from)).boxed()))
+        let here = |request| async {
+            let events = rpc::watch_communities::handle(&self.communities, Call::open(request)?).await?;
+            let answer = |event| WatchCommunitiesResponse { event: Some(event) };
+            Ok(events.map(move |event| event.map(answer).map_err(Status::from)).boxed())
+        };
+        self.router.watch_communities(request, here).await
     }
 }

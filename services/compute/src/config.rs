@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use weft_kernels::Device;
 
-use crate::{Error, domain::graph_copy::Limits};
+use crate::{
+    Error,
+    domain::{graph_copy::Limits, processor},
+};
 
 /// Options of the compute service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,8 +17,17 @@ pub struct Options {
     /// Layouts that make a step at the same moment. The others wait their turn, step by step. More
     /// than cores gains nothing.
     pub max_running: usize,
+    /// What layouts are computed on: `cpu`; `cuda:N`, that CUDA device from 4,096 nodes on; `auto`, the first
+    /// CUDA device for graphs from 20,000 nodes on, where there is one. A device that is not there, or is lost, is
+    /// tried again, and the CPU makes the steps meanwhile. The kernels have been tested on an emulator and on no device yet.
+    pub device: String,
     /// Layouts kept in memory. When it is full, one at rest that nobody looks at makes room.
     pub max_loaded: usize,
+    /// Of these, those of one project.
+    pub max_loaded_per_project: usize,
+    /// Memory that layouts may use together, by an estimate before each is brought in, in MiB. A graph of 250,000 nodes and
+    /// 1,000,000 edges counts as about 270. 16 to 1,000,000.
+    pub layout_memory_mib: u32,
     /// Layouts of one graph.
     pub max_layouts_per_graph: usize,
     /// Nodes of a graph that is laid out, or whose communities are kept up to date. A keyframe in three dimensions has 16 bytes for each, and
@@ -36,6 +49,12 @@ pub struct Options {
     /// Seconds between two savings of a layout that runs. It is also saved when it settles or stops,
     /// and when the process ends.
     pub save_every_seconds: u64,
+    /// Seconds after which others may take the layouts of a process that gives no sign of life, where several share a
+    /// PostgreSQL database. It gives one every third of that. 3 to 600.
+    pub lease_seconds: u64,
+    /// Where the others reach this process, for example `http://10.0.0.7:8080`. If empty, the address that it
+    /// listens on; where that is all addresses, the name of the host.
+    pub advertise: String,
     /// Seconds after which a layout at rest that nobody looks at leaves the memory.
     pub unload_after_seconds: u64,
     /// Analyses that are computed at the same moment. The others wait. Their threads are the same ones, and give
@@ -67,7 +86,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_running: 4,
+            device: "cpu".into(),
             max_loaded: 1_000,
+            max_loaded_per_project: 250,
+            layout_memory_mib: 4_096,
             max_layouts_per_graph: 20,
             max_nodes: 250_000,
             max_edges: 2_500_000,
@@ -77,6 +99,8 @@ impl Default for Options {
             max_viewers: 10_000,
             max_ticks_per_second: 60,
             save_every_seconds: 30,
+            lease_seconds: 10,
+            advertise: String::new(),
             unload_after_seconds: 60,
             max_running_analyses: 1,
             analysis_threads: 0,
@@ -110,7 +134,10 @@ impl Options {
     pub fn validate(&self) -> Result<(), BadOption> {
         let checks = [
             ("max_running", self.max_running >= 1, "at least 1"),
+            ("device", processor::parse(&self.device).is_some(), processor::FORMS),
             ("max_loaded", self.max_loaded >= 1, "at least 1"),
+            ("max_loaded_per_project", self.max_loaded_per_project >= 1, "at least 1"),
+            ("layout_memory_mib", (16..=1_000_000).contains(&self.layout_memory_mib), "16 to 1,000,000"),
             ("max_nodes", self.max_nodes <= 4_000_000, "at most 4,000,000"),
             ("max_pins", self.max_pins <= 65_536, "at most 65,536"),
             ("max_constraints_per_layout", self.max_constraints_per_layout <= 1_000, "at most 1,000"),
@@ -119,6 +146,7 @@ impl Options {
             ("analysis_threads", self.analysis_threads <= 1_024, "at most 1,024"),
             ("analysis_memory_mib", (16..=1_000_000).contains(&self.analysis_memory_mib), "16 to 1,000,000"),
             ("keep_analyses_days", (1..=36_500).contains(&self.keep_analyses_days), "1 to 36,500"),
+            ("lease_seconds", (3..=600).contains(&self.lease_seconds), "3 to 600"),
             ("save_every_seconds", self.save_every_seconds >= 1, "at least 1"),
         ];
         match checks.iter().find(|check| !check.1) {
@@ -145,12 +173,20 @@ impl Options {
         Limits { nodes: self.max_nodes, edges: self.max_edges }
     }
 
+    pub(crate) fn device(&self) -> Device {
+        processor::parse(&self.device).unwrap_or_default()
+    }
+
     pub(crate) fn tick_interval(&self) -> Duration {
         Duration::from_secs(1) / self.max_ticks_per_second
     }
 
     pub(crate) fn save_every(&self) -> Duration {
         Duration::from_secs(self.save_every_seconds)
+    }
+
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
     }
 
     pub(crate) fn keep_analyses(&self) -> Duration {
@@ -171,5 +207,7 @@ mod tests {
         assert_eq!(Options::default().validate(), Ok(()));
         let bad = Options { max_pins: 65_537, ..Options::default() };
         assert_eq!(bad.validate().unwrap_err().to_string(), "compute.max_pins must be at most 65,536");
+        let bad = Options { device: "gpu".into(), ..Options::default() };
+        assert_eq!(bad.validate().unwrap_err().option, "device");
     }
 }

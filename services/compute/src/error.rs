@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 use weft_kit::Problem;
-use weft_store::StoreError;
+use weft_store::{StoreError, Versioned};
 
 use crate::frames::EncodeError;
 
@@ -140,6 +140,24 @@ pub enum Error {
     /// The graph service has refused to write the values.
     #[error("the values could not be written: {}", .0.message())]
     NotWritten(Box<Status>),
+    /// There is no memory for one more layout.
+    #[error(
+        "{layout}: needs about {needed} MiB, and of the {limit} for layouts in this process {free} are free; wait until \
+         others are left alone, or have more processes or more memory for layouts (compute.layout_memory_mib)"
+    )]
+    NoMemory {
+        /// Name of the layout.
+        layout: String,
+        /// What it would need, in MiB.
+        needed: u64,
+        /// What is left, in MiB.
+        free: u64,
+        /// What there is for all, in MiB.
+        limit: u64,
+    },
+    /// The layout is on its way from one process to another.
+    #[error("the layout moves to another process; try again")]
+    Moving,
     /// This process is ending.
     #[error("this process is ending; connect again")]
     Draining,
@@ -168,6 +186,8 @@ impl Error {
     pub(crate) fn store(name: impl ToString) -> impl FnOnce(StoreError) -> Self {
         move |error| match error {
             StoreError::NotFound { .. } => Self::LayoutNotFound(name.to_string()),
+            // Another process has taken it since this one did.
+            StoreError::Stale { of: Versioned::Epoch, .. } => Self::Moving,
             StoreError::AlreadyExists { .. } => Self::LayoutExists(name.to_string()),
             StoreError::Stale { current, .. } => Self::EtagMismatch { current: current.to_string() },
             StoreError::Conflict { .. } => Self::RequestIdReused,
@@ -215,6 +235,8 @@ impl Error {
             Self::Abandoned(_) => "ANALYSIS_ABANDONED",
             Self::GraphRestless => "GRAPH_CHANGES_TOO_FAST",
             Self::NotWritten(_) => "VALUES_NOT_WRITTEN",
+            Self::NoMemory { .. } => "NO_MEMORY_FOR_LAYOUT",
+            Self::Moving => "LAYOUT_MOVES",
             Self::Draining => "DRAINING",
             Self::GraphUnavailable(_) => "GRAPH_SERVICE_UNAVAILABLE",
             Self::Store(StoreError::Unavailable(_)) => "STORE_UNAVAILABLE",
@@ -266,6 +288,10 @@ impl From<Error> for Status {
                 let quota = format!("analyses may use {limit} MiB");
                 Problem::resource_exhausted(reason, text).with("needed_mib", needed).quota(subject, quota)
             }
+            Error::NoMemory { layout, needed, free, limit } => Problem::resource_exhausted(reason, text)
+                .with("needed_mib", needed)
+                .with("free_mib", free)
+                .quota(layout, format!("layouts of a process may use {limit} MiB")),
             Error::NotPlaced(layout) => Problem::failed_precondition(reason, text).with("layout", layout),
             Error::Cycle { length, nodes } => Problem::failed_precondition(reason, text)
                 .with("length", length)
@@ -276,7 +302,9 @@ impl From<Error> for Status {
             Error::GraphRestless => Problem::aborted(reason, text),
             Error::NotWritten(status) => Problem::new(status.code(), reason, text),
             Error::OutOfTurn(_) => Problem::invalid_argument(reason, text),
-            Error::Draining => Problem::unavailable(reason, text).retry_after(Duration::from_millis(100)),
+            Error::Draining | Error::Moving => {
+                Problem::unavailable(reason, text).retry_after(Duration::from_millis(100))
+            }
             Error::GraphUnavailable(_) => {
                 Problem::unavailable(reason, text).retry_after(Duration::from_secs(1))
             }

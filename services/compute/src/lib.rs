@@ -23,6 +23,7 @@
 //! domain/     names, parameters, pins, the copy of a graph: decided without waiting
 //! frames/     positions as bytes, both ways (docs/position-frames.md)
 //! session/    a layout while it runs
+//! placement/  which of several processes has which layout
 //! ```
 //!
 //! # Example
@@ -37,7 +38,9 @@
 //! use weft_kit::{Clock, Ids, Lifecycle};
 //!
 //! let lifecycle = Lifecycle::new();
-//! let deps = Deps { store, analyses, objects, graph, clock: Clock::system(), ids: Ids::system(), lifecycle };
+//! let sharing = None;
+//! let deps =
+//!     Deps { store, analyses, objects, graph, sharing, clock: Clock::system(), ids: Ids::system(), lifecycle };
 //! let service = ComputeService::open(Options::default(), deps)?;
 //! let analyses = service.analyses().into_server();
 //! let layouts = service.into_server();
@@ -53,6 +56,7 @@ mod config;
 mod domain;
 mod error;
 pub mod frames;
+mod placement;
 mod rpc;
 mod service;
 mod session;
@@ -60,4 +64,5 @@ mod session;
 pub use analysis_service::AnalysisService;
 pub use config::{BadOption, Options};
 pub use error::Error;
+pub use placement::{Dial, Sharing};
 pub use service::{ComputeService, Deps};

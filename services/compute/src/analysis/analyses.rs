@@ -26,7 +26,7 @@ use super::{
     control::{Control, Stop},
     table::{self, Table},
 };
-use crate::{Error, Options};
+use crate::{Error, Options, session::Positions};
 
 /// How much less an analysis' thread gets of a core that a layout wants too: the value of `nice`, with which
 /// Linux gives it a ninth of the other's share.
@@ -42,6 +42,7 @@ pub(crate) struct Analyses {
     pub(crate) store: Arc<dyn AnalysisStore>,
     pub(crate) layouts: Arc<dyn LayoutStore>,
     pub(crate) objects: Objects,
+    pub(crate) positions: Positions,
     pub(crate) graph: GraphServiceClient<Peer>,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
@@ -124,7 +125,7 @@ impl Analyses {
     pub(crate) fn new(
         options: Options,
         (store, layouts): (Arc<dyn AnalysisStore>, Arc<dyn LayoutStore>),
-        objects: Objects,
+        (objects, positions): (Objects, Positions),
         graph: Peer,
         (clock, ids, lifecycle): (Clock, Ids, Lifecycle),
     ) -> Arc<Self> {
@@ -137,6 +138,7 @@ impl Analyses {
             store,
             layouts,
             objects,
+            positions,
             graph: GraphServiceClient::new(graph),
             clock,
             ids,

@@ -28,7 +28,7 @@ use super::{
     table::{self, Others, Table},
     writing,
 };
-use crate::{Error, domain::name::GraphName, session::Positions};
+use crate::{Error, domain::name::GraphName};
 
 /// An analysis whose owner has said nothing for so long is taken from it.
 pub(super) const LEASE: Duration = Duration::from_secs(10);
@@ -197,7 +197,8 @@ impl Job<'_> {
         if row.graph_uid != *graph_uid {
             return Err(Error::LayoutNotFound(name));
         }
-        let saved = Positions::new(self.analyses.objects.clone()).load(row.uid, most).await;
+        let positions = &self.analyses.positions;
+        let saved = positions.load(row.uid, positions.saved(row.uid).await, most).await;
         let frame = saved.ok_or(Error::NotPlaced(name))?.frame;
         let ids = frame.ids.unwrap_or_default();
         let column = |axis: &Vec<f32>| {

@@ -27,15 +27,17 @@ pub(crate) fn estimate(algorithm: &Algorithm, nodes: usize, edges: usize, thread
     let (node, edge) = match &algorithm.kind {
         None => (0, 0),
         Some(Kind::WeakComponents(_) | Kind::BreadthFirst(_)) => (16, 4),
-        Some(Kind::StrongComponents(_) | Kind::Cores(_) | Kind::ShortestPaths(_)) => (32, 16),
+        Some(Kind::StrongComponents(_) | Kind::Cores(_)) => (32, 16),
+        // Ways that were found and not looked at yet: one for each edge at most, 16 bytes, in lists that double.
+        Some(Kind::ShortestPaths(_)) => (16, 64),
         Some(Kind::PageRank(_)) => (64, 0),
         // Sums of every group that runs at once, 64 at most, and a search for each thread.
         Some(Kind::Betweenness(_)) => (8 * 18 + 40 * threads, 0),
         Some(Kind::Closeness(_)) => (16 + 40 * threads, 0),
         Some(Kind::Triangles(_)) => (24 + threads, 8),
-        // Every piece has memory for every label.
-        Some(Kind::LabelPropagation(_)) => (16 + 16 * threads, 0),
-        Some(Kind::Communities(_)) => (96, 24),
+        // Every thread has memory for the labels around one node, which can be all.
+        Some(Kind::LabelPropagation(_)) => (16 + 24 * threads, 0),
+        Some(Kind::Communities(_)) => (96 + 24 * threads, 32),
         Some(Kind::Precedence(_)) => (80, 0),
         // Places, cells, and who is in them.
         Some(Kind::KMeans(_)) => (24 + 32, 0),

@@ -7,4 +7,5 @@ pub(crate) mod members;
 pub(crate) mod name;
 pub(crate) mod parameters;
 pub(crate) mod pins;
+pub(crate) mod processor;
 pub(crate) mod saved;

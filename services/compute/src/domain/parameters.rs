@@ -1,15 +1,15 @@
 //! What the forces of a layout are: defaults, updates by mask, and what the kernels make of them.
 
 use prost_types::FieldMask;
-use weft_kernels::Params;
-use weft_proto::weft::compute::v1::LayoutParameters;
+use weft_kernels::{Model, Params};
+use weft_proto::weft::compute::v1::{LayoutModel, LayoutParameters};
 
 use crate::Error;
 
 /// Hands all fields to a macro, so that none is forgotten in one place.
 macro_rules! for_each_field {
     ($visit:ident) => {
-        $visit!(repulsion, attraction, gravity, strong_gravity, lin_log, theta, max_speed)
+        $visit!(repulsion, attraction, gravity, strong_gravity, lin_log, theta, max_speed, refine, model)
     };
 }
 
@@ -70,6 +70,25 @@ pub(crate) fn shown(stored: &LayoutParameters) -> LayoutParameters {
         lin_log: Some(stored.lin_log.unwrap_or(defaults.lin_log)),
         theta: number(stored.theta, defaults.theta),
         max_speed: number(stored.max_speed, defaults.max_speed),
+        refine: Some(stored.refine.unwrap_or(defaults.refine)),
+        model: Some(
+            match model(stored) {
+                Model::ForceAtlas2 => LayoutModel::ForceAtlas2,
+                Model::FruchtermanReingold => LayoutModel::FruchtermanReingold,
+                Model::D3 => LayoutModel::D3,
+            }
+            .into(),
+        ),
+    }
+}
+
+/// The model that was chosen, or the default: also where it was stored by a version that knows more of them.
+fn model(stored: &LayoutParameters) -> Model {
+    match stored.model() {
+        LayoutModel::Unspecified => Params::default().model,
+        LayoutModel::ForceAtlas2 => Model::ForceAtlas2,
+        LayoutModel::FruchtermanReingold => Model::FruchtermanReingold,
+        LayoutModel::D3 => Model::D3,
     }
 }
 
@@ -79,6 +98,7 @@ pub(crate) fn kernel(stored: &LayoutParameters) -> Params {
     let defaults = Params::default();
     let number = |given: Option<f64>, default: f32| given.map_or(default, |value| value as f32);
     Params {
+        model: model(stored),
         // No repulsion at all would leave the kernels without a length to measure by.
         repulsion: number(stored.repulsion, defaults.repulsion).max(1e-3),
         attraction: number(stored.attraction, defaults.attraction),
@@ -87,6 +107,7 @@ pub(crate) fn kernel(stored: &LayoutParameters) -> Params {
         lin_log: stored.lin_log.unwrap_or(defaults.lin_log),
         theta: number(stored.theta, defaults.theta),
         max_speed: number(stored.max_speed, defaults.max_speed),
+        refine: stored.refine.unwrap_or(defaults.refine),
         ..defaults
     }
 }
@@ -130,13 +151,60 @@ mod tests {
         before.rsplit(' ').next().unwrap().to_lowercase()
     }
 
+    /// A value as the contract words it.
+    trait Worded {
+        fn words(self) -> String;
+    }
+
+    impl Worded for f64 {
+        fn words(self) -> String {
+            self.to_string()
+        }
+    }
+
+    impl Worded for bool {
+        fn words(self) -> String {
+            self.to_string()
+        }
+    }
+
+    /// A model.
+    impl Worded for i32 {
+        fn words(self) -> String {
+            let name = LayoutModel::try_from(self).unwrap().as_str_name();
+            name.strip_prefix("LAYOUT_MODEL_").unwrap().to_lowercase()
+        }
+    }
+
+    #[test]
+    fn every_model_of_the_contract_is_one_of_the_kernels_and_is_shown_as_it_was_given() {
+        let given = |model: LayoutModel| LayoutParameters {
+            model: Some(model.into()),
+            ..LayoutParameters::default()
+        };
+        for (model, of_kernels) in [
+            (LayoutModel::ForceAtlas2, Model::ForceAtlas2),
+            (LayoutModel::FruchtermanReingold, Model::FruchtermanReingold),
+            (LayoutModel::D3, Model::D3),
+        ] {
+            assert_eq!(kernel(&given(model)).model, of_kernels);
+            assert_eq!(shown(&given(model)).model(), model);
+        }
+        assert_eq!(kernel(&given(LayoutModel::Unspecified)).model, Model::ForceAtlas2);
+        assert_eq!(shown(&given(LayoutModel::Unspecified)).model(), LayoutModel::ForceAtlas2);
+        assert_eq!(
+            kernel(&LayoutParameters { model: Some(99), ..given(LayoutModel::D3) }).model,
+            Model::ForceAtlas2
+        );
+    }
+
     #[test]
     fn the_defaults_are_those_of_the_contract() {
         let shown = shown(&LayoutParameters::default());
         macro_rules! compare {
             ($($field:ident),*) => {
                 $(assert_eq!(
-                    shown.$field.unwrap().to_string(),
+                    shown.$field.unwrap().words(),
                     stated(stringify!($field)),
                     stringify!($field)
                 );)*

@@ -2,8 +2,8 @@
 
 use super::{
     FrameEncoding, HEADER_BYTES, Header, IDS, RECORD_AGENT, RECORD_BYTES, RECORD_KNOWLEDGE,
-    RECORD_MAX_ORDINAL,
-    encode::{Steps, body_length},
+    RECORD_MAX_ORDINAL, Reader,
+    body::{Steps, body_length},
     header::four,
 };
 
@@ -27,15 +27,24 @@ pub enum DecodeError {
     /// An encoding that is not known here.
     #[error("encoding {0} of the position frame is not known")]
     Encoding(u8),
+    /// Flags that are not known here, or not of this encoding.
+    #[error("flags {0:#04x} of the position frame are not known")]
+    Flags(u8),
     /// The ordinals are not ascending.
     #[error("the ordinals of a position frame must be ascending")]
     Order,
     /// A number is infinite or none at all.
     #[error("{0} of a position frame is not finite")]
     NotFinite(&'static str),
-    /// The bytes that fill a column up are not zero.
+    /// The bytes or bits that fill a column or a block up are not zero.
     #[error("the padding of a position frame is not zero")]
     Padding,
+    /// A block of steps is of no known form, or does not end where the frame does.
+    #[error("a block of a position frame cannot be read")]
+    Block,
+    /// It builds on a frame that was not read, or not last.
+    #[error("a position frame builds on another one than was read last")]
+    Base,
 }
 
 /// A frame, read.
@@ -64,12 +73,16 @@ pub struct Motion {
     pub parents: Vec<i32>,
 }
 
-/// Reads a frame. Needs no more memory than a few times the frame's own length.
+/// Reads a frame by itself. Needs no more memory than a few times the frame's own length.
 ///
 /// # Errors
-/// Whatever is not exactly what `docs/position-frames.md` says is refused.
+/// Whatever is not exactly what `docs/position-frames.md` says is refused, and of
+/// [`FrameEncoding::Delta`] whatever is not a keyframe: [`Reader`] reads those.
 pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
     let header = Header::read(bytes)?;
+    if header.encoding == FrameEncoding::Delta {
+        return Reader::default().read(bytes);
+    }
     let expected = HEADER_BYTES + body_length(&header);
     if bytes.len() != expected {
         return Err(DecodeError::Length { expected, found: bytes.len() });
@@ -137,7 +150,7 @@ fn read_records(header: Header, body: &[u8]) -> Result<Frame, DecodeError> {
     Ok(Frame { header, ids: Some(ids), positions, motion: Some(motion) })
 }
 
-fn ascending(ids: Vec<u32>) -> Result<Vec<u32>, DecodeError> {
+pub(super) fn ascending(ids: Vec<u32>) -> Result<Vec<u32>, DecodeError> {
     if ids.is_sorted_by(|before, after| before < after) { Ok(ids) } else { Err(DecodeError::Order) }
 }
 

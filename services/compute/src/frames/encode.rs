@@ -3,8 +3,10 @@
 use bytes::Bytes;
 
 use super::{
-    Columns, Corners, FrameEncoding, HEADER_BYTES, Header, IDS, KEYFRAME, RECORD_BYTES, RECORD_MAX_ORDINAL,
-    REGION,
+    Columns, Corners, FrameEncoding, HEADER_BYTES, Header, IDS, KEYFRAME, RECORD_MAX_ORDINAL, REGION,
+    body::{Steps, body_length},
+    delta,
+    grid::{Grid, State},
 };
 
 /// Why a state cannot be encoded.
@@ -40,6 +42,7 @@ pub fn encode(
 ) -> Result<Bytes, EncodeError> {
     let encoding = match encoding {
         FrameEncoding::Unspecified => FrameEncoding::ColumnsF32,
+        FrameEncoding::Delta => return Ok(encode_delta(columns, selection)),
         given => given,
     };
     let records = encoding == FrameEncoding::Record34;
@@ -87,6 +90,16 @@ pub fn encode(
     Ok(out.into())
 }
 
+/// On a grid of its own: [`delta::whole`] takes that of a layout.
+fn encode_delta(columns: &Columns, selection: Selection<'_>) -> Bytes {
+    let whole = |ids| delta::whole(columns, &State::of(columns, Grid::of(columns.bounds)), ids);
+    match selection {
+        Selection::Key => whole(true),
+        Selection::Following => whole(false),
+        Selection::Cut(indices) => delta::cut(columns, indices),
+    }
+}
+
 /// Indices of the nodes in a box, its border included.
 pub fn inside(columns: &Columns, (min, max): Corners) -> Vec<u32> {
     let [x, y, z] = &columns.positions;
@@ -95,45 +108,6 @@ pub fn inside(columns: &Columns, (min, max): Corners) -> Vec<u32> {
         .filter(|&at| within(x[at], 0) && within(y[at], 1) && (!columns.three_dimensions || within(z[at], 2)))
         .map(|at| at as u32)
         .collect()
-}
-
-/// Length of the body that a header asks for. Cannot overflow: fewer than 2^32 nodes, 40 bytes each.
-pub(super) fn body_length(header: &Header) -> usize {
-    let count = header.count as usize;
-    let ids = if header.has(IDS) { count * 4 } else { 0 };
-    ids + match header.encoding {
-        FrameEncoding::Record34 => count * RECORD_BYTES,
-        FrameEncoding::ColumnsQ16 => (count * 2).next_multiple_of(4) * header.dimensions(),
-        FrameEncoding::ColumnsF32 | FrameEncoding::Unspecified => count * 4 * header.dimensions(),
-    }
-}
-
-/// The 65,535 steps of one axis of the bounding box.
-#[derive(Clone, Copy)]
-pub(super) struct Steps {
-    min: f64,
-    extent: f64,
-}
-
-/// Number of steps between the two ends of an axis.
-const STEPS: f64 = 65_535.0;
-
-impl Steps {
-    pub(super) fn of((min, max): Corners, axis: usize) -> Self {
-        // In double precision, so that the stated error is that of the steps and nothing else.
-        Self { min: f64::from(min[axis]), extent: f64::from(max[axis]) - f64::from(min[axis]) }
-    }
-
-    fn quantise(self, value: f32) -> [u8; 2] {
-        // An axis without extent has one place only: step 0.
-        let share = if self.extent > 0.0 { (f64::from(value) - self.min) / self.extent } else { 0.0 };
-        // The cast is within range: a share lies in 0 to 1, and casts of floats saturate.
-        ((share * STEPS).round() as u16).to_le_bytes()
-    }
-
-    pub(super) fn value(self, step: u16) -> f32 {
-        (self.min + self.extent * f64::from(step) / STEPS) as f32
-    }
 }
 
 /// Appends each value as `N` bytes. Written so that the compiler makes block copies of it.

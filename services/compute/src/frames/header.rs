@@ -11,15 +11,18 @@ pub const KEYFRAME: u8 = 1;
 pub const IDS: u8 = 2;
 /// Flag: there is a third dimension.
 pub const THREE_DIMENSIONS: u8 = 4;
-/// Flag: only nodes in the viewer's region are in the frame.
+/// Flag: only nodes that the viewer asked for are in the frame.
 pub const REGION: u8 = 8;
+/// Flag: the body says what has changed since another frame.
+pub const DIFFERENCE: u8 = 16;
+const FLAGS: u8 = KEYFRAME | IDS | THREE_DIMENSIONS | REGION | DIFFERENCE;
 
 /// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Header {
     /// How the body is encoded.
     pub encoding: FrameEncoding,
-    /// [`KEYFRAME`], [`IDS`], [`THREE_DIMENSIONS`] and [`REGION`], together.
+    /// [`KEYFRAME`], [`IDS`], [`THREE_DIMENSIONS`], [`REGION`] and [`DIFFERENCE`], together.
     pub flags: u8,
     /// Nodes in the frame.
     pub count: u32,
@@ -76,7 +79,7 @@ impl Header {
     /// Reads the header of a frame; what follows it is not looked at.
     ///
     /// # Errors
-    /// Where it is shorter than a header, of another kind or version, or has a corner that is not
+    /// Where it is shorter than a header, of another kind or version, has flags that are not known, or a corner that is not
     /// a number.
     pub fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
         let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
@@ -92,6 +95,11 @@ impl Header {
             .ok()
             .filter(|encoding| *encoding != FrameEncoding::Unspecified)
             .ok_or(DecodeError::Encoding(header[5]))?;
+        let flags = header[6];
+        let is_known = flags & !FLAGS == 0;
+        if !is_known || (flags & DIFFERENCE != 0 && encoding != FrameEncoding::Delta) {
+            return Err(DecodeError::Flags(flags));
+        }
         let corner = |at: usize| [f32_at(header, at), f32_at(header, at + 4), f32_at(header, at + 8)];
         let bounds = (corner(32), corner(44));
         if !bounds.0.iter().chain(&bounds.1).all(|value| value.is_finite()) {
@@ -99,7 +107,7 @@ impl Header {
         }
         Ok(Self {
             encoding,
-            flags: header[6],
+            flags,
             count: u32::from_le_bytes(four(header, 8)),
             membership: u32::from_le_bytes(four(header, 12)),
             sequence: u64::from_le_bytes(eight(header, 16)),
@@ -118,6 +126,6 @@ fn eight(bytes: &[u8], at: usize) -> [u8; 8] {
     std::array::from_fn(|index| bytes[at + index])
 }
 
-fn f32_at(bytes: &[u8], at: usize) -> f32 {
+pub(super) fn f32_at(bytes: &[u8], at: usize) -> f32 {
     f32::from_le_bytes(four(bytes, at))
 }

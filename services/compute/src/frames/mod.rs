@@ -1,18 +1,27 @@
 //! How positions look on the wire: the encodings of `docs/position-frames.md`, both ways.
 //!
 //! [`Columns`] are what a frame is made from, [`encode`] makes the bytes, and [`decode`] reads them
-//! back and refuses everything that is not exactly a frame. Nothing here knows of layouts or gRPC,
+//! back and refuses everything that is not exactly a frame; [`Reader`] reads a stream of them, some of
+//! which say only what has changed. Nothing here knows of layouts or gRPC,
 //! so that tests and load generators can use it alone.
 
+mod blocks;
+mod body;
 mod decode;
+pub mod delta;
+#[cfg(test)]
+mod delta_tests;
 mod encode;
+mod grid;
 mod header;
 #[cfg(test)]
 mod tests;
 
 pub use decode::{DecodeError, Frame, Motion, decode};
+pub use delta::Reader;
 pub use encode::{EncodeError, Selection, encode, inside};
-pub use header::{Header, IDS, KEYFRAME, REGION, THREE_DIMENSIONS};
+pub use grid::{Grid, State};
+pub use header::{DIFFERENCE, Header, IDS, KEYFRAME, REGION, THREE_DIMENSIONS};
 pub use weft_proto::weft::compute::v1::FrameEncoding;
 
 /// Length of a header in bytes.

@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn a_cut_holds_what_is_inside_and_nothing_else(columns in states(RECORD_MAX_ORDINAL), a in -1.0e6_f32..0.0, b in 0.0_f32..1.0e6) {
         let indices = inside(&columns, ([a; 3], [b; 3]));
-        for encoding in [FrameEncoding::ColumnsF32, FrameEncoding::ColumnsQ16, FrameEncoding::Record34] {
+        for encoding in [FrameEncoding::ColumnsF32, FrameEncoding::ColumnsQ16, FrameEncoding::Record34, FrameEncoding::Delta] {
             let frame = decode(&encode(&columns, encoding, Selection::Cut(&indices)).unwrap()).unwrap();
             let ids = if encoding == FrameEncoding::Record34 { 0 } else { IDS };
             check_header(&frame, &columns, REGION | ids)?;
@@ -141,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), encoding in 1_u8..4) {
+    fn no_bytes_make_it_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), encoding in 1_u8..5) {
         let _ = decode(&bytes);
         if bytes.len() >= HEADER_BYTES {
             bytes[..6].copy_from_slice(&[b'W', b'F', b'P', b'F', 1, encoding]);
@@ -222,10 +222,12 @@ fn what_is_not_a_frame_is_told_by_its_fault() {
     assert_eq!(with(32, &f32::NAN.to_le_bytes()), DecodeError::NotFinite("bounds"));
     assert_eq!(with(64, &9_u32.to_le_bytes()), DecodeError::Order);
     assert_eq!(with(72, &f32::INFINITY.to_le_bytes()), DecodeError::NotFinite("a position"));
-    // The reserved byte and flags that are not known are no fault.
+    let flags = KEYFRAME | IDS;
+    assert_eq!(with(6, &[flags | 0x80]), DecodeError::Flags(flags | 0x80));
+    assert_eq!(with(6, &[flags | DIFFERENCE]), DecodeError::Flags(flags | DIFFERENCE));
+    // The reserved byte is no fault.
     let mut other = good.clone();
     other[7] = 1;
-    other[6] |= 0x80;
     assert_eq!(decode(&other).unwrap().positions, two_nodes().positions);
 
     let mut odd = two_nodes();

@@ -48,6 +48,10 @@ pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<CreateLayoutReques
             Err(error) => return Err(Error::store(&name)(error)),
         }
     };
+    if layouts.placement.is_shared() {
+        // It is begun by the process that it belongs to: whoever answers the call asks for it.
+        return Ok(answer);
+    }
     match layouts.open(row) {
         // It is created; it starts when there is room and somebody looks.
         Ok(_) | Err(Error::Limit { .. } | Error::Draining) => Ok(answer),
@@ -137,7 +141,8 @@ async fn is_left_over(layouts: &Layouts, name: &LayoutName, new: &NewLayout) -> 
     if row.graph_uid == new.graph_uid {
         return Ok(false);
     }
-    layouts.delete(row.uid).await;
+    let saved = layouts.positions.saved(row.uid).await;
+    layouts.delete(row.uid, saved).await;
     layouts.delete_of_graph(&row).await.map_err(Error::store(name))?;
     Ok(true)
 }

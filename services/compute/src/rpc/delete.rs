@@ -17,6 +17,7 @@ pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<DeleteLayoutReques
     let row = super::row(layouts, &name).await?;
     let version = live::check_etag(&row, &etag)?;
     let LayoutName { graph, layout } = &name;
+    let saved = layouts.positions.saved(row.uid).await;
     let deleted = layouts.store.delete_layout(&graph.project, &graph.graph, layout, version).await;
     let deleted = match deleted {
         Err(weft_store::StoreError::Stale { .. }) => {
@@ -25,6 +26,6 @@ pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<DeleteLayoutReques
         }
         other => other.map_err(Error::store(&name))?,
     };
-    layouts.delete(deleted.uid).await;
+    layouts.delete(deleted.uid, saved).await;
     Ok(())
 }

@@ -15,7 +15,9 @@ use crate::{
 pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<StartLayoutRequest>) -> Result<Layout, Error> {
     let name = LayoutName::parse(&call.message.name, "name")?;
     let session = layouts.open_anew(super::row(layouts, &name).await?)?;
-    super::set_desired(layouts, &name, &session, DesiredState::Running).await?;
+    session.held().await?;
+    let uid = session.live().0.row.uid;
+    super::set_desired(layouts, &name, (uid, Some(&session)), DesiredState::Running).await?;
     let (mut live, viewers) = session.live();
     if live.state != LayoutState::Running && live.state != LayoutState::Loading {
         session.send(Command::Start).await?;

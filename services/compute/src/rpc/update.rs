@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 use weft_kit::Call;
 use weft_proto::weft::compute::v1::{Layout, UpdateLayoutRequest};
-use weft_store::{LayoutUpdate, StoreError, Written};
+use weft_store::{LayoutUpdate, StoreError, Versioned, Written};
 
 use crate::{
     Error,
@@ -21,13 +21,8 @@ pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<UpdateLayoutReques
     let layout = layout.unwrap_or_default();
     let name = LayoutName::parse(&layout.name, "layout.name")?;
     let new = layout.parameters.unwrap_or_default();
-    // The first reading says whether it is there at all; its session makes writers take turns.
-    let session = match layouts.open(super::row(layouts, &name).await?) {
-        Ok(session) => Some(session),
-        // It is stored, and in force as soon as it runs.
-        Err(Error::Limit { .. }) => None,
-        Err(error) => return Err(error),
-    };
+    // The first reading says whether it is there at all.
+    let session = super::session_if_room(layouts, super::row(layouts, &name).await?).await?;
     let _writing = match &session {
         Some(session) => Some(session.writing().await),
         None => None,
@@ -49,6 +44,7 @@ pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<UpdateLayoutReques
             pins: None,
             constraints: None,
             expected_constraints_version: None,
+            held: session.as_ref().and_then(|session| session.epoch()),
             at: layouts.now(),
         };
         tries += 1;
@@ -56,6 +52,9 @@ pub(crate) async fn handle(layouts: &Arc<Layouts>, call: Call<UpdateLayoutReques
             Ok(Written::Done(row)) => break row,
             // Nothing is remembered of an update, so there is nothing to replay.
             Ok(Written::Replayed(_)) => break row,
+            Err(error @ StoreError::Stale { of: Versioned::Epoch, .. }) => {
+                return Err(Error::store(&name)(error));
+            }
             Err(StoreError::Stale { .. }) if tries < TRIES => {}
             Err(StoreError::Stale { .. }) => {
                 let current = live::etag(&super::row(layouts, &name).await?);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -14,12 +14,13 @@ use weft_proto::weft::compute::v1::LayoutState;
 use weft_store::{DesiredState, LayoutRow, StoreError};
 
 use super::{
-    End, Layouts, Session,
+    End, Layouts, Session, admission,
     command::Command,
     engine::Engine,
     follow::{Follower, Standing},
-    live,
+    live, saving,
     step::{Done, Work, state},
+    turns::{Class, Turn},
 };
 use crate::domain::saved::Saved;
 
@@ -40,6 +41,29 @@ pub(super) async fn run(layouts: Arc<Layouts>, session: Arc<Session>, commands: 
     // Also where the mesh stops and drops this in the middle.
     let _over = session.over.clone().drop_guard();
     let _counted = Counted::new(&layouts);
+    let memory = match admission::admit(&layouts, &session).await {
+        Ok(memory) => {
+            session.memory.store(memory.num_permits(), Ordering::SeqCst);
+            memory
+        }
+        Err(no_room) => {
+            *session.no_room.lock().expect("nobody panics with the lock") = Some(no_room);
+            layouts.meter.refused.inc();
+            layouts.forget(&session);
+            session.lose();
+            return;
+        }
+    };
+    let taken = match layouts.placement.take(session.uid).await {
+        Ok(taken) => taken,
+        Err(error) => {
+            tracing::debug!(layout = %session.uid, %error, "a layout is not simulated here");
+            layouts.forget(&session);
+            session.lose();
+            return;
+        }
+    };
+    session.taken(taken);
     let row = Arc::clone(&session.live.borrow().row);
     let follower = Follower {
         client: layouts.graph.clone(),
@@ -53,6 +77,7 @@ pub(super) async fn run(layouts: Arc<Layouts>, session: Arc<Session>, commands: 
     let _stop_following = following.clone().drop_guard();
     layouts.lifecycle.spawn_future(follower.run(following));
     let mut actor = Actor {
+        memory: Some(memory),
         commands,
         pending: Vec::new(),
         engine: None,
@@ -85,6 +110,8 @@ impl Drop for Counted {
 }
 
 struct Actor {
+    /// Given back before anybody learns that the session is over.
+    memory: Option<OwnedSemaphorePermit>,
     layouts: Arc<Layouts>,
     session: Arc<Session>,
     commands: mpsc::Receiver<Command>,
@@ -97,7 +124,7 @@ struct Actor {
     /// Nodes have moved since they were saved last.
     dirty: bool,
     /// Ends when the saving in the background has ended.
-    saving: Option<oneshot::Receiver<()>>,
+    saving: Option<oneshot::Receiver<bool>>,
     last_save: Instant,
     /// Since when nothing has happened.
     idle_since: Instant,
@@ -108,7 +135,11 @@ impl Actor {
         if let Err(ending) = self.check_row(row).await {
             return ending;
         }
-        let mut saved = self.layouts.positions.load(row.uid, self.layouts.options.max_nodes).await;
+        let under = self.session.saved();
+        let mut saved = self.layouts.positions.load(row.uid, under, self.layouts.options.max_nodes).await;
+        if let Some(view) = saved.as_ref().and_then(|saved| saving::first_view(saved, live::dim(row))) {
+            self.session.frames.send_replace(Some(view));
+        }
         let mut standing = self.session.followed.standing();
         let draining = self.layouts.lifecycle.draining_token();
         let mut next_step = Instant::now();
@@ -205,6 +236,9 @@ impl Actor {
 
     /// Takes in what has changed, makes a step if the layout moves, and shows the result.
     async fn step(&mut self, number: u64, saved: Option<Saved>) -> Result<(), String> {
+        let turn = self.turn().await;
+        // What has come while it waited is in this step.
+        self.take_commands();
         let row = Arc::clone(&self.session.live.borrow().row);
         let stopped = row.desired_state == DesiredState::Stopped;
         let work = Work {
@@ -216,8 +250,8 @@ impl Actor {
             row,
             saved,
             max_pins: self.layouts.options.max_pins,
+            device: self.layouts.options.device(),
         };
-        let turn = Arc::clone(&self.layouts.turns).acquire_owned().await.expect("it is never closed");
         let worked = tokio::task::spawn_blocking(move || {
             let worked = work.run();
             drop(turn);
@@ -234,13 +268,43 @@ impl Actor {
         Ok(())
     }
 
+    /// Waits for a turn, as one that matters as much as it does by then: whoever takes hold of a node of a layout that nobody
+    /// was watching waits no longer than those who hold others.
+    async fn turn(&mut self) -> Turn {
+        let (project, cost) = {
+            let live = self.session.live.borrow();
+            (live.row.project.clone(), Duration::from_secs_f64(live.tick_ms / 1e3))
+        };
+        let turns = Arc::clone(&self.layouts.turns);
+        loop {
+            let class = self.class();
+            let may_rise = class != Class::Moved && self.pending.len() < COMMANDS_A_STEP;
+            tokio::select! {
+                turn = turns.take(class, &project, cost) => return turn,
+                Some(command) = self.commands.recv(), if may_rise => self.pending.push(command),
+            }
+        }
+    }
+
+    /// How much it matters to people now.
+    fn class(&self) -> Class {
+        let is_held = self.engine.as_ref().is_some_and(|engine| engine.is_held());
+        if is_held || !self.pending.is_empty() {
+            Class::Moved
+        } else if self.session.viewers.load(Ordering::Relaxed) > 0 {
+            Class::Watched
+        } else {
+            Class::Unseen
+        }
+    }
+
     fn show(&mut self, engine: &Engine, done: Done, stopped: bool) {
         *self.session.pins.lock().expect("nobody panics with the lock") = Arc::clone(engine.pins());
         let moved = done.report.is_some();
         let changed = done.snapshot.is_some();
         if let Some(snapshot) = done.snapshot {
             self.session.frames.send_replace(Some(snapshot));
-            self.dirty = true;
+            self.dirty = !engine.is_sketching();
         }
         let state = state(engine, stopped);
         let mut came_to_rest = false;
@@ -256,7 +320,8 @@ impl Actor {
                 live.held = Arc::new(held);
             }
             if let Some((report, took)) = done.report {
-                self.layouts.meter.step_duration.observe(took.as_secs_f64());
+                self.layouts.meter.step(report.processor, took);
+                live.ran_on(report.processor, engine.device_error());
                 let took = took.as_secs_f64() * 1e3;
                 live.tick_ms = if live.tick_ms > 0.0 { live.tick_ms * 0.9 + took * 0.1 } else { took };
                 live.mean_displacement = f64::from(report.mean_displacement);
@@ -272,10 +337,11 @@ impl Actor {
 
     /// Saves in the background, unless it is being done.
     fn save(&mut self) {
-        if let Some(saving) = &mut self.saving
-            && saving.try_recv() == Err(oneshot::error::TryRecvError::Empty)
-        {
-            return;
+        match self.saving.as_mut().map(oneshot::Receiver::try_recv) {
+            Some(Err(oneshot::error::TryRecvError::Empty)) => return,
+            // What was to be saved still is.
+            Some(Ok(false)) => self.dirty = true,
+            Some(Ok(true) | Err(oneshot::error::TryRecvError::Closed)) | None => {}
         }
         let Some(snapshot) = self.session.frames.borrow().clone().filter(|_| self.dirty) else { return };
         self.dirty = false;
@@ -283,16 +349,12 @@ impl Actor {
         let (done, saving) = oneshot::channel();
         self.saving = Some(saving);
         let (layouts, session) = (Arc::clone(&self.layouts), Arc::clone(&self.session));
-        let (settled, version) = {
+        let standing = {
             let live = self.session.live.borrow();
-            (live.state == LayoutState::Settled, live::rules_version(&live.row))
+            (live.state, live::rules_version(&live.row))
         };
         self.layouts.lifecycle.spawn_future(async move {
-            layouts.positions.save(session.uid, settled, version, &snapshot).await;
-            if let Err(error) = session.write_pins(&*layouts.store, layouts.now()).await {
-                tracing::warn!(%error, "the pins of a layout could not be written; they are tried again");
-            }
-            let _ = done.send(());
+            let _ = done.send(saving::save(&layouts, &session, &snapshot, standing).await);
         });
     }
 
@@ -300,8 +362,10 @@ impl Actor {
     async fn save_now(&mut self) {
         // A saving that runs may be older than what is here now.
         for _ in 0..2 {
-            if let Some(saving) = self.saving.take() {
-                let _ = saving.await;
+            if let Some(saving) = self.saving.take()
+                && saving.await == Ok(false)
+            {
+                self.dirty = true;
             }
             self.save();
         }
@@ -322,13 +386,19 @@ impl Actor {
         match ending {
             Ending::Requested(End::Unloaded) => {
                 self.save_now().await;
+                self.give_back().await;
                 self.layouts.forget(&self.session);
-                self.session.over.cancel();
+                self.be_over();
+            }
+            // What is here may be older than what the other process has.
+            Ending::Requested(End::Lost) => {
+                self.commands.close();
+                self.layouts.forget(&self.session);
             }
             Ending::Requested(End::Deleted) => {
                 self.fail("the layout was deleted").await;
                 self.layouts.forget(&self.session);
-                self.session.over.cancel();
+                self.be_over();
             }
             Ending::GraphDeleted => {
                 self.fail("the graph was deleted").await;
@@ -337,16 +407,39 @@ impl Actor {
                 if let Err(error) = self.layouts.delete_of_graph(&row).await {
                     tracing::warn!(%error, "the layouts of a deleted graph are left over; they go when they are used");
                 }
-                self.session.over.cancel();
+                self.be_over();
             }
             Ending::Failed(message) => {
                 self.layouts.meter.failures.inc();
                 tracing::warn!(layout = %live::name(&self.session.live.borrow().row), message, "a layout has failed");
                 self.fail(&message).await;
-                self.session.over.cancel();
+                self.be_over();
                 self.linger().await;
+                self.give_back().await;
             }
         }
+    }
+
+    /// Whoever waits for the memory of this session finds it free.
+    fn be_over(&mut self) {
+        self.engine = None;
+        self.memory = None;
+        self.session.memory.store(0, Ordering::SeqCst);
+        self.session.over.cancel();
+    }
+
+    /// Another process may have the layout from now on.
+    async fn give_back(&self) {
+        if self.session.is_lost() {
+            return;
+        }
+        let awake = {
+            let live = self.session.live.borrow();
+            // One whose graph is still being fetched goes on elsewhere as one that moves does.
+            let moves = matches!(live.state, LayoutState::Running | LayoutState::Loading);
+            moves && live.row.desired_state == DesiredState::Running
+        };
+        self.layouts.placement.leave(self.session.uid, self.session.epoch(), awake).await;
     }
 
     /// Tells everybody that it is over, and waits for a saving that runs.

@@ -6,16 +6,19 @@ use std::{
     sync::Arc,
 };
 
-use weft_kernels::{Constraint, Dim, Params, Point, Simulation, TickReport};
+use weft_kernels::{
+    Constraint, Device, DeviceError, Dim, Params, Phase, Point, Processor, Simulation, TickReport,
+};
 use weft_proto::weft::graph::v1::GraphKind;
 
 use super::{
     command::{Answer, Command, Hand, Refusal},
+    ranking::Ranking,
     snapshot::{NotFinite, Snapshot},
 };
 use crate::{
     domain::{graph_copy::Topology, pins::Pins, saved::Saved},
-    frames::{Columns, RECORD_KNOWLEDGE},
+    frames::{Columns, Grid, RECORD_KNOWLEDGE},
 };
 
 /// What a layout is set up with.
@@ -29,6 +32,7 @@ pub(crate) struct Setup {
     pub(crate) version: i64,
     pub(crate) pins: Pins,
     pub(crate) max_pins: usize,
+    pub(crate) device: Device,
     /// Where the nodes were when it ran last.
     pub(crate) saved: Option<Saved>,
 }
@@ -52,10 +56,18 @@ pub(crate) struct Engine {
     revision: i64,
     membership: u32,
     sequence: u64,
+    /// What frames of differences are in steps of; another one when the layout has outgrown it.
+    grid: Grid,
+    /// Which nodes come first for viewers who want only some.
+    ranking: Arc<Ranking>,
     /// Steps made since the layout was created.
     ticks: u64,
     /// It had settled before it was restored, and nothing has happened since.
     resting: bool,
+    /// A device has made a step of it.
+    was_on_device: bool,
+    /// Of the last step.
+    phase: Phase,
 }
 
 impl Engine {
@@ -78,9 +90,14 @@ impl Engine {
             revision: 0,
             membership: 0,
             sequence: 0,
+            grid: Grid::default(),
+            ranking: Arc::default(),
             ticks: 0,
             resting: false,
+            was_on_device: false,
+            phase: Phase::default(),
         };
+        engine.simulation.set_device(setup.device);
         engine.follow(topology)?;
         engine.constrain(setup.constraints)?;
         let Some(saved) = setup.saved else {
@@ -116,6 +133,7 @@ impl Engine {
         let Some(edges) = &topology.edges else { return Ok(()) };
         let nodes: &[u32] = topology.nodes.as_deref().unwrap_or(&self.ids);
         self.simulation.sync(nodes, edges)?;
+        self.ranking = Arc::new(Ranking::new(self.simulation.degrees().collect()));
         self.resting = false;
         if self.membership == 0 || *nodes != *self.ids {
             self.ids = nodes.into();
@@ -196,6 +214,7 @@ impl Engine {
         let anew = Simulation::new(self.simulation.dim(), self.params, self.seed);
         let former =
             std::mem::replace(&mut self.simulation, anew.expect("these parameters are in force already"));
+        self.simulation.set_device(former.device());
         let constraints = former.constraints().to_vec();
         if let Err(error) = self.follow(topology).and_then(|()| self.constrain(constraints)) {
             tracing::warn!(%error, "a layout could not be placed anew");
@@ -285,6 +304,11 @@ impl Engine {
         if self.simulation.dim() == Dim::Two { [x, y, 0.0] } else { [x, y, z] }
     }
 
+    /// Whether a hand holds a node.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.values().any(|held| !held.is_empty())
+    }
+
     /// Whether a step would move anything.
     pub(crate) fn moves(&self) -> bool {
         !self.resting && !self.simulation.is_settled()
@@ -294,8 +318,23 @@ impl Engine {
     pub(crate) fn tick(&mut self) -> TickReport {
         let moves = self.moves();
         let report = self.simulation.tick();
+        self.was_on_device |= report.processor != Processor::Cpu;
+        self.phase = report.phase;
         self.ticks += u64::from(moves);
         report
+    }
+
+    /// Whether what it shows is only a sketch. None is kept: it comes to the same when it is begun again, and the half of one
+    /// would not be seen to be half.
+    pub(crate) fn is_sketching(&self) -> bool {
+        self.phase == Phase::Sketching
+    }
+
+    /// Why the device that steps should run on is not in use. Where one is only taken if there is one, its absence is no
+    /// problem, but its loss is.
+    pub(crate) fn device_error(&self) -> Option<&DeviceError> {
+        let is_missed = self.was_on_device || matches!(self.simulation.device(), Device::Cuda(_));
+        self.simulation.device_error().filter(|_| is_missed)
     }
 
     /// Which parameters and constraints are in force.
@@ -322,6 +361,9 @@ impl Engine {
     pub(crate) fn snapshot(&mut self) -> Result<Arc<Snapshot>, NotFinite> {
         self.sequence += 1;
         let bounds = self.simulation.bounds();
+        if !self.grid.suits((bounds.min, bounds.max)) {
+            self.grid = Grid::of((bounds.min, bounds.max));
+        }
         let three_dimensions = self.simulation.dim() == Dim::Three;
         let columns = |points: &[Point]| -> [Vec<f32>; 3] {
             let column = |axis: usize| points.iter().map(|point| point[axis]).collect();
@@ -342,7 +384,8 @@ impl Engine {
         if state.fits_records() {
             state.velocities = columns(self.simulation.velocities());
         }
-        Snapshot::new(state).map(Arc::new)
+        let snapshot = Snapshot::new(state, self.grid)?;
+        Ok(Arc::new(snapshot.ranked(Arc::clone(&self.ranking))))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use prost::Message;
-use weft_kernels::Dim;
+use weft_kernels::{DeviceError, Dim, Processor};
 use weft_proto::weft::compute::v1::{Dimensions, Layout, LayoutParameters, LayoutState};
 use weft_store::{DesiredState, LayoutRow};
 
@@ -11,7 +11,7 @@ use crate::{
     Error,
     domain::{
         name::{GraphName, LayoutName},
-        parameters,
+        parameters, processor,
     },
 };
 
@@ -30,6 +30,10 @@ pub(crate) struct Live {
     /// Mean of the last steps, in milliseconds.
     pub(crate) tick_ms: f64,
     pub(crate) mean_displacement: f64,
+    /// What the last step ran on.
+    pub(crate) processor: Option<Processor>,
+    /// Why it did not run on the device that it should.
+    pub(crate) device_problem: Option<Arc<str>>,
     /// How many nodes each constraint concerns, by the constraint's uid.
     pub(crate) held: Arc<HashMap<String, i64>>,
 }
@@ -51,7 +55,31 @@ impl Live {
             edges: 0,
             tick_ms: 0.0,
             mean_displacement: 0.0,
+            processor: None,
+            device_problem: None,
             held: Arc::default(),
+        }
+    }
+
+    /// What the last step ran on, and why not on the device that it should. A device that is lost or back is told to whoever
+    /// reads the log.
+    pub(crate) fn ran_on(&mut self, processor: Processor, problem: Option<&DeviceError>) {
+        self.processor = Some(processor);
+        match (problem, &self.device_problem) {
+            (None, None) => {}
+            // Nothing is wrong any more, but it is not known to be right before it has made a step.
+            (None, Some(_)) if processor == Processor::Cpu => {}
+            (None, Some(_)) => {
+                tracing::info!(layout = %name(&self.row), "the device is in use again");
+                self.device_problem = None;
+            }
+            (Some(problem), before) => {
+                let problem = problem.to_string();
+                if before.as_deref() != Some(problem.as_str()) {
+                    tracing::warn!(layout = %name(&self.row), problem, "the CPU makes the steps of a layout");
+                    self.device_problem = Some(problem.into());
+                }
+            }
         }
     }
 
@@ -80,6 +108,8 @@ impl Live {
             create_time: Some(row.created.into()),
             update_time: Some(row.updated.into()),
             etag: etag(row),
+            processor: self.processor.map(processor::name).unwrap_or_default(),
+            device_problem: self.device_problem.as_deref().unwrap_or_default().to_owned(),
         })
     }
 
@@ -90,6 +120,8 @@ impl Live {
             || self.row.version != other.row.version
             || self.nodes != other.nodes
             || self.edges != other.edges
+            || self.processor != other.processor
+            || self.device_problem != other.device_problem
     }
 
     /// Whether a viewer should be told of the difference when there is time.

@@ -1,9 +1,14 @@
 //! What is counted of layouts, for whoever runs them.
 
+use std::time::Duration;
+
 use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
+use weft_kernels::Processor;
+
+use crate::domain::processor;
 
 /// Upper bounds of the buckets of step durations, in seconds.
 const BUCKETS: [f64; 9] = [0.000_25, 0.001, 0.004, 0.008, 0.016, 0.033, 0.1, 0.5, 2.0];
@@ -15,8 +20,10 @@ pub(crate) struct Meter {
     pub(super) viewers: Gauge,
     pub(super) frames: Counter,
     pub(super) frame_bytes: Counter,
-    pub(super) step_duration: Histogram,
+    step_duration: Histogram,
+    steps: Family<[(&'static str, String); 1], Counter>,
     pub(super) failures: Counter,
+    pub(super) refused: Counter,
 }
 
 impl Default for Meter {
@@ -27,12 +34,20 @@ impl Default for Meter {
             frames: Counter::default(),
             frame_bytes: Counter::default(),
             step_duration: Histogram::new(BUCKETS),
+            steps: Family::default(),
             failures: Counter::default(),
+            refused: Counter::default(),
         }
     }
 }
 
 impl Meter {
+    /// A step was made.
+    pub(super) fn step(&self, processor: Processor, took: Duration) {
+        self.step_duration.observe(took.as_secs_f64());
+        self.steps.get_or_create(&[("processor", processor::name(processor))]).inc();
+    }
+
     /// Shows the counters in a registry.
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register("layouts_loaded", "Layouts in memory", self.sessions.clone());
@@ -50,6 +65,8 @@ impl Meter {
             Unit::Seconds,
             self.step_duration.clone(),
         );
+        registry.register("steps", "Steps of layouts, by what they ran on", self.steps.clone());
+        registry.register("layouts_refused", "Layouts that there was no memory for", self.refused.clone());
         registry.register("layouts_failed", "Layouts that could not go on", self.failures.clone());
     }
 }

@@ -7,9 +7,10 @@
 //! - [`snapshot`] is what a step leaves behind: immutable, shared by all viewers, encoded once.
 //! - [`viewer`] makes one stream of events from the newest snapshot, at its client's rate.
 //! - [`layouts`] knows all sessions: opens them on first use, lets go of those nobody needs.
-//! - [`positions`] keeps where the nodes are while nothing runs.
+//! - [`positions`] keeps where the nodes are while nothing runs; [`saving`] writes them, for one process at a time.
 
 mod actor;
+mod admission;
 pub(crate) mod command;
 mod engine;
 pub(crate) mod follow;
@@ -17,31 +18,35 @@ pub(crate) mod layouts;
 pub(crate) mod live;
 mod meter;
 mod positions;
+mod ranking;
+mod saving;
 mod snapshot;
 mod step;
+mod turns;
 pub(crate) mod viewer;
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
 };
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weft_proto::weft::compute::v1::LayoutState;
-use weft_store::{LayoutRow, LayoutStore, LayoutUpdate, Timestamp};
+use weft_store::{LayoutRow, LayoutStore, LayoutUpdate, SavedUnder, Timestamp};
 
 use self::{
     command::{Answer, Command, Hand},
     follow::Followed,
     live::Live,
-    snapshot::Snapshot,
+    snapshot::{Snapshot, States},
 };
 pub(crate) use self::{layouts::Layouts, positions::Positions};
 use crate::{
     Error,
     domain::{constraints::Constraints, pins::Pins},
+    placement::Hold,
 };
 
 /// Commands that wait for the next step at most; whoever sends more waits.
@@ -54,6 +59,8 @@ enum End {
     Deleted,
     /// Nobody needs it, or another takes its place.
     Unloaded,
+    /// Another process has its layout, or may have it: nothing is written any more.
+    Lost,
 }
 
 /// The handle of a layout in memory. Everything goes to its actor through here.
@@ -63,6 +70,8 @@ pub(crate) struct Session {
     commands: mpsc::Sender<Command>,
     live: watch::Sender<Live>,
     frames: watch::Sender<Option<Arc<Snapshot>>>,
+    /// What the next frames of differences may build on.
+    states: States,
     followed: Arc<Followed>,
     /// The pins as they are.
     pins: Mutex<Arc<Pins>>,
@@ -78,10 +87,30 @@ pub(crate) struct Session {
     wake: Notify,
     /// The actor has gone.
     over: CancellationToken,
+    /// What it has of its layout.
+    hold: watch::Sender<Hold>,
+    /// Saves under its epoch.
+    saves: AtomicI64,
+    /// Which of them counts.
+    saved: Mutex<SavedUnder>,
+    /// Given when those who look are to look elsewhere.
+    leaving: CancellationToken,
+    /// Memory that it has, in MiB.
+    memory: AtomicUsize,
+    /// Why there was no memory for it, in MiB.
+    no_room: Mutex<Option<NoRoom>>,
+}
+
+/// Memory that a session would have needed, that there was, and that there is for all, in MiB.
+#[derive(Clone, Copy, Debug)]
+struct NoRoom {
+    needed: u64,
+    free: u64,
+    limit: u64,
 }
 
 impl Session {
-    fn new(row: LayoutRow, pins: Pins) -> (Arc<Self>, mpsc::Receiver<Command>) {
+    fn new(row: LayoutRow, pins: Pins, leaving: CancellationToken) -> (Arc<Self>, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let pins = Arc::new(pins);
         let mut live = Live::unloaded(Arc::new(row));
@@ -91,6 +120,7 @@ impl Session {
             commands,
             live: watch::Sender::new(live),
             frames: watch::Sender::new(None),
+            states: States::default(),
             followed: Followed::new(),
             pins: Mutex::new(Arc::clone(&pins)),
             written_pins: tokio::sync::Mutex::new(pins),
@@ -100,6 +130,12 @@ impl Session {
             end: Mutex::new(None),
             wake: Notify::new(),
             over: CancellationToken::new(),
+            hold: watch::Sender::new(Hold::Asked),
+            saves: AtomicI64::new(0),
+            saved: Mutex::default(),
+            leaving,
+            memory: AtomicUsize::new(0),
+            no_room: Mutex::default(),
         };
         session.follow_properties();
         (Arc::new(session), receiver)
@@ -146,8 +182,14 @@ impl Session {
     /// The layout has failed.
     pub(crate) async fn loaded(&self) -> Result<(), Error> {
         let mut live = self.live.subscribe();
-        let decided = live.wait_for(|live| live.state != LayoutState::Loading).await;
-        let live = decided.expect("the session holds the sender").clone();
+        let live = tokio::select! {
+            decided = live.wait_for(|live| live.state != LayoutState::Loading) => {
+                decided.expect("the session holds the sender").clone()
+            }
+            // Another process has it, or will.
+            () = self.leaving.cancelled() => return Err(self.failed()),
+            () = self.over.cancelled() => return Err(self.failed()),
+        };
         if live.state == LayoutState::Failed { Err(self.failed()) } else { Ok(()) }
     }
 
@@ -178,7 +220,60 @@ impl Session {
         reply.await.map_err(|_| self.failed())
     }
 
+    /// Waits until it is known that no other process has the layout.
+    ///
+    /// # Errors
+    /// Another has it.
+    pub(crate) async fn held(&self) -> Result<(), Error> {
+        let mut hold = self.hold.subscribe();
+        let decided =
+            *hold.wait_for(|hold| *hold != Hold::Asked).await.expect("the session holds the sender");
+        match decided {
+            Hold::Has(_) => Ok(()),
+            Hold::Asked | Hold::Lost => Err(self.refusal()),
+        }
+    }
+
+    /// Why it is not, or no more, simulated here.
+    fn refusal(&self) -> Error {
+        let no_room = *self.no_room.lock().expect("nobody panics with the lock");
+        match no_room {
+            Some(NoRoom { needed, free, limit }) => {
+                let layout = live::name(&self.live.borrow().row).to_string();
+                Error::NoMemory { layout, needed, free, limit }
+            }
+            None => Error::Moving,
+        }
+    }
+
+    /// Whether another process has the layout, or may have it.
+    pub(crate) fn is_lost(&self) -> bool {
+        *self.hold.borrow() == Hold::Lost
+    }
+
+    /// The epoch under which it is written about the layout; nothing where there is nobody else.
+    pub(crate) fn epoch(&self) -> Option<i64> {
+        match *self.hold.borrow() {
+            Hold::Has(epoch) => epoch,
+            // No epoch is that of a layout.
+            Hold::Asked | Hold::Lost => Some(0),
+        }
+    }
+
+    /// Another process has the layout, or may have it.
+    fn lose(&self) {
+        self.hold.send_replace(Hold::Lost);
+        self.leaving.cancel();
+        self.request_end(End::Lost);
+    }
+
     fn failed(&self) -> Error {
+        if self.is_lost() {
+            return self.refusal();
+        }
+        if self.leaving.is_cancelled() {
+            return Error::Draining;
+        }
         let live = self.live.borrow();
         let message = if live.failure.is_empty() { "it is ending".to_owned() } else { live.failure.clone() };
         Error::LayoutFailed { layout: live::name(&live.row).to_string(), message }
@@ -199,6 +294,7 @@ impl Session {
             pins: Some(pins.encode()),
             constraints: None,
             expected_constraints_version: None,
+            held: self.epoch(),
             at,
         };
         let name = live::name(&self.live.borrow().row);

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use weft_kernels::{Dim, Params, TickReport};
+use weft_kernels::{Device, Dim, Params, TickReport};
 use weft_proto::weft::compute::v1::LayoutState;
 use weft_store::LayoutRow;
 
@@ -42,6 +42,7 @@ pub(super) struct Work {
     pub(super) row: Arc<LayoutRow>,
     pub(super) saved: Option<Saved>,
     pub(super) max_pins: usize,
+    pub(super) device: Device,
 }
 
 /// What has been done.
@@ -143,6 +144,7 @@ impl Work {
             version: live::rules_version(&self.row),
             pins: Pins::decode(&self.row.pins).ok_or("the pins cannot be read")?,
             max_pins: self.max_pins,
+            device: self.device,
             saved: self
                 .saved
                 .take()

@@ -5,7 +5,10 @@
 //! from what is newest then. A viewer that reads slowly so skips what it has no time for, holds one
 //! frame at most, and nobody waits for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -17,7 +20,10 @@ use weft_proto::weft::compute::v1::{
 };
 
 use super::{layouts::Seat, live::Live, snapshot::Snapshot};
-use crate::{Error, frames::Corners};
+use crate::{
+    Error,
+    frames::{Corners, State},
+};
 
 /// Frames a second when the client does not say.
 const DEFAULT_RATE: f64 = 30.0;
@@ -34,6 +40,7 @@ pub(crate) struct Wish {
     encodings: Vec<FrameEncoding>,
     interval: Duration,
     region: Option<Corners>,
+    most: Option<usize>,
 }
 
 impl Wish {
@@ -62,6 +69,7 @@ impl Wish {
             // Once a day is as good as never, and can be reckoned with.
             interval: Duration::from_secs_f64((1.0 / rate).min(86_400.0)),
             region,
+            most: usize::try_from(options.max_nodes).ok().filter(|most| *most > 0),
         })
     }
 }
@@ -79,20 +87,23 @@ pub(crate) struct Viewer {
     /// What was told of the layout last.
     told: Option<Live>,
     told_at: Instant,
-    /// What the client knows: membership and encoding of the last frame that held every node and
-    /// said which, and the number of the last frame.
+    /// What the client knows.
     known: Option<Known>,
     due: Instant,
     over: bool,
     _with: Option<DropGuard>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
 struct Known {
     wish: Wish,
+    /// Of the last frame that held every node and said which.
     encoding: FrameEncoding,
     membership: u32,
+    /// Number of the last frame.
     sequence: u64,
+    /// What the last frame left it with, if the next one may say only what has changed since. The session keeps it for a
+    /// while: a viewer who reads slower than that gets a whole frame.
+    state: Option<Weak<State>>,
 }
 
 impl Viewer {
@@ -113,7 +124,7 @@ impl Viewer {
         Self {
             live: seat.live.subscribe(),
             frames: seat.frames.subscribe(),
-            draining: seat.layouts().lifecycle.draining_token(),
+            draining: seat.leaving(),
             seat,
             wishes,
             refusals,
@@ -201,11 +212,31 @@ impl Viewer {
         let encoding = snapshot.choose(&wish.encodings)?;
         let follows =
             known.is_some_and(|known| known.membership == columns.membership && known.encoding == encoding);
-        let frame = match wish.region {
-            // The first frame holds every node; from then on the client gets what it looks at.
-            Some(region) if self.known.is_some() => snapshot.cut(encoding, region)?,
-            _ => snapshot.frame(encoding, !follows)?,
+        let chained = encoding == FrameEncoding::Delta;
+        let too_many = wish.most.filter(|most| columns.ids.len() > *most);
+        if too_many.is_some() && !snapshot.is_ranked() {
+            // Saved places, from before the graph was read: which nodes come first is not known yet.
+            return Ok(None);
+        }
+        // The first frame holds every node, unless those are more than the client takes; from then on it gets what it looks at.
+        let region = wish.region.filter(|_| too_many.is_some() || self.known.is_some());
+        let (frame, whole) = match (region, too_many, known.filter(|_| follows)) {
+            (Some(region), most, _) => (snapshot.cut(encoding, region, most)?, false),
+            (None, Some(most), _) => (snapshot.first(encoding, most)?, false),
+            // From what this client has to what is newest: what it had no time for is left out, and
+            // nothing that it did not get is built on.
+            (_, _, Some(Known { state: Some(before), .. })) => {
+                let before = before.upgrade();
+                match before.and_then(|before| snapshot.difference(&before)) {
+                    Some(difference) => (difference, true),
+                    None => (snapshot.frame(encoding, false)?, true),
+                }
+            }
+            _ => (snapshot.frame(encoding, !follows)?, true),
         };
+        let state = (chained && whole).then(|| self.seat.states.keep(snapshot.state()));
+        // The next frame builds on this one, so that no other may take its place.
+        let replaceable = follows && !(chained && whole);
         let meter = &self.seat.layouts().meter;
         meter.frames.inc();
         meter.frame_bytes.inc_by(frame.len() as u64);
@@ -218,8 +249,9 @@ impl Viewer {
             encoding,
             membership: columns.membership,
             sequence: columns.sequence,
+            state,
         });
-        Ok(Some(LayoutEvent { event: Some(Event::Frame(frame)), replaceable: follows }))
+        Ok(Some(LayoutEvent { event: Some(Event::Frame(frame)), replaceable }))
     }
 
     /// Waits until there may be something to tell.

@@ -207,6 +207,7 @@ fn open(
         analyses: Arc::clone(&stores.analysis),
         objects: objects.clone(),
         graph: graph.clone(),
+        sharing: None,
         clock: Clock::system(),
         ids: Ids::system(),
         lifecycle: lifecycle.clone(),

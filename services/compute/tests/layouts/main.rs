@@ -1,5 +1,6 @@
 //! Whether layouts do what their contract says, through the generated client.
 
+mod admission;
 mod constraints;
 mod faults;
 mod following;
@@ -8,4 +9,5 @@ mod life;
 mod mesh;
 mod real;
 mod refusals;
+mod sharing;
 mod viewing;

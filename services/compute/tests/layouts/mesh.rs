@@ -2,17 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::{Stream, StreamExt, stream::BoxStream};
 use tempfile::TempDir;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 use weft_compute::{
     ComputeService, Deps, Options,
-    frames::{self, Frame, FrameEncoding, Header, KEYFRAME, REGION},
+    frames::{Frame, FrameEncoding, Header, KEYFRAME, REGION, Reader},
 };
 use weft_kit::{Clock, Ids, Lifecycle, Peer, metrics::Metrics};
 use weft_proto::weft::compute::v1::{
-    CreateLayoutRequest, FrameOptions, Layout, LayoutEvent, LayoutState, WatchPositionsRequest,
-    WatchPositionsResponse, layout_event::Event, layout_service_client::LayoutServiceClient,
+    AttachLayoutResponse, CreateLayoutRequest, FrameOptions, Layout, LayoutEvent, LayoutState,
+    WatchPositionsRequest, WatchPositionsResponse, layout_event::Event,
+    layout_service_client::LayoutServiceClient,
 };
 use weft_store::{Stores, objects::Objects};
 
@@ -101,6 +103,7 @@ pub(crate) fn open(
         analyses: Arc::clone(&stores.analysis),
         objects: objects.clone(),
         graph,
+        sharing: None,
         clock: Clock::system(),
         ids: Ids::system(),
         lifecycle: lifecycle.clone(),
@@ -134,7 +137,8 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 /// Somebody who looks at a layout: remembers what was seen.
 pub(crate) struct Eyes {
-    stream: Streaming<WatchPositionsResponse>,
+    stream: BoxStream<'static, Result<LayoutEvent, Status>>,
+    reader: Reader,
     /// The layout as it was told last.
     pub(crate) layout: Layout,
     /// The last frame.
@@ -144,31 +148,48 @@ pub(crate) struct Eyes {
 
 impl Eyes {
     pub(crate) fn new(stream: Streaming<WatchPositionsResponse>) -> Self {
-        Self { stream, layout: Layout::default(), frame: None, ids: Vec::new() }
+        Self::of(stream.map(|message| Ok(message?.event.unwrap())))
+    }
+
+    pub(crate) fn attached(stream: Streaming<AttachLayoutResponse>) -> Self {
+        Self::of(stream.map(|message| Ok(message?.event.unwrap())))
+    }
+
+    fn of(stream: impl Stream<Item = Result<LayoutEvent, Status>> + Send + 'static) -> Self {
+        let stream = stream.boxed();
+        Self { stream, reader: Reader::default(), layout: Layout::default(), frame: None, ids: Vec::new() }
     }
 
     /// The next event; `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<Result<LayoutEvent, Status>> {
-        let message = soon(self.stream.message()).await.transpose()?;
-        Some(message.map(|message| self.see(message.event.unwrap())))
+        let event = soon(self.stream.next()).await?;
+        Some(event.map(|event| self.see(event)))
     }
 
     fn see(&mut self, event: LayoutEvent) -> LayoutEvent {
         match event.event.as_ref().unwrap() {
             Event::Layout(layout) | Event::Failed(layout) => self.layout = layout.clone(),
             Event::Frame(bytes) => {
-                let frame = frames::decode(bytes).expect("every frame can be read");
+                let frame = self.reader.read(bytes).expect("every frame can be read, and builds on what was");
                 if let Some(before) = &self.frame {
-                    assert!(frame.header.sequence > before.header.sequence, "frames come in order");
+                    let begins = frame.header.has(KEYFRAME) || frame.header.has(REGION);
+                    let (number, last) = (frame.header.sequence, before.header.sequence);
+                    // Whoever asks for other frames is shown the same state again.
+                    assert!(number > last || (number == last && begins), "frames come in order");
                     let same = frame.header.membership == before.header.membership;
-                    assert!(same || frame.header.has(KEYFRAME), "another membership comes with a keyframe");
+                    assert!(same || begins, "another membership comes with its ids");
                 }
                 let is_key = frame.header.has(KEYFRAME);
                 assert!(!is_key || !event.replaceable, "nobody may miss a keyframe");
                 assert!(
-                    is_key || event.replaceable || frame.header.has(REGION),
+                    is_key
+                        || event.replaceable
+                        || frame.header.has(REGION)
+                        || frame.header.encoding == FrameEncoding::Delta,
                     "the newest frame is enough"
                 );
+                let built_on = frame.header.encoding == FrameEncoding::Delta && !frame.header.has(REGION);
+                assert!(!built_on || !event.replaceable, "nobody may miss what the next frame builds on");
                 if let Some(ids) = &frame.ids {
                     self.ids.clone_from(ids);
                 }

@@ -10,7 +10,7 @@ pub(crate) mod update;
 use std::sync::Arc;
 
 use weft_proto::weft::compute::v1::Constraint;
-use weft_store::{LayoutRow, LayoutUpdate, MAX_PART_BYTES, Once, StoreError, Written, once};
+use weft_store::{LayoutRow, LayoutUpdate, MAX_PART_BYTES, Once, StoreError, Versioned, Written, once};
 
 use crate::{
     Error,
@@ -29,13 +29,7 @@ async fn change(
     once: Option<Once>,
     edit: &(dyn Fn(&LayoutRow, &mut Constraints) -> Result<Constraint, Error> + Sync),
 ) -> Result<Constraint, Error> {
-    // Its session makes writers take turns, and wakes.
-    let session = match layouts.open(super::row(layouts, name).await?) {
-        Ok(session) => Some(session),
-        // It is stored, and in force as soon as the layout runs.
-        Err(Error::Limit { .. }) => None,
-        Err(error) => return Err(error),
-    };
+    let session = super::session_if_room(layouts, super::row(layouts, name).await?).await?;
     let _writing = match &session {
         Some(session) => Some(session.writing().await),
         None => None,
@@ -67,6 +61,7 @@ async fn change(
             pins: None,
             constraints: Some(encoded),
             expected_constraints_version: Some(row.constraints_version),
+            held: session.as_ref().and_then(|session| session.epoch()),
             at: layouts.now(),
         };
         tries += 1;
@@ -78,7 +73,7 @@ async fn change(
                 return Ok(answer);
             }
             Ok(Written::Replayed(answer)) => return once::replay(&answer).map_err(Error::Store),
-            Err(StoreError::Stale { .. }) if tries < TRIES => {}
+            Err(StoreError::Stale { of: Versioned::Version, .. }) if tries < TRIES => {}
             Err(error) => return Err(Error::store(name)(error)),
         }
     }

@@ -23,6 +23,7 @@ fn setup(saved: Option<Saved>) -> Setup {
         constraints: Vec::new(),
         version: 1,
         pins: Pins::default(),
+        device: weft_kernels::Device::Cpu,
         max_pins: 3,
         saved,
     }
