@@ -3,6 +3,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createRouterTransport, type Interceptor } from "@connectrpc/connect";
+import { AnalysisService } from "../src/gen/weft/compute/v1/analysis_service_pb";
 import { type Layout, LayoutSchema, LayoutState } from "../src/gen/weft/compute/v1/layout_pb";
 import { LayoutService } from "../src/gen/weft/compute/v1/layout_service_pb";
 import { GatewayService } from "../src/gen/weft/gateway/v1/gateway_service_pb";
@@ -12,6 +13,7 @@ import { SourceService } from "../src/gen/weft/graph/v1/source_service_pb";
 import { type ApiKey, ApiKeySchema, Role } from "../src/gen/weft/identity/v1/identity_pb";
 import { IdentityService } from "../src/gen/weft/identity/v1/identity_service_pb";
 import type { Mesh } from "../src/rpc/mesh";
+import { demoCommunities } from "./communities";
 import { demoRoutes } from "./routes";
 import { demoSources } from "./sources";
 import { type DemoGraph, demoFrame, demoGraph, TYPES } from "./graph";
@@ -285,6 +287,10 @@ export function createMesh(interceptors: Interceptor[]): Mesh {
         },
       });
       service(SourceService, demoSources(mode));
+      service(AnalysisService, {
+        listAnalyses: () => ({ analyses: [] }),
+        watchCommunities: (request, context) => demoCommunities(open(request.graph), mode, context.signal),
+      });
       service(LayoutService, {
         getLayout: () => layout,
         startLayout: () => Object.assign(layout, { state: LayoutState.RUNNING }),

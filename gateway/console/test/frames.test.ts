@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { demoFrame } from "../demo/graph";
 import { FrameReader, indexMap, NOWHERE, readHeader, writePositions } from "../src/render/frames";
@@ -59,6 +60,173 @@ function frame(options: {
   }
   return bytes;
 }
+
+/** A frame of differences in two dimensions, in Rice's form with one low bit: the same numbers along both axes. */
+function steps(
+  sequence: number,
+  count: number,
+  ids: Uint32Array | null,
+  number: (node: number) => number,
+): Uint8Array {
+  const blocks: number[] = [];
+  for (let from = 0; from < count; from += 128) {
+    const bits: number[] = [];
+    const put = (value: number, length: number) => {
+      for (let i = 0; i < length; i++) bits.push((value >>> i) & 1);
+    };
+    for (let node = from; node < Math.min(from + 128, count); node++) {
+      const value = number(node);
+      if (value >> 1 >= 16) {
+        put(0xffff, 16);
+        put(value, 16);
+      } else {
+        put((1 << (value >> 1)) - 1, (value >> 1) + 1);
+        put(value & 1, 1);
+      }
+    }
+    blocks.push(0x21);
+    for (let i = 0; i < bits.length; i += 8) {
+      let byte = 0;
+      for (let bit = 0; bit < 8; bit++) byte |= (bits[i + bit] ?? 0) << bit;
+      blocks.push(byte);
+    }
+  }
+  const head = 64 + (ids ? count * 4 + 16 : 8);
+  const bytes = new Uint8Array(head + blocks.length * 2);
+  bytes.set(
+    frame({ encoding: 4, columns: [[]], flags: ids ? 3 : 16, sequence: BigInt(sequence) }).subarray(0, 64),
+  );
+  const view = new DataView(bytes.buffer);
+  view.setUint32(8, count, true);
+  if (ids) {
+    bytes.set(new Uint8Array(ids.buffer), 64);
+    view.setFloat32(64 + count * 4, 0.25, true);
+  } else view.setBigUint64(64, BigInt(sequence - 1), true);
+  bytes.set(blocks, head);
+  bytes.set(blocks, head + blocks.length);
+  return bytes;
+}
+
+/** Frames that the service's own encoder made, and what its own reader makes of them. */
+const vectors = (
+  JSON.parse(
+    readFileSync(new URL("../../../tests/vectors/position-frames.json", import.meta.url), "utf8"),
+  ) as { frame: string; positions: number[][] }[]
+).map(({ frame, positions }) => ({ bytes: Uint8Array.from(Buffer.from(frame, "hex")), positions }));
+
+describe("frames of differences", () => {
+  it("lead to what the service's own reader sees", () => {
+    let reader = new FrameReader();
+    let built = 0;
+    for (const { bytes, positions } of vectors) {
+      if (readHeader(bytes).keyframe) reader = new FrameReader();
+      const frame = reader.read(bytes);
+      built += frame.header.difference ? 1 : 0;
+      const stride = positions.length;
+      const out = new Float32Array(frame.ids.length * stride);
+      writePositions(frame, null, out, stride);
+      positions.forEach((column, axis) => {
+        column.forEach((place, node) => {
+          expect(out[node * stride + axis]).toBeCloseTo(place, 3);
+        });
+      });
+    }
+    expect(built).toBeGreaterThan(3);
+  });
+
+  it("are refused where they do not build on what was read", () => {
+    const [first, second, third] = vectors.map(({ bytes }) => bytes);
+    expect(() => new FrameReader().read(second)).toThrow("without ids");
+    const reader = new FrameReader();
+    reader.read(first);
+    expect(() => reader.read(third)).toThrow("builds on another");
+    expect(() => reader.read(second)).toThrow("builds on another");
+  });
+
+  it("leave what was read before as it was, where they are damaged on their way", () => {
+    const [first, second] = vectors.map(({ bytes }) => bytes);
+    for (const damaged of [
+      second.subarray(0, second.length - 1),
+      new Uint8Array([...second.subarray(0, second.length - 1), 0xff, 0xff, 0xff]),
+      new Uint8Array([...second, 0]),
+    ]) {
+      const reader = new FrameReader();
+      const before = reader.read(first);
+      const columns = before.columns.map((column) => column.slice());
+      expect(() => reader.read(damaged)).toThrow("cannot be read");
+      expect(before.columns.map((column) => column.slice())).toEqual(columns);
+      // The mesh takes it for read: what it tells next is of nodes that are elsewhere.
+      expect(() => reader.read(second)).toThrow("builds on another");
+      // Where all of them are told again it goes on.
+      expect(reader.read(first).ids).toBe(before.ids);
+      const out = [new Float32Array(columns[0].length * 2), new Float32Array(columns[0].length * 2)];
+      writePositions(reader.read(second), null, out[0], 2);
+      const fresh = new FrameReader();
+      fresh.read(first);
+      writePositions(fresh.read(second), null, out[1], 2);
+      expect(out[0]).toEqual(out[1]);
+    }
+  });
+
+  it("do not build on places of other nodes", () => {
+    const reader = new FrameReader();
+    const ids = [Uint32Array.from([1, 2, 3, 4]), Uint32Array.from([1, 2, 3, 5])];
+    reader.read(steps(1, 4, ids[0], () => 0));
+    reader.read(
+      frame({
+        encoding: 3,
+        ids: [...ids[1]],
+        columns: [
+          [0, 0, 0, 0],
+          [0, 0, 0, 0],
+        ],
+        sequence: 2n,
+      }),
+    );
+    expect(() => reader.read(steps(2, 4, null, () => 2))).toThrow("builds on another");
+  });
+
+  it("are read of 100,000 nodes in whole blocks and a part of one", () => {
+    const count = 100_000;
+    const ids = Uint32Array.from({ length: count }, (_, i) => i);
+    const reader = new FrameReader();
+    reader.read(steps(1, count, ids, () => 0));
+    const out = new Float32Array(count * 2);
+    const moved = steps(2, count, null, (node) => (node % 1000 === 0 ? 9_000 : node % 5));
+    writePositions(reader.read(moved), null, out, 2);
+    // Numbers 0, 1, 2, 3 and 4 are 0, −1, 1, −2 and 2; 9,000 is 4,500.
+    const expected = [0, -0.25, 0.25, -0.5, 0.5];
+    for (let node = 0; node < count; node++) {
+      const place = node % 1000 === 0 ? 1_125 : expected[node % 5];
+      if (out[node * 2] !== place || out[node * 2 + 1] !== place) expect(out[node * 2]).toBe(place);
+    }
+  });
+
+  it("never read beyond what is there", () => {
+    const faults = ["cannot be read", "length", "finite", "ids", "builds on", "position frame"];
+    for (const { bytes } of vectors) {
+      const known = () => {
+        const reader = new FrameReader();
+        for (const before of vectors) {
+          if (before.bytes === bytes) break;
+          reader.read(before.bytes);
+        }
+        return reader;
+      };
+      expect(() => known().read(bytes.subarray(0, bytes.length - 1))).toThrow("cannot be read");
+      expect(() => known().read(new Uint8Array([...bytes, 0]))).toThrow("cannot be read");
+      for (let at = 64; at < bytes.length; at += 7) {
+        const hostile = bytes.slice();
+        hostile[at] ^= 0xff;
+        try {
+          known().read(hostile);
+        } catch (error) {
+          expect(faults.some((fault) => String(error).includes(fault))).toBe(true);
+        }
+      }
+    }
+  });
+});
 
 describe("position frames", () => {
   it("reads the header", () => {
@@ -165,6 +333,16 @@ describe("position frames", () => {
         }),
       ).ids,
     ).toBe(first.ids);
+  });
+
+  it("refuses flags that it does not know, and differences where there are none", () => {
+    const columns = [[1], [2]];
+    for (const flag of [32, 64, 128])
+      expect(() => new FrameReader().read(frame({ ids: [1], columns, flags: 3 | flag }))).toThrow("flags");
+    for (const encoding of [1, 2, 3])
+      expect(() => new FrameReader().read(frame({ encoding, ids: [1], columns, flags: 3 | 16 }))).toThrow(
+        "differences",
+      );
   });
 
   it("refuses what is not exactly a frame", () => {

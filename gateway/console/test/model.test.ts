@@ -8,7 +8,7 @@ import {
 } from "../src/gen/weft/graph/v1/graph_service_pb";
 import { GraphModel } from "../src/graph/model";
 import { LOOKS } from "../src/render/look";
-import { shuffledEnds, styleNodes } from "../src/graph/style";
+import { colourNodes, shuffledEnds, styleNodes } from "../src/graph/style";
 
 function triangle(): GraphModel {
   const model = new GraphModel();
@@ -99,7 +99,7 @@ describe("the model", () => {
 
 describe("the style", () => {
   it("gives the most frequent names the colours, and counts", () => {
-    const style = styleNodes(triangle(), LOOKS.dark, "type", "degree");
+    const style = styleNodes(triangle(), LOOKS.dark, { colorBy: "type", sizeBy: "degree" });
     expect(style.legend.map((entry) => [entry.name, entry.count])).toEqual([
       ["a", 2],
       ["b", 1],
@@ -118,15 +118,49 @@ describe("the style", () => {
       ordinals: model.ordinals.slice(0, 2),
       values: Float64Array.from(list),
     });
-    const grouped = styleNodes(model, LOOKS.dark, "values", "degree", values(true, [first, first]));
+    const grouped = styleNodes(model, LOOKS.dark, {
+      colorBy: "values",
+      sizeBy: "degree",
+      values: values(true, [first, first]),
+    });
     expect(grouped.legend.map((entry) => entry.count)).toEqual([2, 1]);
     expect(grouped.category[0]).toBe(grouped.category[1]);
-    const apart = styleNodes(model, LOOKS.dark, "values", "degree", values(true, [first, second]));
+    const apart = styleNodes(model, LOOKS.dark, {
+      colorBy: "values",
+      sizeBy: "degree",
+      values: values(true, [first, second]),
+    });
     expect(apart.category[0]).not.toBe(apart.category[1]);
-    const amounts = styleNodes(model, LOOKS.dark, "values", "values", values(false, [0.1, 0.9]));
+    const amounts = styleNodes(model, LOOKS.dark, {
+      colorBy: "values",
+      sizeBy: "values",
+      values: values(false, [0.1, 0.9]),
+    });
     expect(amounts.category[1]).toBeGreaterThan(amounts.category[0]);
     expect(amounts.sizes[1]).toBeGreaterThan(amounts.sizes[0]);
     expect(amounts.legend[amounts.category[2]].name).toBe("no value");
+  });
+
+  it("colours communities by what their numbers were given, and nothing else", () => {
+    const model = triangle();
+    const communities = {
+      ordinals: Uint32Array.from([1, 2]),
+      values: Float64Array.from([40, 7]),
+      slots: new Map([
+        [40, 6],
+        [7, 2],
+      ]),
+      communityCount: 3,
+      resolution: 1,
+    };
+    const choice = { colorBy: "communities", sizeBy: "degree", communities } as const;
+    const style = styleNodes(model, LOOKS.dark, choice);
+    expect([...style.category]).toEqual([6, 2, 10]);
+    expect(style.legend[6]).toMatchObject({ id: "community 40", name: "40 · x", count: 1 });
+    expect(style.legend[10]).toMatchObject({ name: "1 more", count: 1 });
+    expect(colourNodes(model, LOOKS.dark, choice).colors).toEqual(style.colors);
+    const unknown = styleNodes(model, LOOKS.dark, { ...choice, communities: null });
+    expect(unknown.legend[unknown.category[0]].name).toBe("not known yet");
   });
 
   it("shuffles edges without losing one", () => {

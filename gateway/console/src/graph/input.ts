@@ -11,6 +11,8 @@ export interface InputEvents {
   release(index: number): void;
   /** A node is marked beside those that are, or not any more. */
   mark(index: number): void;
+  /** Whether the hand draws lines round nodes. */
+  lassoing(): boolean;
   /** A line grows; it is empty when the hand has let go of it. */
   lasso(line: Line): void;
   lassoed(line: Line): void;
@@ -21,7 +23,7 @@ const CLICK_SLOP = 4;
 type Gesture =
   | { kind: "pan" | "orbit"; x: number; y: number; moved: boolean }
   | { kind: "node"; index: number; x: number; y: number; moved: boolean; start: [number, number, number] }
-  | { kind: "lasso"; line: [number, number][]; x: number; y: number; moved: boolean }
+  | { kind: "lasso"; index: number; line: [number, number][]; x: number; y: number; moved: boolean }
   | { kind: "pinch"; distance: number; x: number; y: number };
 
 export function attachInput(element: HTMLElement, scene: Scene, events: InputEvents): () => void {
@@ -45,16 +47,28 @@ export function attachInput(element: HTMLElement, scene: Scene, events: InputEve
     };
   };
 
+  const letGo = (index: number) => {
+    scene.positions.letGo();
+    events.release(index);
+  };
+
   const down = (event: PointerEvent) => {
     const at = local(event);
     element.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, at);
     if (pointers.size === 2) {
-      if (gesture?.kind === "node" && gesture.moved) events.release(gesture.index);
+      // A second finger: what the first one did comes to an end.
+      if (gesture?.kind === "node" && gesture.moved) letGo(gesture.index);
+      if (gesture?.kind === "lasso") events.lasso([]);
       gesture = pinch();
       return;
     }
     const index = event.button === 0 ? scene.pick(at.x, at.y) : -1;
+    const lasso = { kind: "lasso" as const, index, line: [[at.x, at.y]] as [number, number][], ...at };
+    if (event.button === 0 && events.lassoing()) {
+      gesture = { ...lasso, moved: false };
+      return;
+    }
     if (index >= 0) {
       const place = new Float32Array(3);
       scene.positions.at(index, scene.positions.progress(performance.now()), place);
@@ -63,7 +77,7 @@ export function attachInput(element: HTMLElement, scene: Scene, events: InputEve
     }
     // In space Shift pans; there, nodes are marked one by one.
     if (scene.camera.dimensions === 2 && event.button === 0 && event.shiftKey) {
-      gesture = { kind: "lasso", line: [[at.x, at.y]], ...at, moved: false };
+      gesture = { ...lasso, moved: false };
       return;
     }
     const orbit = scene.camera.dimensions === 3 && event.button === 0 && !event.shiftKey;
@@ -127,13 +141,14 @@ export function attachInput(element: HTMLElement, scene: Scene, events: InputEve
     element.dataset.cursor = "";
     if (!ended || ended.kind === "pinch") return;
     if (ended.kind === "node" && ended.moved) {
-      scene.positions.letGo();
-      events.release(ended.index);
+      letGo(ended.index);
     } else if (ended.kind === "lasso" && ended.moved) {
       events.lasso([]);
       if (event.type === "pointerup") events.lassoed(ended.line);
-    } else if (ended.kind === "node" && event.shiftKey) {
-      events.mark(ended.index);
+    } else if ((ended.kind === "node" && event.shiftKey) || (ended.kind === "lasso" && ended.index >= 0)) {
+      if (event.type === "pointerup") events.mark(ended.index);
+    } else if (ended.kind === "lasso" && events.lassoing()) {
+      // A click beside all nodes, with the tool in hand: nothing to mark, and nothing to let go.
     } else if (!ended.moved && event.type === "pointerup") {
       events.select(ended.kind === "node" ? ended.index : -1);
     }

@@ -24,26 +24,40 @@ function handle(live: LiveGraph, toggleView: () => void, event: KeyboardEvent): 
   const { scene } = live;
   const onControl =
     event.target instanceof HTMLElement && event.target.closest("button, a, [role=row]") !== null;
+  // Held down, a key goes on moving the view; whatever else it does, it does once.
+  const once = (act: () => void) => {
+    if (!event.repeat) act();
+    return true;
+  };
   switch (event.key) {
     case "/":
-      document.getElementById("node-search")?.focus();
-      return true;
+      return once(() => document.getElementById("node-search")?.focus());
     case "Escape":
-      if (live.state.get().marked.size > 0) live.markOnly([]);
-      else live.select(-1);
-      return true;
+      return once(() => {
+        if (live.state.get().marked.size > 0) live.markOnly([]);
+        else if (live.state.get().lassoing) live.state.patch({ lassoing: false });
+        else live.select(-1);
+      });
     case "t":
     case "T":
-      toggleView();
-      return true;
+      return once(toggleView);
     case "f":
     case "F":
-      scene?.fit();
-      return true;
+      return once(() => scene?.fit());
+    case "l":
+    case "L":
+      return scene !== null && once(() => live.state.patch({ lassoing: !live.state.get().lassoing }));
+    case "m":
+    case "M":
+      return once(() => {
+        if (live.state.get().selected >= 0) live.mark(live.state.get().selected);
+      });
+    case "s":
+    case "S":
+      return scene !== null && once(() => live.state.patch({ snapshot: true }));
     case " ":
       if (onControl || !live.canMove) return false;
-      void live.command(live.moving ? "stop" : "start");
-      return true;
+      return once(() => void live.command(live.moving ? "stop" : "start"));
   }
   const moves: Record<string, [number, number]> = {
     ArrowLeft: [STEP, 0],

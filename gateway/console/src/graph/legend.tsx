@@ -1,10 +1,12 @@
 // What the colours mean, and a switch for each of them.
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useStore } from "../app/store";
 import { compact, count } from "../ui/format";
 import { Icon } from "../ui/icon";
 import type { LiveGraph } from "./live";
 import type { ColorBy, SizeBy } from "./style";
+
+const CommunitiesLegend = lazy(() => import("../communities/legend"));
 
 export function Legend({ live }: { live: LiveGraph }) {
   const { legend, style } = useStore(live.state);
@@ -16,11 +18,15 @@ export function Legend({ live }: { live: LiveGraph }) {
           Colour
           <select
             value={style.colorBy}
-            onChange={(event) => live.restyle({ colorBy: event.target.value as ColorBy })}
+            onChange={(event) =>
+              // What was known of communities is not true any more when they are watched again.
+              live.restyle({ colorBy: event.target.value as ColorBy, communities: null })
+            }
           >
             <option value="type">type</option>
             <option value="label">label</option>
             <option value="degree">degree</option>
+            <option value="communities">communities</option>
             {style.values && <option value="values">{style.values.name}</option>}
           </select>
         </label>
@@ -34,6 +40,11 @@ export function Legend({ live }: { live: LiveGraph }) {
           <Icon name={open ? "down" : "right"} />
         </button>
       </header>
+      {style.colorBy === "communities" && (
+        <Suspense fallback={<p className="communities">Looking for communities…</p>}>
+          <CommunitiesLegend live={live} />
+        </Suspense>
+      )}
       {open && (
         <>
           <ul>

@@ -1,10 +1,10 @@
 // One open graph: joins its feed, its layout and its picture, and tells the
 // page's components what they need to know in one store.
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { createStore } from "../app/store";
 import { theme } from "../app/theme";
-import { type Layout, type LayoutParameters, LayoutState } from "../gen/weft/compute/v1/layout_pb";
+import { type Layout, type LayoutParametersSchema, LayoutState } from "../gen/weft/compute/v1/layout_pb";
 import { LayoutService } from "../gen/weft/compute/v1/layout_service_pb";
 import type { Graph } from "../gen/weft/graph/v1/graph_pb";
 import { type Frame, FrameReader } from "../render/frames";
@@ -33,6 +33,8 @@ export interface LiveState {
   version: number;
   layout: Layout | null;
   layoutError: string;
+  /** Somebody has deleted the layout that is shown. */
+  layoutGone: boolean;
   /** No frame has come yet. */
   placing: boolean;
   webgl: boolean;
@@ -46,6 +48,10 @@ export interface LiveState {
   lasso: Line;
   style: SceneStyle;
   legend: readonly LegendEntry[];
+  /** The hand draws lines round nodes, and does not move the view. */
+  lassoing: boolean;
+  /** A picture of the view is about to be saved. */
+  snapshot: boolean;
 }
 
 const NO_PATH: readonly number[] = [];
@@ -58,6 +64,7 @@ export class LiveGraph {
   scene: Scene | null = null;
   readonly stats = new FrameStats();
   readonly canMove: boolean;
+  readonly mayMakeLayout: boolean;
   private readonly stop = new AbortController();
   private layoutStop = new AbortController();
   private link: LayoutLink | null = null;
@@ -82,6 +89,7 @@ export class LiveGraph {
       version: 0,
       layout: null,
       layoutError: "",
+      layoutGone: false,
       placing: true,
       webgl: true,
       dimensions: 2,
@@ -90,12 +98,15 @@ export class LiveGraph {
       path: NO_PATH,
       marked: NONE,
       lasso: NO_LINE,
+      lassoing: false,
+      snapshot: false,
       legend: [],
       style: {
         theme: theme.effective(),
         colorBy: "type",
         sizeBy: "degree",
         values: null,
+        communities: null,
         sizeFactor: 1,
         edges: true,
         labels: true,
@@ -104,6 +115,7 @@ export class LiveGraph {
     });
     const principal = session.store.get().principal;
     this.canMove = may(principal, LayoutService.method.attachLayout, project);
+    this.mayMakeLayout = may(principal, LayoutService.method.createLayout, project);
     const unfollow = theme.store.subscribe(() => this.restyle({ theme: theme.effective() }));
     this.stop.signal.addEventListener("abort", unfollow);
   }
@@ -170,6 +182,7 @@ export class LiveGraph {
       drag: (index, at) => this.model && this.link?.drag(this.model.ordinals[index], at),
       release: (index) => this.model && this.link?.release(this.model.ordinals[index]),
       mark: (index) => this.mark(index),
+      lassoing: () => this.state.get().lassoing,
       lasso: (line) => this.state.patch({ lasso: line }),
       lassoed: (line) => this.markOnly([...this.state.get().marked, ...(this.scene?.within(line) ?? [])]),
     });
@@ -227,25 +240,34 @@ export class LiveGraph {
   // --- the layout ---
 
   private attachLayout(): void {
-    const principal = session.store.get().principal;
     this.layoutStop.abort();
     this.layoutStop = new AbortController();
-    const mayCreate = may(principal, LayoutService.method.createLayout, this.project);
     const link = new LayoutLink(
       this.name,
       this.layoutName.slice(this.name.length + "/layouts/".length),
       this.canMove,
-      mayCreate,
+      this.mayMakeLayout,
       {
         opened: () => {
           this.reader = new FrameReader();
+          this.stats.opened();
         },
         layout: (layout) => {
-          if (link === this.link) this.state.patch({ layout, layoutError: layout.failureMessage });
+          if (link === this.link)
+            this.state.patch({ layout, layoutError: layout.failureMessage, layoutGone: false });
         },
         frame: (bytes) => link === this.link && this.frame(bytes),
-        failed: (error) => {
-          if (link === this.link && this.state.get().placing)
+        missing: (deleted) => {
+          if (link !== this.link) return;
+          if (deleted) this.state.patch({ layout: null, layoutError: "", layoutGone: true });
+          else
+            this.state.patch({
+              layoutError: `nobody has made one in ${this.state.get().dimensions}D yet, and your role does not let you`,
+            });
+        },
+        failed: (error, over) => {
+          // While there are positions to look at, the connection's dot says that no more come.
+          if (link === this.link && (over || this.state.get().placing))
             this.state.patch({ layoutError: describe(error) });
         },
       },
@@ -258,7 +280,7 @@ export class LiveGraph {
     const came = performance.now();
     const frame = this.reader.read(bytes);
     this.lastFrame = frame;
-    this.stats.received(performance.now() - came, bytes.length, frame.header.sequence);
+    this.stats.received(performance.now() - came, bytes.length, frame.header, came);
     this.frameDue = came;
     // Where frames come faster than pictures can be drawn, only the newest one
     // is worth the work; the first one is what everything waits for.
@@ -291,7 +313,7 @@ export class LiveGraph {
     if (dimensions === this.state.get().dimensions) return;
     this.lastFrame = null;
     this.frameDue = null;
-    this.state.patch({ dimensions, placing: true, layout: null, layoutError: "" });
+    this.state.patch({ dimensions, placing: true, layout: null, layoutError: "", layoutGone: false });
     this.scene?.setDimensions(dimensions);
     this.attachLayout();
   }
@@ -310,23 +332,36 @@ export class LiveGraph {
                 resetPositions: verb === "restart",
                 requestId: crypto.randomUUID(),
               });
+      // Meanwhile another one may be shown.
+      if (name !== this.link?.name) return;
       this.state.patch({ layout });
+      // One that had failed has no stream.
+      this.link.again();
       if (verb === "restart") this.scene?.fit();
     } catch (error) {
       toast.error(describe(error));
     }
   }
 
-  async tune(part: Partial<LayoutParameters>, field: string): Promise<void> {
+  /** Makes the layout that was deleted anew, from places of its own. */
+  async makeLayout(): Promise<void> {
+    const { link } = this;
+    try {
+      await link?.make();
+      link?.again();
+    } catch (error) {
+      toast.error(describe(error));
+    }
+  }
+
+  /** Sets what `paths` name; what is named and not given has its default again. */
+  async tune(parameters: MessageInitShape<typeof LayoutParametersSchema>, paths: string[]): Promise<void> {
     const name = this.link?.name;
     if (!name) return;
     try {
-      const updateMask = create(FieldMaskSchema, { paths: [`parameters.${field}`] });
-      const layout = await layouts.updateLayout({
-        layout: { name, parameters: { ...part, $typeName: undefined } as object },
-        updateMask,
-      });
-      this.state.patch({ layout });
+      const updateMask = create(FieldMaskSchema, { paths });
+      const layout = await layouts.updateLayout({ layout: { name, parameters }, updateMask });
+      if (name === this.link?.name) this.state.patch({ layout });
     } catch (error) {
       toast.error(describe(error));
     }
@@ -351,7 +386,7 @@ export class LiveGraph {
   }
 
   /** Marks a node beside those that are, or takes the mark off. */
-  private mark(index: number): void {
+  mark(index: number): void {
     const marked = new Set(this.state.get().marked);
     if (!marked.delete(index)) marked.add(index);
     this.markOnly(marked);
@@ -435,6 +470,7 @@ declare global {
       stats: () => Record<string, unknown>;
       screen: (key: string) => [number, number] | null;
       place: (key: string) => number[] | null;
+      look: (key: string) => number[] | null;
       reset: () => void;
       camera: () => { x: number; y: number; scale: number };
       draw: () => number;
@@ -469,6 +505,10 @@ function expose(live: LiveGraph): void {
     place: (key) => {
       const out = new Float32Array(3);
       return index(key) >= 0 && live.scene?.positions.at(index(key), 1, out) ? [...out] : null;
+    },
+    look: (key) => {
+      const { colors } = live.scene?.style ?? {};
+      return colors && index(key) >= 0 ? [...colors.subarray(index(key) * 4, index(key) * 4 + 3)] : null;
     },
     reset: () => live.stats.reset(),
     camera: () => {

@@ -3,7 +3,7 @@
 import { trimmedExtent } from "../render/extent";
 import { Flight, type Goal } from "../render/flight";
 import { NOWHERE, UNPLACED } from "../render/frames";
-import { Labels } from "../render/labels";
+import { type Labelled, Labels, type Name } from "../render/labels";
 import { encloses, type Line } from "../render/lasso";
 import { LOOKS, type Theme } from "../render/look";
 import { pick } from "../render/pick";
@@ -14,6 +14,8 @@ import type { GraphModel } from "./model";
 import type { FrameStats } from "./stats";
 import {
   type ColorBy,
+  colourNodes,
+  type NodeCommunities,
   type NodeStyle,
   type NodeValues,
   shuffledEnds,
@@ -28,6 +30,8 @@ const FAST_MS = 22;
 /** What a still picture may take. */
 const PATIENCE_MS = 900;
 const LEAST_EDGES = 4_000;
+/** Choices that change colours and nothing else. */
+const RECOLOURED: readonly (keyof SceneStyle)[] = ["colorBy", "communities", "hidden"];
 /** Nodes that are looked at to tell where the graph is. */
 const SAMPLE = 4_000;
 
@@ -37,16 +41,37 @@ export interface SceneStyle {
   sizeBy: SizeBy;
   /** What an analysis found, if the map is to show it. */
   values: NodeValues | null;
+  /** Whom the graph's nodes belong to now, while somebody watches that. */
+  communities: NodeCommunities | null;
   sizeFactor: number;
   edges: boolean;
   labels: boolean;
   hidden: ReadonlySet<string>;
 }
 
+const NONE = new Uint32Array(0);
+
+/** The picture at a moment, as it was drawn. */
+export interface Shown {
+  model: GraphModel;
+  style: NodeStyle;
+  /** Colour and state of each node. */
+  looks: Uint8Array;
+  /** The edges that stand out: sources and targets. */
+  lit: Uint32Array;
+  renderer: Renderer;
+  positions: Positions;
+  now: number;
+  names(): Name[];
+  /** Writes the names into another picture of the view. */
+  write(context: CanvasRenderingContext2D): void;
+}
+
 export class Scene {
   private readonly labels: Labels;
   style: NodeStyle | null = null;
   private looks = new Uint8Array(0);
+  private lit: Uint32Array = NONE;
   private model: GraphModel | null = null;
   private hover = -1;
   private selected = -1;
@@ -102,9 +127,16 @@ export class Scene {
   setStyle(options: SceneStyle): void {
     const before = this.options;
     this.options = options;
-    const light = before.hidden !== options.hidden && sameBut(before, options, "hidden");
-    if (light) this.uploadLooks();
-    else this.refresh();
+    const { model, style } = this;
+    if (!model || !style || !sameBut(before, options, RECOLOURED)) {
+      this.refresh();
+      return;
+    }
+    if (sameBut(before, options, [])) return;
+    // Sizes and edges stay as they are, which is most of the work.
+    if (!sameBut(before, options, ["hidden"]))
+      this.style = { ...style, ...colourNodes(model, this.renderer.look, options) };
+    this.uploadLooks();
   }
 
   /** Everything that follows from the model and the style, made anew. */
@@ -114,7 +146,7 @@ export class Scene {
     renderer.look = LOOKS[options.theme];
     renderer.sizeFactor = options.sizeFactor;
     renderer.edgesVisible = options.edges;
-    this.style = styleNodes(model, renderer.look, options.colorBy, options.sizeBy, options.values);
+    this.style = styleNodes(model, renderer.look, options);
     renderer.setSizes(this.style.sizes, this.style.order, model.nodeCount);
     renderer.setEdges(shuffledEnds(model.ends, model.edgeCount), model.edgeCount);
     this.uploadLooks();
@@ -162,6 +194,7 @@ export class Scene {
       lit = this.incidentEdges(model, [this.selected, this.hover]);
       for (const index of lit) mark(index, State.Lit);
     }
+    this.lit = lit;
     this.preferred = [...new Set(lit)].sort((a, b) => style.sizes[b] - style.sizes[a]).slice(0, 2_000);
     for (const index of this.marked) mark(index, State.Focus);
     mark(this.selected, State.Focus);
@@ -445,21 +478,44 @@ export class Scene {
     const { style, model } = this;
     let fading = false;
     if (style && model) {
-      const nodes = {
-        ranking: this.options.labels ? style.ranking : new Uint32Array(0),
-        sizes: style.sizes,
-        title: (index: number) => model.title(index),
-        hidden: this.hidden,
-        dimmed: this.dimmed,
-        always: this.always,
-        preferred: this.preferred,
-        radius: (size: number, depth: number) => this.renderer.radius(size, depth),
-      };
+      const nodes = this.labelled(model, style);
       fading = this.labels.draw(this.camera, this.positions, nodes, this.renderer.look, now, this.calm);
     }
     this.stats.frame(drawn - started, performance.now() - drawn);
     this.stats.edgesDrawn = Math.min(this.renderer.edgeBudget, model?.edgeCount ?? 0);
     return fading;
+  }
+
+  private labelled(model: GraphModel, style: NodeStyle): Labelled {
+    return {
+      ranking: this.options.labels ? style.ranking : NONE,
+      sizes: style.sizes,
+      title: (index) => model.title(index),
+      hidden: this.hidden,
+      dimmed: this.dimmed,
+      always: this.always,
+      preferred: this.preferred,
+      radius: (size, depth) => this.renderer.radius(size, depth),
+    };
+  }
+
+  /** What is on the screen, for whoever makes a picture of it; null while there is nothing. */
+  shown(): Shown | null {
+    const { model, style, renderer, camera, positions, labels, calm } = this;
+    if (!model || !style || !positions.placed) return null;
+    const nodes = this.labelled(model, style);
+    const now = performance.now();
+    return {
+      model,
+      style,
+      looks: this.looks,
+      lit: this.lit,
+      renderer,
+      positions,
+      now,
+      names: () => labels.list(camera, positions, nodes, now),
+      write: (context) => labels.write(context, camera, positions, nodes, renderer.look, now, calm),
+    };
   }
 
   dispose(): void {
@@ -469,6 +525,6 @@ export class Scene {
   }
 }
 
-function sameBut(a: SceneStyle, b: SceneStyle, except: keyof SceneStyle): boolean {
-  return (Object.keys(a) as (keyof SceneStyle)[]).every((key) => key === except || a[key] === b[key]);
+function sameBut(a: SceneStyle, b: SceneStyle, except: readonly (keyof SceneStyle)[]): boolean {
+  return (Object.keys(a) as (keyof SceneStyle)[]).every((key) => except.includes(key) || a[key] === b[key]);
 }

@@ -1,5 +1,7 @@
-// What a frame costs the main thread, kept for the tests and for `__weft.stats`
-// in the browser's console.
+// What a frame costs the main thread, and how many there are: counted as they
+// come, for the meters, the tests and `__weft.stats` in the browser's console.
+import type { FrameHeader } from "../render/frames";
+
 const KEPT = 240;
 
 export class FrameStats {
@@ -10,29 +12,51 @@ export class FrameStats {
   frames = 0;
   bytes = 0;
   sequence = 0n;
+  /** Steps of the simulation from one frame to the next of the same stream. */
+  steps = 0;
+  /** Milliseconds between those frames. */
+  stepsMs = 0;
+  private newest: { tick: bigint; at: number } | null = null;
   drawn = 0;
+  /** Milliseconds of the main thread for frames, those that came and those that were drawn. */
+  busyMs = 0;
   lastDecodeMs = 0;
   lastDrawMs = 0;
   lastLabelMs = 0;
   edgesDrawn = 0;
 
-  received(ms: number, bytes: number, sequence: bigint): void {
+  /** A stream begins: what the last one told is not to be compared with what this one tells. */
+  opened(): void {
+    this.newest = null;
+  }
+
+  received(ms: number, bytes: number, { sequence, tick }: FrameHeader, at: number): void {
     this.pendingDecode += ms;
+    this.busyMs += ms;
     this.lastReadMs = ms;
     this.frames++;
     this.bytes += bytes;
     this.sequence = sequence;
+    // A layout that begins from other places may count from 0 again.
+    if (this.newest && tick > this.newest.tick) {
+      this.steps += Number(tick - this.newest.tick);
+      this.stepsMs += at - this.newest.at;
+    }
+    this.newest = { tick, at };
   }
 
   placed(ms: number): void {
     this.pendingDecode += ms;
+    this.busyMs += ms;
     this.lastDecodeMs = this.lastReadMs + ms;
   }
 
   frame(drawMs: number, labelMs: number): void {
     this.lastDrawMs = drawMs;
     this.lastLabelMs = labelMs;
-    this.totals[this.recorded++ % KEPT] = this.pendingDecode + drawMs + labelMs;
+    const total = this.pendingDecode + drawMs + labelMs;
+    this.totals[this.recorded++ % KEPT] = total;
+    this.busyMs += drawMs + labelMs;
     this.pendingDecode = 0;
     this.drawn++;
   }

@@ -4,7 +4,7 @@ import { type Look, onRamp, rgb } from "../render/look";
 import type { GraphModel } from "./model";
 import { LABEL_SEPARATOR } from "./model";
 
-export type ColorBy = "type" | "label" | "degree" | "values";
+export type ColorBy = "type" | "label" | "degree" | "values" | "communities";
 export type SizeBy = "degree" | "same" | "values";
 
 /** A number for some nodes, from an analysis. */
@@ -18,6 +18,19 @@ export interface NodeValues {
   /** Ascending. */
   ordinals: Uint32Array;
   values: Float64Array;
+}
+
+/** The communities of the graph as it is, each known by its number. */
+export interface NodeCommunities {
+  /** Ascending. */
+  ordinals: Uint32Array;
+  /** Number of each one's community. */
+  values: Float64Array;
+  /** Which colour a community has, by its number: an index into the categories of a look. */
+  slots: ReadonlyMap<number, number>;
+  communityCount: number;
+  /** How fine they are: at another resolution the same number is another community. */
+  resolution: number;
 }
 
 export interface LegendEntry {
@@ -56,25 +69,31 @@ export function bestColorBy(model: GraphModel): ColorBy {
   return labelled > model.liveNodeCount / 4 ? "label" : "degree";
 }
 
-export function styleNodes(
-  model: GraphModel,
-  look: Look,
-  colorBy: ColorBy,
-  sizeBy: SizeBy,
-  values: NodeValues | null = null,
-): NodeStyle {
+/** What is coloured and sized by what. */
+export interface StyleChoice {
+  colorBy: ColorBy;
+  sizeBy: SizeBy;
+  values?: NodeValues | null;
+  communities?: NodeCommunities | null;
+}
+
+export function styleNodes(model: GraphModel, look: Look, choice: StyleChoice): NodeStyle {
   const ranking = rankByDegree(model);
   const order = ranking.slice().reverse();
-  const known = values && { ...values, values: ofModel(model, values) };
-  const steps = known && !known.grouped ? stepsOf(known.values) : [];
-  const { category, legend } =
-    colorBy === "values" && known
-      ? known.grouped
-        ? byGroup(model, look, known)
-        : byStep(model, look, known.values, steps)
-      : colorBy === "degree"
-        ? byDegree(model, look)
-        : byName(model, look, colorBy === "label" ? "label" : "type");
+  const { sizeBy, values } = choice;
+  const numbers = sizeBy === "values" && values && !values.grouped ? ofModel(model, values) : null;
+  const steps = numbers ? stepsOf(numbers) : [];
+  const sizes = numbers && steps.length > 0 ? sizesOfSteps(model, numbers, steps) : sizesOf(model, sizeBy);
+  return { ...colourNodes(model, look, choice), sizes, ranking, order };
+}
+
+/** The colours alone: what is to be done anew when sizes and edges stay. */
+export function colourNodes(
+  model: GraphModel,
+  look: Look,
+  choice: StyleChoice,
+): Pick<NodeStyle, "colors" | "category" | "legend"> {
+  const { category, legend } = categories(model, look, choice);
   const palette = legend.map((entry) => rgb(entry.color));
   const colors = new Uint8Array(model.nodeCount * 4);
   for (let i = 0; i < model.nodeCount; i++) {
@@ -83,13 +102,28 @@ export function styleNodes(
     colors[i * 4 + 1] = g;
     colors[i * 4 + 2] = b;
   }
-  const sized = sizeBy === "values" && steps.length > 0 ? known : null;
-  const sizes = sized ? sizesOfSteps(model, sized.values, steps) : sizesOf(model, sizeBy);
-  return { colors, category, legend, sizes, ranking, order };
+  return { colors, category, legend };
+}
+
+function categories(
+  model: GraphModel,
+  look: Look,
+  { colorBy, values, communities }: StyleChoice,
+): Pick<NodeStyle, "category" | "legend"> {
+  if (colorBy === "communities") return byCommunity(model, look, communities ?? null);
+  if (colorBy === "values" && values) {
+    const numbers = ofModel(model, values);
+    return values.grouped ? byGroup(model, look, numbers) : byStep(model, look, numbers, stepsOf(numbers));
+  }
+  if (colorBy === "degree") return byDegree(model, look);
+  return byName(model, look, colorBy === "label" ? "label" : "type");
 }
 
 /** The value of each node of the model; not a number where it has none. Both are in the order of ordinals. */
-function ofModel(model: GraphModel, { ordinals, values }: NodeValues): Float64Array {
+function ofModel(
+  model: GraphModel,
+  { ordinals, values }: Pick<NodeValues, "ordinals" | "values">,
+): Float64Array {
   const out = new Float64Array(model.nodeCount).fill(Number.NaN);
   for (let i = 0, at = 0; i < model.nodeCount; i++) {
     while (at < ordinals.length && ordinals[at] < model.ordinals[i]) at++;
@@ -149,16 +183,8 @@ function byStep(model: GraphModel, look: Look, values: Float64Array, steps: read
 }
 
 /** The largest groups get the colours; the rest share a grey. */
-function byGroup(model: GraphModel, look: Look, { values }: NodeValues) {
-  const counted = new Map<number, number>();
-  const hubs = new Map<number, number>();
-  for (let i = 0; i < model.nodeCount; i++) {
-    if (model.gone[i] || Number.isNaN(values[i])) continue;
-    counted.set(values[i], (counted.get(values[i]) ?? 0) + 1);
-    // A group is known by its node with the most edges.
-    const hub = hubs.get(values[i]);
-    if (hub === undefined || model.degrees[i] > model.degrees[hub]) hubs.set(values[i], i);
-  }
+function byGroup(model: GraphModel, look: Look, values: Float64Array) {
+  const { counted, hubs } = groupsOf(model, values);
   const sorted = [...counted].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
   const coloured = sorted.slice(0, look.categories.length).map(([group]) => group);
   const index = new Map(coloured.map((group, i) => [group, i]));
@@ -178,6 +204,48 @@ function byGroup(model: GraphModel, look: Look, { values }: NodeValues) {
     id: OTHER,
     name: more > 0 ? `${more} more` : "no group",
     count: counts[coloured.length],
+    color: look.other,
+  });
+  return { category, legend };
+}
+
+/** How many nodes each group has, and the one with the most edges, which it is known by. */
+function groupsOf(model: GraphModel, values: Float64Array) {
+  const counted = new Map<number, number>();
+  const hubs = new Map<number, number>();
+  for (let i = 0; i < model.nodeCount; i++) {
+    if (model.gone[i] || Number.isNaN(values[i])) continue;
+    counted.set(values[i], (counted.get(values[i]) ?? 0) + 1);
+    const hub = hubs.get(values[i]);
+    if (hub === undefined || model.degrees[i] > model.degrees[hub]) hubs.set(values[i], i);
+  }
+  return { counted, hubs };
+}
+
+/** Those that have a colour keep it while the graph changes; the rest share a grey. */
+function byCommunity(model: GraphModel, look: Look, communities: NodeCommunities | null) {
+  const other = look.categories.length;
+  const category = new Uint8Array(model.nodeCount).fill(other);
+  const legend = look.categories.map(
+    (color, slot): LegendEntry => ({ id: `slot ${slot}`, name: "", count: 0, color }),
+  );
+  if (communities) {
+    const values = ofModel(model, communities);
+    const { counted, hubs } = groupsOf(model, values);
+    for (let i = 0; i < model.nodeCount; i++) category[i] = communities.slots.get(values[i]) ?? other;
+    for (const [community, slot] of communities.slots) {
+      const hub = hubs.get(community);
+      if (hub === undefined || slot >= other) continue;
+      legend[slot].id = `community ${community}`;
+      legend[slot].name = `${community} · ${model.title(hub)}`;
+      legend[slot].count = counted.get(community) ?? 0;
+    }
+  }
+  const more = Math.max(0, (communities?.communityCount ?? 0) - (communities?.slots.size ?? 0));
+  legend.push({
+    id: OTHER,
+    name: communities ? (more > 0 ? `${more} more` : "not told yet") : "not known yet",
+    count: countOf(model, category, other + 1)[other],
     color: look.other,
   });
   return { category, legend };

@@ -4,6 +4,7 @@ import { describe } from "../rpc/errors";
 import { lastPart } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { Popover } from "../ui/menu";
+import { save } from "../ui/save";
 import { toast } from "../ui/toast";
 import { FORMATS } from "./import";
 
@@ -19,11 +20,7 @@ async function exportGraph(graph: string, choice: (typeof FORMATS)[number]): Pro
     toast.error(describe(error));
     return;
   }
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(parts, { type: contentType }));
-  link.download = `${lastPart(graph)}.${choice.extension}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  save(new Blob(parts, { type: contentType }), `${lastPart(graph)}.${choice.extension}`);
 }
 
 export function ExportMenu({ graph, labelled = false }: { graph: string; labelled?: boolean }) {

@@ -14,8 +14,17 @@ const LEADING = 12;
 const CELL = 24;
 /** A dot too small to be seen as a disc has no name. */
 const LEAST_RADIUS = 2.2;
-const FAMILY = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';
-const FONTS = [`500 11.5px ${FAMILY}`, `600 13px ${FAMILY}`];
+export const FAMILY = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';
+/** Of names of small nodes, and of large ones. */
+export const FACES = [
+  { weight: 500, size: 11.5 },
+  { weight: 600, size: 13 },
+] as const;
+const FONTS = FACES.map(({ weight, size }) => `${weight} ${size}px ${FAMILY}`);
+/** Opacity of a name outside of what is in focus. */
+const DIMMED = 0.25;
+/** Between a disc and its name. */
+const GAP = 4;
 
 export interface Labelled {
   /** Node indices, most important first. */
@@ -29,6 +38,15 @@ export interface Labelled {
   /** Nodes whose names go first: those that hang on the node in focus. */
   preferred: readonly number[];
   radius(size: number, depthScale: number): number;
+}
+
+/** A name on the screen; places in CSS pixels. */
+export interface Name {
+  text: string;
+  large: boolean;
+  x: number;
+  y: number;
+  opacity: number;
 }
 
 interface Shown {
@@ -74,12 +92,24 @@ export class Labels {
       this.choose(camera, positions, nodes, now);
       this.chosenAt = now;
     }
+    return this.write(context, camera, positions, nodes, look, now, calm);
+  }
+
+  /** The names that are shown, where they are shown, into any picture of the view. */
+  write(
+    context: CanvasRenderingContext2D,
+    camera: Camera,
+    positions: Positions,
+    nodes: Labelled,
+    look: Look,
+    now: number,
+    calm: boolean,
+  ): boolean {
     context.textBaseline = "middle";
     context.lineJoin = "round";
     context.lineWidth = 3;
     context.strokeStyle = look.labelHalo;
     context.fillStyle = look.label;
-    const t = positions.progress(now);
     let fading = false;
     for (const [index, label] of this.shown) {
       const fade = calm ? 1 : Math.min(1, (now - (label.leaving || label.since)) / FADE_MS);
@@ -89,18 +119,37 @@ export class Labels {
         continue;
       }
       if (fade < 1) fading = true;
-      if (!positions.at(index, t, this.place)) continue;
-      camera.project(this.place, this.screen);
-      const [sx, sy, depth] = this.screen;
-      if (depth <= 0) continue;
-      context.globalAlpha = alpha * (nodes.dimmed(index) ? 0.25 : 1);
+      const at = this.placeOf(index, camera, positions, nodes, now);
+      if (!at) continue;
+      context.globalAlpha = alpha * (nodes.dimmed(index) ? DIMMED : 1);
       context.font = FONTS[label.large ? 1 : 0];
-      const x = sx + nodes.radius(nodes.sizes[index], depth) + 4;
-      context.strokeText(label.text, x, sy);
-      context.fillText(label.text, x, sy);
+      context.strokeText(label.text, at[0], at[1]);
+      context.fillText(label.text, at[0], at[1]);
     }
     context.globalAlpha = 1;
     return fading;
+  }
+
+  /** The names that are shown and stay. */
+  list(camera: Camera, positions: Positions, nodes: Labelled, now: number): Name[] {
+    return [...this.shown].flatMap(([index, { leaving, text, large }]) => {
+      const at = leaving ? null : this.placeOf(index, camera, positions, nodes, now);
+      return at ? [{ text, large, x: at[0], y: at[1], opacity: nodes.dimmed(index) ? DIMMED : 1 }] : [];
+    });
+  }
+
+  /** Where a name begins: right of its disc, at the height of its middle. */
+  private placeOf(
+    index: number,
+    camera: Camera,
+    positions: Positions,
+    nodes: Labelled,
+    now: number,
+  ): [number, number] | null {
+    if (!positions.at(index, positions.progress(now), this.place)) return null;
+    camera.project(this.place, this.screen);
+    const [x, y, depth] = this.screen;
+    return depth > 0 ? [x + nodes.radius(nodes.sizes[index], depth) + GAP, y] : null;
   }
 
   /** Choose again in the next frame, after a jump or a change of style. */

@@ -16,6 +16,18 @@ import {
 /** Room around the canvas, in CSS pixels, for discs whose centre is outside. */
 const MARGIN = 64;
 
+/** Pixels of a picture for one of CSS, at most. */
+export const MOST_RATIO = 8;
+
+/** What is drawn on: the canvas, or something aside for a picture. */
+interface Surface {
+  width: number;
+  height: number;
+  /** Pixels for one of CSS. */
+  ratio: number;
+  transparent: boolean;
+}
+
 interface Pass {
   program: WebGLProgram;
   at: Uniforms;
@@ -56,6 +68,7 @@ export class Renderer {
   private fence: WebGLSync | null = null;
   private fencedAt = 0;
   private gpu: Gpu | null = null;
+  private surface: Surface = { width: 1, height: 1, ratio: 1, transparent: false };
   /** Which content of the positions is on the GPU. */
   private sent = { from: -1, to: -1 };
   private nodeCount = 0;
@@ -215,19 +228,21 @@ export class Renderer {
   draw(now: number): void {
     const { gl, gpu } = this;
     if (!gpu || this.lost) return;
-    this.paint(gpu, now);
+    const { width, height } = this.canvas;
+    this.paint(gpu, now, { width, height, ratio: this.ratio, transparent: false });
     if (this.fence) gl.deleteSync(this.fence);
     this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     this.fencedAt = performance.now();
     gl.flush();
   }
 
-  private paint(gpu: Gpu, now: number): void {
+  private paint(gpu: Gpu, now: number, surface: Surface): void {
     const { gl, positions, look } = this;
+    this.surface = surface;
     this.sendPositions(gpu);
-    const { width, height } = this.canvas;
-    gl.viewport(0, 0, width, height);
-    gl.clearColor(...unit(look.background), 1);
+    gl.viewport(0, 0, surface.width, surface.height);
+    if (surface.transparent) gl.clearColor(0, 0, 0, 0);
+    else gl.clearColor(...unit(look.background), 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
     if (!positions.placed || this.nodeCount === 0) return;
     gl.enable(gl.BLEND);
@@ -261,7 +276,7 @@ export class Renderer {
   }
 
   private begin(pass: Pass, t: number): Uniforms {
-    const { gl, camera, ratio } = this;
+    const { gl, camera, surface } = this;
     gl.useProgram(pass.program);
     const { at } = pass;
     gl.uniform1i(at("u_from"), 0);
@@ -270,8 +285,8 @@ export class Renderer {
     gl.uniform1i(at("u_size"), 3);
     gl.uniform1f(at("u_t"), t);
     gl.uniformMatrix4fv(at("u_matrix"), false, camera.matrix);
-    gl.uniform2f(at("u_viewport"), this.canvas.width, this.canvas.height);
-    gl.uniform1f(at("u_ratio"), ratio);
+    gl.uniform2f(at("u_viewport"), surface.width, surface.height);
+    gl.uniform1f(at("u_ratio"), surface.ratio);
     gl.uniform1f(at("u_sizeScale"), this.sizeScale);
     gl.uniform1f(at("u_perspective"), camera.dimensions === 3 ? camera.distance : 0);
     gl.uniform1f(at("u_focus"), this.focus);
@@ -280,25 +295,31 @@ export class Renderer {
   }
 
   private drawEdges(gpu: Gpu, t: number, lit: boolean): void {
-    const { gl, look } = this;
+    const { gl, look, surface } = this;
     const drawn = lit ? this.litCount : Math.min(this.edgeCount, Math.floor(this.edgeBudget));
     if (drawn === 0) return;
     const at = this.begin(gpu.edges, t);
-    const growth = this.zoomGrowth;
-    const { opacity, width } = lit
-      ? { opacity: 0.9, width: 1.4 }
-      : { opacity: this.edgeOpacity(drawn), width: Math.min(1.6, 0.8 + growth * 0.12) };
-    gl.uniform1f(at("u_width"), width * this.ratio);
-    gl.uniform1f(at("u_opacity"), opacity * (lit ? 1 : look.edgeStrength));
-    gl.uniform1f(
-      at("u_fadeLength"),
-      Math.max(this.canvas.width, this.canvas.height) * 0.09 * Math.max(1, growth),
-    );
+    const { width, opacity, fadeLength } = this.edgeLook(drawn, lit);
+    gl.uniform1f(at("u_width"), width * surface.ratio);
+    gl.uniform1f(at("u_opacity"), opacity);
+    gl.uniform1f(at("u_fadeLength"), fadeLength * surface.ratio);
     gl.uniform1f(at("u_lit"), lit ? 1 : 0);
-    gl.uniform1f(at("u_glow"), lit ? 0 : look.edgeGlow);
+    // Light that is added needs something to be added to.
+    gl.uniform1f(at("u_glow"), lit || surface.transparent ? 0 : look.edgeGlow);
     gl.uniform1f(at("u_shade"), lit ? 1 : look.edgeShade);
     gl.bindVertexArray(lit ? gpu.litArray : gpu.edgeArray);
     gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, drawn);
+  }
+
+  /** How `drawn` edges look; widths and lengths in CSS pixels. */
+  edgeLook(drawn: number, lit: boolean): { width: number; opacity: number; fadeLength: number } {
+    const growth = this.zoomGrowth;
+    const { camera } = this;
+    return {
+      width: lit ? 1.4 : Math.min(1.6, 0.8 + growth * 0.12),
+      opacity: lit ? 0.9 : this.edgeOpacity(drawn) * this.look.edgeStrength,
+      fadeLength: Math.max(camera.width, camera.height) * 0.09 * Math.max(1, growth),
+    };
   }
 
   /** The more lines on the screen, the paler each; zooming in brings them back. */
@@ -317,21 +338,63 @@ export class Renderer {
   }
 
   private drawNodes(gpu: Gpu, t: number): void {
-    const { gl, look, ratio } = this;
-    const margin = Math.round(MARGIN * ratio);
+    const { gl, look, surface } = this;
+    const margin = Math.round(MARGIN * surface.ratio);
     const at = this.begin(gpu.nodes, t);
     gl.uniform1f(at("u_margin"), margin);
     gl.uniform3f(at("u_ring"), ...unit(look.ring));
-    gl.viewport(-margin, -margin, this.canvas.width + 2 * margin, this.canvas.height + 2 * margin);
+    gl.viewport(-margin, -margin, surface.width + 2 * margin, surface.height + 2 * margin);
     gl.bindVertexArray(gpu.nodeArray);
     gl.drawElements(gl.POINTS, this.nodeCount, gl.UNSIGNED_INT, 0);
-    gl.viewport(0, 0, this.canvas.width, this.canvas.height);
+    gl.viewport(0, 0, surface.width, surface.height);
   }
 
-  /** The pixels as a picture, drawn now so that the buffer holds them. */
-  capture(now: number): Promise<Blob | null> {
-    this.draw(now);
-    return new Promise((resolve) => this.canvas.toBlob(resolve));
+  /** Pixels that a side of a picture may have at most. */
+  get largestSide(): number {
+    const { gl } = this;
+    const [wide, high] = gl.getParameter(gl.MAX_VIEWPORT_DIMS) as Int32Array;
+    const most = Math.min(wide, high, gl.getParameter(gl.MAX_RENDERBUFFER_SIZE) as number);
+    return most - 2 * Math.ceil(MARGIN * MOST_RATIO);
+  }
+
+  /**
+   * The view in any number of pixels, with every edge; null where there is nothing
+   * to draw with, or no memory for it. It is drawn aside: the canvas stays as it is.
+   */
+  picture(ratio: number, transparent: boolean, now: number): ImageData | null {
+    const { gl, gpu, camera } = this;
+    if (!gpu || this.lost) return null;
+    const width = Math.max(1, Math.round(camera.width * ratio));
+    const height = Math.max(1, Math.round(camera.height * ratio));
+    const image = blank(width, height);
+    if (!image) return null;
+    const { edgeBudget, surface } = this;
+    const frame = gl.createFramebuffer();
+    const colour = gl.createRenderbuffer();
+    // Whatever fails on the way: the next frame is the canvas's again.
+    try {
+      gl.bindRenderbuffer(gl.RENDERBUFFER, colour);
+      gl.renderbufferStorage(gl.RENDERBUFFER, gl.RGBA8, width, height);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
+      gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.RENDERBUFFER, colour);
+      if (gl.checkFramebufferStatus(gl.FRAMEBUFFER) !== gl.FRAMEBUFFER_COMPLETE) return null;
+      this.edgeBudget = Number.POSITIVE_INFINITY;
+      this.paint(gpu, now, { width, height, ratio, transparent });
+      const bytes = new Uint8Array(image.data.buffer);
+      gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, bytes);
+      upright(bytes, width, height);
+      if (transparent) straight(bytes);
+      return image;
+    } finally {
+      this.edgeBudget = edgeBudget;
+      this.surface = surface;
+      gl.bindVertexArray(null);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+      gl.bindRenderbuffer(gl.RENDERBUFFER, null);
+      gl.viewport(0, 0, this.canvas.width, this.canvas.height);
+      gl.deleteFramebuffer(frame);
+      gl.deleteRenderbuffer(colour);
+    }
   }
 
   dispose(): void {
@@ -339,5 +402,34 @@ export class Renderer {
     this.canvas.removeEventListener("webglcontextrestored", this.onBack);
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();
     this.gpu = null;
+  }
+}
+
+/** Null where there is no memory for it. */
+function blank(width: number, height: number): ImageData | null {
+  try {
+    return new ImageData(width, height);
+  } catch {
+    return null;
+  }
+}
+
+/** The GPU counts rows from below, pictures from above. */
+function upright(bytes: Uint8Array, width: number, height: number): void {
+  const stride = width * 4;
+  const row = new Uint8Array(stride);
+  for (let top = 0, bottom = height - 1; top < bottom; top++, bottom--) {
+    row.set(bytes.subarray(top * stride, (top + 1) * stride));
+    bytes.copyWithin(top * stride, bottom * stride, (bottom + 1) * stride);
+    bytes.set(row, bottom * stride);
+  }
+}
+
+/** The GPU multiplies colours with their opacity, pictures keep them apart. */
+function straight(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at += 4) {
+    const alpha = bytes[at + 3];
+    if (alpha === 0 || alpha === 255) continue;
+    for (let part = at; part < at + 3; part++) bytes[part] = Math.min(255, (bytes[part] * 255) / alpha);
   }
 }

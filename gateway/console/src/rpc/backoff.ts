@@ -33,3 +33,11 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", done);
   });
 }
+
+/** Ends with `signal`, or by itself before. */
+export function within(signal: AbortSignal): AbortController {
+  const own = new AbortController();
+  if (signal.aborted) own.abort();
+  signal.addEventListener("abort", () => own.abort(), { signal: own.signal });
+  return own;
+}

@@ -1,7 +1,7 @@
 // A stream that goes on for as long as a page is open: after a break from where
 // it was, and told to the connection's dot while it is broken.
 import { Code } from "@connectrpc/connect";
-import { Backoff, pause } from "./backoff";
+import { Backoff, pause, within } from "./backoff";
 import { connection } from "./connection";
 import { codeOf, isCancelled } from "./errors";
 
@@ -29,6 +29,8 @@ export interface Following<T> {
   ends?: boolean;
   /** It cannot go on from where it was: forget it. */
   restart?: () => void;
+  /** What else asking again would not change, beside the codes that say so. */
+  final?: (error: unknown) => boolean;
   /** It cannot go on at all. */
   failed: (error: unknown) => void;
 }
@@ -36,11 +38,13 @@ export interface Following<T> {
 export async function follow<T>(stream: Following<T>, signal: AbortSignal): Promise<void> {
   const backoff = new Backoff();
   while (!signal.aborted) {
+    const own = within(signal);
     try {
-      for await (const message of stream.open(signal)) {
+      for await (const message of stream.open(own.signal)) {
         connection.up(stream.name);
-        backoff.reset();
         stream.heard(message);
+        // Only what could be read says that it works again.
+        backoff.reset();
       }
       if (stream.ends) break;
     } catch (error) {
@@ -49,12 +53,15 @@ export async function follow<T>(stream: Following<T>, signal: AbortSignal): Prom
         stream.restart();
         continue;
       }
-      if (isFinal(error)) {
+      if (isFinal(error) || stream.final?.(error)) {
         connection.up(stream.name);
         stream.failed(error);
         return;
       }
       connection.down(stream.name);
+    } finally {
+      // One whose message could not be read would go on beside the next.
+      own.abort();
     }
     await pause(backoff.next(), signal);
   }

@@ -7,33 +7,15 @@ import { layouts } from "../rpc/layouts";
 import { describe } from "../rpc/errors";
 import { plural } from "../ui/format";
 import { Icon } from "../ui/icon";
-import { Popover } from "../ui/menu";
 import { toast } from "../ui/toast";
-import { add, apart, downwards, groups, listOf, type Rule, titleOf } from "./constraints";
+import { useAdding } from "./adding";
+import { apart, downwards, groups, listOf, titleOf } from "./constraints";
 import type { LiveGraph } from "./live";
 
 /** How often it is asked again while the list is open: nodes join and leave. */
 const AGAIN_MS = 2_000;
 
-export function ConstraintsButton({ live }: { live: LiveGraph }) {
-  return (
-    <Popover label="Constraints" buttonClass="icon-button" button={<Icon name="link" />} align="up">
-      {() => <Constraints live={live} />}
-    </Popover>
-  );
-}
-
-/** Adds to the shown layout, and has its list read again. */
-export function useAdding(live: LiveGraph) {
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: ({ rule, name }: { rule: Rule; name?: string }) => add(live.layoutName, rule, name),
-    onError: (error) => toast.error(describe(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["constraints", live.layoutName] }),
-  });
-}
-
-function Constraints({ live }: { live: LiveGraph }) {
+export default function Constraints({ live }: { live: LiveGraph }) {
   // Another layout has other constraints.
   useStoreValue(live.state, (state) => state.dimensions);
   const layout = live.layoutName;
@@ -85,7 +67,7 @@ function Constraints({ live }: { live: LiveGraph }) {
             <button
               type="button"
               className="button button-small"
-              disabled={has("hierarchy")}
+              disabled={has("hierarchy") || adding.isPending}
               onClick={() => adding.mutate({ rule: downwards, name: "Arrows down" })}
             >
               Arrows down
@@ -93,7 +75,7 @@ function Constraints({ live }: { live: LiveGraph }) {
             <button
               type="button"
               className="button button-small"
-              disabled={has("collision")}
+              disabled={has("collision") || adding.isPending}
               onClick={() => adding.mutate({ rule: apart })}
             >
               No overlaps
@@ -114,7 +96,11 @@ function Constraints({ live }: { live: LiveGraph }) {
               value={property}
               onChange={(event) => setProperty(event.target.value)}
             />
-            <button type="submit" className="button button-small" disabled={property.trim() === ""}>
+            <button
+              type="submit"
+              className="button button-small"
+              disabled={property.trim() === "" || adding.isPending}
+            >
               Group
             </button>
           </form>
