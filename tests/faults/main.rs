@@ -6,6 +6,7 @@ mod executions;
 mod kill;
 mod ledger;
 mod refresh;
+mod sharing;
 mod slow_viewer;
 mod telemetry;
 mod terminate;

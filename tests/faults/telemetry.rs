@@ -127,18 +127,21 @@ async fn no_acknowledged_sample_is_lost_or_counted_twice_over_forty_deaths() {
         let client = process.client();
         let mut running = JoinSet::new();
         let before: i64 = reporters.iter().map(|reporter| reporter.acknowledged.load(Ordering::SeqCst)).sum();
-        for reporter in &reporters {
-            running.spawn(Arc::clone(reporter).run(client.apart()));
-        }
+        let start = |running: &mut JoinSet<usize>, at: usize| {
+            let report = Arc::clone(&reporters[at]).run(client.apart());
+            running.spawn(async move {
+                report.await;
+                at
+            });
+        };
+        (0..reporters.len()).for_each(|at| start(&mut running, at));
         // Once the program has acknowledged something in this life, at a moment that is nobody's choice.
         while reporters.iter().map(|reporter| reporter.acknowledged.load(Ordering::SeqCst)).sum::<i64>()
             <= before
         {
             while let Some(ended) = running.try_join_next() {
-                ended.expect("no reporter was refused");
-                for reporter in reporters.iter().take(1) {
-                    running.spawn(Arc::clone(reporter).run(client.apart()));
-                }
+                // That one again, and no other: two streams of one reporter would hear of each other's progress.
+                start(&mut running, ended.expect("no reporter was refused"));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -1,6 +1,8 @@
 """A live layout: a keyframe at once, positions that are finite, drags that everybody sees."""
 
+import json
 import math
+import pathlib
 import queue
 import struct
 
@@ -12,10 +14,33 @@ from weft.compute.v1 import constraint_pb2, layout_pb2, layout_service_pb2
 HEADER = struct.Struct("<4sBBBBIIQQ3f3fq")
 
 
-class Frame:
-    """A position frame in columns of 32-bit floats, as docs/position-frames.md writes it."""
+def steps(data, count):
+    """A column of blocks, as docs/position-frames.md writes them: its numbers, and what comes after it."""
+    column = []
+    while len(column) < count:
+        length, form, data = min(128, count - len(column)), data[0], data[1:]
+        bits, at = int.from_bytes(data[: length * 4], "little"), 0
+        for _ in range(length):
+            if form < 32:
+                assert form <= 16
+                number, at = bits >> at & (1 << form) - 1, at + form
+            else:
+                ones, low = 0, form - 32
+                while ones < 16 and bits >> at & 1:
+                    ones, at = ones + 1, at + 1
+                if ones == 16:
+                    number, at = bits >> at & 0xFFFF, at + 16
+                else:
+                    number, at = ones << low | bits >> at + 1 & (1 << low) - 1, at + 1 + low
+            column.append(-(number + 1) // 2 if number & 1 else number // 2)
+        data = data[(at + 7) // 8 :]
+    return column, data
 
-    def __init__(self, data):
+
+class Frame:
+    """A position frame, as docs/position-frames.md writes it; `before` is the frame before it in its stream."""
+
+    def __init__(self, data, before=None):
         fields = HEADER.unpack_from(data)
         magic, version, self.encoding, self.flags, _, self.count = fields[:6]
         assert (magic, version) == (b"WFPF", 1) and HEADER.size == 64
@@ -34,6 +59,22 @@ class Frame:
         elif self.encoding == layout_pb2.FRAME_ENCODING_COLUMNS_Q16:
             column = (2 * self.count + 3) // 4 * 4
             assert len(body) == column * dimensions
+        elif self.encoding == layout_pb2.FRAME_ENCODING_DELTA:
+            if self.flags & 16:
+                assert struct.unpack_from("<Q", body)[0] == before.sequence
+                self.grid, origin, body = before.grid, before.steps, body[8:]
+            else:
+                self.grid, body = struct.unpack_from("<4f", body), body[16:]
+                origin = [[0] * self.count] * dimensions
+            self.steps = []
+            for axis in range(dimensions):
+                column, body = steps(body, self.count)
+                wrapped = ((was + by + 32768) % 65536 - 32768 for was, by in zip(origin[axis], column, strict=True))
+                self.steps.append(list(wrapped))
+            assert not body
+            self.columns = [
+                [self.grid[1 + axis] + self.grid[0] * step for step in column] for axis, column in enumerate(self.steps)
+            ]
         else:
             assert len(body) == 34 * self.count
 
@@ -62,12 +103,51 @@ def watch(admin, layout, *encodings):
 
 
 def frames(stream):
-    return (Frame(answer.event.frame) for answer in stream if answer.event.WhichOneof("event") == "frame")
+    frame = None
+    for answer in stream:
+        if answer.event.WhichOneof("event") == "frame":
+            frame = Frame(answer.event.frame, frame)
+            yield frame
+
+
+def test_frames_of_differences_show_what_the_services_own_reader_sees():
+    path = pathlib.Path(__file__).parents[1] / "vectors" / "position-frames.json"
+    frame = None
+    for vector in json.loads(path.read_text()):
+        frame = Frame(bytes.fromhex(vector["frame"]), frame)
+        for shown, expected in zip(frame.columns, vector["positions"], strict=True):
+            assert shown == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_viewer_of_differences_follows_the_layout_to_its_rest(admin, layout):
+    stream = watch(admin, layout, layout_pb2.FRAME_ENCODING_DELTA)
+    frame, built, tick = None, 0, None
+    for answer in stream:
+        event = answer.event
+        if event.WhichOneof("event") == "frame":
+            assert not event.replaceable
+            frame = Frame(event.frame, frame)
+            built += bool(frame.flags & 16)
+        if event.layout.state == layout_pb2.LAYOUT_STATE_SETTLED:
+            tick = event.layout.tick
+        if frame and frame.tick == tick:
+            break
+    stream.cancel()
+    assert built > 0
+    exact = next(frame for frame in frames(watch(admin, layout)) if frame.tick == tick)
+    extent = max(max(column) - min(column) for column in exact.columns)
+    for shown, expected in zip(frame.columns, exact.columns, strict=True):
+        assert shown == pytest.approx(expected, abs=extent / 3840 / 4)
 
 
 @pytest.mark.parametrize(
     "encoding",
-    [layout_pb2.FRAME_ENCODING_COLUMNS_F32, layout_pb2.FRAME_ENCODING_COLUMNS_Q16, layout_pb2.FRAME_ENCODING_RECORD34],
+    [
+        layout_pb2.FRAME_ENCODING_COLUMNS_F32,
+        layout_pb2.FRAME_ENCODING_COLUMNS_Q16,
+        layout_pb2.FRAME_ENCODING_RECORD34,
+        layout_pb2.FRAME_ENCODING_DELTA,
+    ],
 )
 def test_a_viewer_gets_the_state_and_a_keyframe_first(admin, layout, encoding):
     stream = watch(admin, layout, encoding)

@@ -48,6 +48,30 @@ export async function openGraph(page, id, { key = adminKey, timeout = 30_000 } =
   await page.waitForFunction(() => window.__weft?.stats().placing === false, null, { timeout });
 }
 
+/** The calls of a method on a page's sockets (docs/websocket.md: a number, a kind, a payload). */
+export class Calls {
+  /** Those that are open. */
+  open = new Set();
+  /** When each was begun. */
+  begun = [];
+
+  constructor(method) {
+    this.method = method;
+  }
+
+  /** A message that the page sent on a socket. */
+  sent(socket, payload) {
+    const bytes = Buffer.from(payload);
+    const name = bytes.findIndex((byte) => byte < 128) + 1;
+    const call = `${socket} ${bytes.subarray(0, name).toString("hex")}`;
+    if (bytes[name] === 1 && bytes.includes(this.method)) {
+      this.open.add(call);
+      this.begun.push(Date.now());
+    }
+    if (bytes[name] === 4) this.open.delete(call);
+  }
+}
+
 export const stats = (page) => page.evaluate(() => window.__weft.stats());
 export const place = (page, key) => page.evaluate((k) => window.__weft.place(k), key);
 

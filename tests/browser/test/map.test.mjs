@@ -1,7 +1,7 @@
 // One graph on the map: it arrives, it moves, it answers.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { apply, fresh, makeGraph, makeKey, villages } from "../lib/api.mjs";
+import { apply, call, fresh, makeGraph, makeKey, villages } from "../lib/api.mjs";
 import { assertAccessible, assertQuiet, launch, open, openGraph, place, screen, shot, signIn, stats, still } from "../lib/browser.mjs";
 
 let browser;
@@ -33,7 +33,8 @@ test("search flies to a node, and the panel tells what it is", async () => {
   await openGraph(page, id);
   await page.keyboard.press("/");
   await page.keyboard.type("village3-house0");
-  await page.waitForSelector(".search-result");
+  // What is found for the first letters may stand there for a while.
+  await page.waitForSelector('.search-result >> nth=0 >> text=village3-house0');
   const before = await page.evaluate(() => window.__weft.camera());
   await page.keyboard.press("Enter");
   await page.waitForSelector('[data-testid="panel"] >> text=village3-house0');
@@ -145,27 +146,114 @@ test("changes by others appear, and what was missed comes after a break", async 
   await page.context().close();
 });
 
+const parameters = async (own) => (await call("GET", `/v1/projects/default/graphs/${own}/layouts/main`)).parameters ?? {};
+/** Until what was set is what the mesh has: the form waits for a hand to rest. */
+async function kept(own, field, value) {
+  for (let tries = 0; ; tries++) {
+    const found = (await parameters(own))[field];
+    if (found === value) return;
+    assert.ok(tries < 100, `${field} is ${found}, not ${value}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 test("the layout is stopped, started, tuned and turned into space", async () => {
   const page = await open(browser);
   const own = await makeGraph(fresh("forces"), villages(4, 10));
   await openGraph(page, own);
   await page.waitForSelector('.layout-state:has-text("settled")', { timeout: 60_000 });
+  const defaults = await parameters(own);
   const sequence = (await stats(page)).sequence;
   await page.click('[aria-label="Forces"]');
-  await page.locator(".force input").first().fill("190");
+  await page.locator('.force input[type="range"]').first().fill("190");
   // A setting that is accepted moves a graph that had come to rest.
   await page.waitForFunction((old) => window.__weft.stats().sequence > old + 3, sequence, { timeout: 15_000 });
+  await assertAccessible(page, "the forces");
   await shot(page, "forces-dark");
-  await page.keyboard.press("Escape");
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.waitForFunction(() => document.documentElement.dataset.theme === "light");
+  await assertAccessible(page, "the forces in the light");
+  await shot(page, "forces-light");
+  await page.emulateMedia({ colorScheme: "dark" });
+  const gravity = page.locator('.force:has-text("Gravity") input[type="number"]');
+  await gravity.fill("0.3");
+  await kept(own, "gravity", 0.3);
+  await gravity.fill("101");
+  await page.waitForSelector(".force >> text=From 0 to 100");
+  assert.equal(await gravity.getAttribute("aria-invalid"), "true");
+  await page.selectOption('.force:has-text("Attraction grows") select', "true");
+  await kept(own, "linLog", true);
+  assert.equal((await parameters(own)).gravity, 0.3, "what is out of range is not sent");
+  await page.click('[aria-label="Attraction grows: default, with distance"]');
+  await kept(own, "linLog", defaults.linLog);
+  await page.click('.forces >> text="All defaults"');
+  await kept(own, "gravity", defaults.gravity);
+  assert.deepEqual(await parameters(own), defaults);
+  await page.waitForFunction(() => document.querySelector('.force input[type="number"]').value === "10");
+  await page.selectOption('.force:has-text("Refine") select', "true");
+  await kept(own, "refine", true);
+  // What is typed last is kept too where the form closes at once.
+  await page.evaluate(() => {
+    const field = document.querySelector('.force input[type="number"]');
+    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(field, "12");
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  });
+  await page.waitForSelector(".forces", { state: "detached" });
+  await kept(own, "repulsion", 12);
   await page.click('[aria-label="Stop the layout"], [aria-label="Start the layout"]');
   await page.waitForSelector(".layout-state");
-  await page.click("text=3D");
+  await page.click('[aria-label="Dimensions"] >> text=3D');
   await page.waitForFunction(() => window.__weft.stats().placing === false && (window.__weft.place("village0-house0")?.[2] ?? 0) !== 0, null, { timeout: 30_000 });
   await still(page);
   await shot(page, "space-dark");
   assertQuiet(page);
   await page.context().close();
 });
+
+test("who may not make a layout is told that there is none in space", async () => {
+  const page = await open(browser, { theme: "light" });
+  const own = await makeGraph(fresh("flat"), villages(2, 5));
+  await openGraph(page, own);
+  await page.context().close();
+  const eye = await open(browser, { theme: "light" });
+  await openGraph(eye, own, { key: await makeKey("ROLE_VIEWER") });
+  await eye.click('[aria-label="Dimensions"] >> text=3D');
+  await eye.waitForSelector("text=nobody has made one in 3D yet");
+  await shot(eye, "no-space-light");
+  await eye.click('[aria-label="Dimensions"] >> text=2D');
+  await eye.waitForFunction(() => window.__weft.stats().placing === false);
+  await eye.context().close();
+});
+
+for (const theme of ["dark", "light"]) {
+  test(`the meters say how fast everything is, while they are open (${theme})`, async () => {
+    const page = await open(browser, { theme });
+    const own = await makeGraph(fresh("meters"), villages(4, 10));
+    await openGraph(page, own);
+    await page.waitForSelector('.layout-state:has-text("settled")', { timeout: 60_000 });
+    await page.click('[aria-label="Meters"]');
+    const read = (patterns) =>
+      page.waitForFunction(
+        (wanted) => {
+          const values = [...document.querySelectorAll('[data-testid="meters"] dd span')].map((one) => one.textContent);
+          return values.length === 5 && wanted.every((pattern, at) => new RegExp(pattern).test(values[at]));
+        },
+        patterns,
+        { timeout: 20_000 },
+      );
+    await read(["^at rest$", "^at rest$", "^at rest$", "", "^0 B a second$"]);
+    await page.click('[aria-label="Reheat"]');
+    await read(["^[1-9]\\d* a second$", "^\\d+\\.\\d ms a frame$", "^[1-9][\\d,]* steps? a second$", "^\\d+\\.\\d\\d ms on CPU$", "^[1-9][\\d.]* K?B a second$"]);
+    await page.waitForTimeout(2_500);
+    await assertAccessible(page, "the meters");
+    await shot(page, `meters-${theme}`);
+    await page.click('[aria-label="Close the meters"]');
+    await page.waitForSelector('[data-testid="meters"]', { state: "detached" });
+    assertQuiet(page);
+    await page.context().close();
+  });
+}
 
 test("the table lists, filters and says what is wrong with a filter", async () => {
   const page = await open(browser, { theme: "light" });

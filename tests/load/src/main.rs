@@ -13,8 +13,11 @@ mod executions;
 mod files;
 mod gateway;
 mod graph;
+mod input;
+mod layout;
 mod mesh;
 mod notes;
+mod peers;
 mod positions;
 mod report;
 mod rpc;
@@ -54,13 +57,13 @@ struct Arguments {
     /// nats-server's program, which `sockets` measures against; `tools/setup bench` installs it.
     #[arg(long, value_name = "PATH", default_value = "nats-server")]
     nats: PathBuf,
-    /// Measure `sockets`, `analytics` or `telemetry` without its peers: for those who work on ours.
+    /// Measure `sockets`, `analytics`, `layout` or `telemetry` without its peers: for those who work on ours.
     #[arg(long)]
     alone: bool,
     /// Hosts of `telemetry`, each with 20 series of 500 samples.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     hosts: u32,
-    /// A graph for `analytics`, in a format that is imported; the packages of Debian if not given.
+    /// A graph for `analytics` or `layout`, in a format that is imported; the packages of Debian if not given.
     #[arg(long = "graph", value_name = "FILE")]
     graphs: Vec<PathBuf>,
     /// Tell what is measured on the way (standard error).
@@ -86,6 +89,8 @@ enum Scenario {
     Executions,
     /// REST, gRPC-web, Connect and gRPC through the gateway, against Envoy with the same service behind it.
     Gateway,
+    /// Steps of a layout, its quality and the time it takes, against d3, graphology, ngraph, igraph and crategraph.
+    Layout,
     /// Positions of 100,000 nodes to 1, 10 and 100 viewers: rate, size, time from step to socket.
     Positions,
     /// 10,000 WebSockets: memory of idle ones, and a change stream to all of them, against a bare server and NATS.
@@ -122,6 +127,7 @@ fn main() -> Result<()> {
             Scenario::Gateway => {
                 gateway::measure(arguments.rounds, &arguments.envoy, &arguments.h2load).await
             }
+            Scenario::Layout => layout::measure(arguments.rounds, &arguments.graphs, arguments.alone),
             Scenario::Positions => Box::pin(positions::measure(arguments.rounds)).await,
             Scenario::Telemetry => {
                 Box::pin(telemetry::measure(arguments.rounds, arguments.hosts as usize, arguments.alone))

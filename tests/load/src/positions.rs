@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use futures::future::join_all;
-use tonic::transport::Endpoint;
+use tonic::{Streaming, transport::Endpoint};
 use weft_compute::frames::Header;
 use weft_proto::weft::compute::v1::{
-    CreateLayoutRequest, DeleteLayoutRequest, Dimensions, FrameEncoding, FrameOptions, Layout,
-    WatchPositionsRequest, layout_event, layout_service_client::LayoutServiceClient,
+    CreateLayoutRequest, DeleteLayoutRequest, Dimensions, FrameEncoding, FrameOptions, Layout, LayoutState,
+    WatchPositionsRequest, WatchPositionsResponse, layout_event, layout_service_client::LayoutServiceClient,
 };
 use weft_tests::runtime::signed;
 
@@ -56,16 +56,26 @@ pub(crate) async fn measure(rounds: u32) -> Result<Report> {
     import(&mesh, &graph, &[("edges.tsv", edge_list().as_bytes())]).await?;
 
     let mut report = Report::new("positions");
-    for (viewers, limits) in [(1, LIMITS_FEW), (10, LIMITS_FEW), (100, LIMITS_MANY)] {
-        let mut all = Vec::new();
-        for _ in 0..rounds.min(3) {
-            all.push(round(&mesh, &graph, viewers).await?);
+    for (encoding, what, bytes) in ENCODINGS {
+        for (viewers, limits) in [(1, LIMITS_FEW), (10, LIMITS_FEW), (100, LIMITS_MANY)] {
+            let mut all = Vec::new();
+            for _ in 0..rounds.min(3) {
+                all.push(round(&mesh, &graph, viewers, encoding).await?);
+            }
+            add(&mut report, &format!("{what}, {viewers} to look"), &all, &limits, bytes);
         }
-        add(&mut report, viewers, &all, &limits);
     }
+    let calm = calm(&mesh, &graph).await?;
+    report.add("size of a frame, differences, calm", calm, "bytes/node", 0.5, Better::Lower);
     mesh.stop().await;
     Ok(report)
 }
+
+/// What frames are encoded as, and the bytes of a node in one of a layout that settles.
+const ENCODINGS: [(FrameEncoding, &str, f64); 2] =
+    [(FrameEncoding::ColumnsQ16, "columns", 4.1), (FrameEncoding::Delta, "differences", 3.0)];
+/// The last frames of a layout before it is settled: those in which it is calm.
+const CALM: usize = 100;
 
 /// Goals.
 struct Limits {
@@ -78,15 +88,14 @@ struct Limits {
 const LIMITS_FEW: Limits =
     Limits { frames_per_second: 10.0, gap_p99: 200.0, latency_p50: 25.0, latency_p99: 100.0 };
 const LIMITS_MANY: Limits =
-    Limits { frames_per_second: 2.0, gap_p99: 1_000.0, latency_p50: 250.0, latency_p99: 1_000.0 };
+    Limits { frames_per_second: 20.0, gap_p99: 1_000.0, latency_p50: 250.0, latency_p99: 1_000.0 };
 
-fn add(report: &mut Report, viewers: usize, rounds: &[Round], limits: &Limits) {
-    let of = if viewers == 1 { "1 viewer".to_owned() } else { format!("{viewers} viewers") };
+fn add(report: &mut Report, of: &str, rounds: &[Round], limits: &Limits, bytes: f64) {
     let over = |figure: &dyn Fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
     let rate = over(&|round| round.frames_per_second);
     report.add(format!("frames to each of {of}"), rate, "frames/s", limits.frames_per_second, Better::Higher);
     let size = over(&|round| round.bytes_per_node);
-    report.add(format!("size of a frame, {of}"), size, "bytes/node", 4.1, Better::Lower);
+    report.add(format!("size of a frame, {of}"), size, "bytes/node", bytes, Better::Lower);
     let gap = over(&|round| percentile(round.gaps.clone(), 0.99));
     report.add(format!("between frames, {of}, p99"), gap, "ms", limits.gap_p99, Better::Lower);
     for (share, name, goal) in [(0.5, "p50", limits.latency_p50), (0.99, "p99", limits.latency_p99)] {
@@ -96,19 +105,47 @@ fn add(report: &mut Report, viewers: usize, rounds: &[Round], limits: &Limits) {
 }
 
 /// A fresh layout, which moves all the time that is measured, and its viewers.
-async fn round(mesh: &Mesh, graph: &str, viewers: usize) -> Result<Round> {
+async fn round(mesh: &Mesh, graph: &str, viewers: usize, encoding: FrameEncoding) -> Result<Round> {
+    let name = create(mesh, graph).await?;
+    let shown = Shown::watch(mesh.compute(), mesh.key.clone(), name.clone());
+    let seen = join_all((0..viewers).map(|_| view(mesh, &name, encoding))).await;
+    let shown = shown.stop()?;
+    delete(mesh, name).await?;
+    summary(&seen.into_iter().collect::<Result<Vec<_>>>()?, &shown)
+}
+
+async fn create(mesh: &Mesh, graph: &str) -> Result<String> {
     let mut layouts = LayoutServiceClient::new(mesh.channel.clone());
     let request = CreateLayoutRequest {
         parent: graph.to_owned(),
         layout: Some(Layout { dimensions: Dimensions::Two.into(), ..Layout::default() }),
         ..CreateLayoutRequest::default()
     };
-    let name = layouts.create_layout(signed(request, &mesh.key)).await?.into_inner().name;
-    let shown = Shown::watch(mesh.compute(), mesh.key.clone(), name.clone());
-    let seen = join_all((0..viewers).map(|_| view(mesh, &name))).await;
-    let shown = shown.stop()?;
+    Ok(layouts.create_layout(signed(request, &mesh.key)).await?.into_inner().name)
+}
+
+async fn delete(mesh: &Mesh, name: String) -> Result<()> {
+    let mut layouts = LayoutServiceClient::new(mesh.channel.clone());
     layouts.delete_layout(signed(DeleteLayoutRequest { name, etag: String::new() }, &mesh.key)).await?;
-    summary(&seen.into_iter().collect::<Result<Vec<_>>>()?, &shown)
+    Ok(())
+}
+
+/// Bytes of a node in the last frames of differences before a layout has settled.
+async fn calm(mesh: &Mesh, graph: &str) -> Result<f64> {
+    let name = create(mesh, graph).await?;
+    let mut events = watch(mesh, &name, FrameEncoding::Delta).await?;
+    let mut sizes = Vec::new();
+    loop {
+        match next(&mut events).await? {
+            layout_event::Event::Frame(frame) => sizes.push(frame.len() as f64),
+            layout_event::Event::Layout(layout) if layout.state() == LayoutState::Settled => break,
+            layout_event::Event::Layout(_) => {}
+            layout_event::Event::Failed(layout) => bail!("the layout failed: {}", layout.failure_message),
+        }
+    }
+    delete(mesh, name).await?;
+    ensure!(sizes.len() > 2 * CALM, "{} frames are too few", sizes.len());
+    Ok(median(sizes.split_off(sizes.len() - CALM)) / f64::from(NODES))
 }
 
 fn summary(seen: &[Seen], shown: &HashMap<u64, Instant>) -> Result<Round> {
@@ -134,12 +171,17 @@ fn summary(seen: &[Seen], shown: &HashMap<u64, Instant>) -> Result<Round> {
     })
 }
 
-/// Watches for a while after the keyframe, on a connection with the windows that our own clients have.
-async fn view(mesh: &Mesh, layout: &str) -> Result<Seen> {
+/// Watches on a connection with the windows that our own clients have.
+async fn watch(
+    mesh: &Mesh,
+    layout: &str,
+    encoding: FrameEncoding,
+) -> Result<Streaming<WatchPositionsResponse>> {
     let options = FrameOptions {
-        encodings: vec![FrameEncoding::ColumnsQ16.into()],
+        encodings: vec![encoding.into()],
         max_frames_per_second: FRAMES_PER_SECOND,
         region: None,
+        max_nodes: 0,
     };
     let request = WatchPositionsRequest { name: layout.to_owned(), options: Some(options) };
     let channel = Endpoint::from_shared(mesh.url())?
@@ -149,14 +191,22 @@ async fn view(mesh: &Mesh, layout: &str) -> Result<Seen> {
         .connect()
         .await?;
     let mut client = LayoutServiceClient::new(channel).max_decoding_message_size(64 * 1024 * 1024);
-    let mut events = client.watch_positions(signed(request, &mesh.key)).await?.into_inner();
+    Ok(client.watch_positions(signed(request, &mesh.key)).await?.into_inner())
+}
+
+async fn next(events: &mut Streaming<WatchPositionsResponse>) -> Result<layout_event::Event> {
+    let event = tokio::time::timeout(SPAN * 10, events.message()).await??;
+    event.and_then(|response| response.event).and_then(|event| event.event).context("the stream ended")
+}
+
+/// Watches for a while after the keyframe.
+async fn view(mesh: &Mesh, layout: &str, encoding: FrameEncoding) -> Result<Seen> {
+    let mut events = watch(mesh, layout, encoding).await?;
     let mut seen = Seen { frames: 0, bytes: 0, arrivals: Vec::new() };
     // The keyframe carries the ids and is not a frame like the others.
     let mut began = None;
     while began.is_none_or(|began: Instant| began.elapsed() < SPAN) {
-        let event = tokio::time::timeout(SPAN * 10, events.message()).await??;
-        let event = event.and_then(|response| response.event).context("the stream ended")?;
-        let Some(layout_event::Event::Frame(frame)) = event.event else { continue };
+        let layout_event::Event::Frame(frame) = next(&mut events).await? else { continue };
         let at = now();
         if began.is_none() {
             began = Some(at);

@@ -67,6 +67,7 @@ async fn note(
         encodings: vec![FrameEncoding::ColumnsQ16.into()],
         max_frames_per_second: 120.0,
         region: Some(Region { min: Some(far), max: Some(far) }),
+        max_nodes: 0,
     };
     let request = WatchPositionsRequest { name: layout, options: Some(options) };
     let mut client = LayoutServiceClient::new(compute).max_decoding_message_size(64 * 1024 * 1024);

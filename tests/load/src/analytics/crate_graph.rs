@@ -5,8 +5,8 @@ use ::graph::prelude::{
     delta_stepping, page_rank, wcc_afforest_dss,
 };
 
-use super::{Figure, input::Input};
-use crate::{report::median, rpc::now};
+use super::Figure;
+use crate::{input::Input, report::median, rpc::now};
 
 /// The width of a bucket of lengths, which are from 1 to 10.
 const DELTA: f32 = 3.0;

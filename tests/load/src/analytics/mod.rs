@@ -3,7 +3,6 @@
 
 mod cancel;
 mod crate_graph;
-mod input;
 mod ours;
 mod peers;
 
@@ -11,8 +10,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::report::{Better, Pair, Report};
-use input::Input;
+use crate::{
+    input::Input,
+    report::{Better, Pair, Report},
+};
 
 /// What is measured, with the goals in milliseconds for the graph of packages and for the large one; no goal is none.
 const GOALS: [(&str, f64, f64); 8] = [

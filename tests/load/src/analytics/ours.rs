@@ -6,8 +6,8 @@ use weft_kernels::analytics::{
     communities, core_numbers, pagerank, propagate_labels, shortest_paths, weak_components,
 };
 
-use super::{Figure, input::Input};
-use crate::{report::median, rpc::now};
+use super::Figure;
+use crate::{input::Input, report::median, rpc::now};
 
 /// Rounds of label propagation.
 pub(super) const ROUNDS: u32 = 10;

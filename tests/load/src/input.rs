@@ -1,4 +1,4 @@
-//! The graphs that are analysed, as everybody who is measured gets them: numbered nodes and weighted edges.
+//! The graphs that are analysed and laid out, as everybody who is measured gets them: numbered nodes and weighted edges.
 
 use std::{collections::HashMap, fs, path::PathBuf};
 
@@ -7,15 +7,19 @@ use weft_kernels::Edge;
 
 use crate::files;
 
+// The graphs of the kernels' own tests.
+#[path = "../../../kernels/tests/layout/graphs.rs"]
+mod graphs;
+
 /// A graph.
-pub(super) struct Input {
-    pub(super) nodes: usize,
+pub(crate) struct Input {
+    pub(crate) nodes: usize,
     /// Ends below `nodes`; weights from 1 to 10, for ways.
-    pub(super) edges: Vec<Edge>,
+    pub(crate) edges: Vec<Edge>,
     /// Where ways begin: the node with the most edges.
-    pub(super) source: u32,
+    pub(crate) source: u32,
     /// Where betweenness looks from.
-    pub(super) sources: Vec<u32>,
+    pub(crate) sources: Vec<u32>,
 }
 
 /// Where betweenness looks from.
@@ -23,7 +27,7 @@ const SOURCES: u64 = 64;
 
 impl Input {
     /// A graph out of files; the packages of Debian where there are none.
-    pub(super) fn read(paths: &[PathBuf]) -> Result<Self> {
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self> {
         let contents = paths
             .iter()
             .map(|path| {
@@ -51,10 +55,18 @@ impl Input {
     }
 
     /// Edges between nodes that are drawn evenly, the same ones each time.
-    pub(super) fn made(nodes: usize, edges: usize) -> Self {
+    pub(crate) fn made(nodes: usize, edges: usize) -> Self {
         let end = |at: usize, side: u64| (mixed(2 * at as u64 + side) % nodes as u64) as u32;
         let pairs: Vec<_> = (0..edges).map(|at| (end(at, 0), end(at, 1))).collect();
         Self::of(nodes, &pairs)
+    }
+
+    /// A graph with hubs and without communities: every new node links to `links` earlier ones, those with many links
+    /// more likely. The same one each time.
+    pub(crate) fn preferential(nodes: u32, links: u32) -> Self {
+        let graph = graphs::preferential(nodes, links, 1);
+        let pairs: Vec<_> = graph.edges.iter().map(|edge| (edge.source, edge.target)).collect();
+        Self::of(graph.nodes.len(), &pairs)
     }
 
     fn of(nodes: usize, pairs: &[(u32, u32)]) -> Self {
@@ -75,7 +87,7 @@ impl Input {
     }
 
     /// The same without weights.
-    pub(super) fn unweighted(&self) -> Vec<Edge> {
+    pub(crate) fn unweighted(&self) -> Vec<Edge> {
         self.edges.iter().map(|edge| Edge { weight: 1.0, ..*edge }).collect()
     }
 }
