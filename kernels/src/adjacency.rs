@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::Error;
 use crate::membership::Lookup;
+use crate::weights::Weights;
 
 /// One edge as the caller knows it. Direction does not matter to a layout.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,8 +29,8 @@ pub(crate) struct Adjacency {
     rows: Vec<u32>,
     /// Neighbours, ascending by slot within a row, no duplicates, no self loops.
     neighbours: Vec<u32>,
-    /// Weight of each neighbour; empty where all are 1, as in most graphs.
-    weights: Vec<f32>,
+    /// Weight of each neighbour.
+    weights: Weights,
 }
 
 /// Some rows: where each ends, and neighbours with weights.
@@ -95,11 +96,7 @@ impl Adjacency {
             rows.push(neighbours.len() as u32);
         }
         neighbours.shrink_to_fit();
-        if weights.iter().all(|weight| weight.to_bits() == 1.0_f32.to_bits()) {
-            weights = Vec::new();
-        }
-        weights.shrink_to_fit();
-        Self { rows, neighbours, weights }
+        Self { rows, neighbours, weights: Weights::of(weights) }
     }
 
     /// The rows of all pieces. Every pair is in both rows. Neighbours stay in their order.
@@ -116,7 +113,7 @@ impl Adjacency {
             neighbours.extend(entries.iter().map(|entry| entry.0));
             weights.extend(entries.iter().map(|entry| entry.1));
         }
-        Self { rows, neighbours, weights }
+        Self { rows, neighbours, weights: Weights::of(weights) }
     }
 
     /// Becomes `other` with its nodes in another order: `slot` says the slot of every place, `places` the place
@@ -130,16 +127,23 @@ impl Adjacency {
             self.rows.push(end);
         }
         self.neighbours.resize(other.neighbours.len(), 0);
-        self.weights.resize(other.weights.len(), 0.0);
         let neighbour = |slot: &u32| places[*slot as usize];
         spread(&self.rows, 0, &mut self.neighbours, &|place, to| {
             let row = other.neighbours(slot(place));
             to.iter_mut().zip(row).for_each(|(to, slot)| *to = neighbour(slot));
         });
-        if let Some(weights) = other.weights() {
-            spread(&self.rows, 0, &mut self.weights, &|place, to| {
-                to.copy_from_slice(&weights[other.range(slot(place))]);
-            });
+        match &other.weights {
+            Weights::Ones => self.weights = Weights::Ones,
+            Weights::Few { values, which } => {
+                let to = self.weights.few(values, which.len());
+                spread(&self.rows, 0, to, &|place, to| to.copy_from_slice(&which[other.range(slot(place))]));
+            }
+            Weights::Any(weights) => {
+                let to = self.weights.any(weights.len());
+                spread(&self.rows, 0, to, &|place, to| {
+                    to.copy_from_slice(&weights[other.range(slot(place))])
+                });
+            }
         }
     }
 
@@ -153,9 +157,9 @@ impl Adjacency {
         &self.neighbours
     }
 
-    /// Weight of every neighbour of every node, or `None` where all are 1.
-    pub(crate) fn weights(&self) -> Option<&[f32]> {
-        (!self.weights.is_empty()).then_some(&self.weights)
+    /// Weight of every neighbour of every node.
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.weights
     }
 
     /// Where the neighbours of node slot `slot` are among all.
@@ -186,7 +190,7 @@ impl Adjacency {
 
     /// Bytes held on the heap for edges alone.
     pub(crate) fn edge_memory(&self) -> usize {
-        self.neighbours.capacity() * size_of::<u32>() + self.weights.capacity() * size_of::<f32>()
+        self.neighbours.capacity() * size_of::<u32>() + self.weights.memory()
     }
 
     /// Bytes held on the heap.
@@ -227,7 +231,7 @@ mod tests {
         let edges = [edge(3, 7, 1.0), edge(7, 3, 2.0), edge(9, 9, 5.0), edge(7, 9, 0.0)];
         let adjacency = Adjacency::new(&Lookup::new(&ids), &edges).unwrap();
         assert_eq!((adjacency.neighbours(0), adjacency.neighbours(1)), (&[1][..], &[0][..]));
-        assert_eq!(adjacency.weights(), Some(&[3.0, 3.0][..]));
+        assert_eq!(adjacency.weights().unpacked(), [3.0, 3.0]);
         assert_eq!(adjacency.degree(2), 0);
         assert_eq!(adjacency.edge_count(), 1);
     }
@@ -252,14 +256,14 @@ mod tests {
         arranged.arrange(&adjacency, &|place| slots[place], &[2, 4, 1, 3, 0]);
         assert_eq!(arranged.neighbours(0), &[2, 1]);
         assert_eq!(arranged.neighbours(2), &[4, 0]);
-        assert_eq!(arranged.weights().unwrap(), &[2.0, 3.0, 3.0, 1.0, 2.0, 1.0]);
+        assert_eq!(arranged.weights().unpacked(), [2.0, 3.0, 3.0, 1.0, 2.0, 1.0]);
         assert_eq!(arranged.degree(3), 0);
     }
 
     #[test]
     fn weights_that_are_all_one_are_not_kept() {
         let adjacency = Adjacency::new(&Lookup::new(&[0, 1]), &[edge(0, 1, 1.0)]).unwrap();
-        assert_eq!(adjacency.weights(), None);
+        assert_eq!(adjacency.weights(), &Weights::Ones);
     }
 
     #[test]

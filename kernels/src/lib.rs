@@ -65,6 +65,7 @@ mod scene;
 mod seeding;
 mod simulation;
 mod sketch;
+mod weights;
 
 // The made graphs of the tests name this crate as its users do.
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use wide::f32x4;
 
 use crate::adjacency::Adjacency;
+use crate::weights::Weights;
 use crate::{Model, Params, Point};
 
 /// What the edges do to a node, per unit of [`Params::attraction`].
@@ -53,8 +54,9 @@ const AHEAD: usize = 24;
 pub(super) fn pull(place: usize, adjacency: &Adjacency, positions: &[Point], law: Law) -> Pull {
     let springs = Springs { here: positions[place], range: adjacency.range(place), adjacency, positions };
     match adjacency.weights() {
-        None => springs.pull(law, |_| 1.0),
-        Some(weights) => springs.pull(law, |at| weights[at]),
+        Weights::Ones => springs.pull(law, |_| 1.0),
+        Weights::Few { values, which } => springs.pull(law, |at| values[which[at] as usize]),
+        Weights::Any(weights) => springs.pull(law, |at| weights[at]),
     }
 }
 

@@ -122,7 +122,7 @@ impl Memory {
         }
         machine.fit(&mut self.movements, blocks(nodes as u32) as usize * MOVEMENT_BYTES)?;
         let (rows, neighbours) = scene.adjacency.columns();
-        let weights = scene.adjacency.weights().unwrap_or_default();
+        let weights = scene.adjacency.weights().unpacked();
         let hubs: Vec<u32> =
             (0..nodes).filter(|node| scene.adjacency.degree(*node) > LONG).map(|node| node as u32).collect();
         // By node, and only those of hubs are there.
@@ -131,7 +131,7 @@ impl Memory {
         put(machine, &mut self.masses, bytemuck::cast_slice(scene.masses))?;
         put(machine, &mut self.rows, bytemuck::cast_slice(rows))?;
         put(machine, &mut self.neighbours, bytemuck::cast_slice(neighbours))?;
-        put(machine, &mut self.weights, bytemuck::cast_slice(weights))?;
+        put(machine, &mut self.weights, bytemuck::cast_slice(&weights))?;
         put(machine, &mut self.hubs, bytemuck::cast_slice(&hubs))?;
         Ok(Sizes { nodes: nodes as u32, hubs: hubs.len() as u32, weighted: !weights.is_empty() })
     }

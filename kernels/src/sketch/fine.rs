@@ -29,9 +29,8 @@ impl<'a> Fine<'a> {
     /// Hands every neighbour of a node to `visit`, and how strongly the edge pulls.
     pub(super) fn each_edge(&self, node: usize, mut visit: impl FnMut(u32, f32)) {
         let adjacency = self.adjacency;
-        let weights = adjacency.weights().map(|weights| &weights[adjacency.range(node)]);
-        for (at, other) in adjacency.neighbours(node).iter().enumerate() {
-            let weight = weights.map_or(1.0, |weights| weights[at]);
+        for (at, other) in adjacency.range(node).zip(adjacency.neighbours(node)) {
+            let weight = adjacency.weights().at(at);
             let strength = self.by_degree.map_or(1.0, |mass| {
                 mass / adjacency.degree(node).min(adjacency.degree(*other as usize)) as f32
             });

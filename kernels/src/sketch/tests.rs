@@ -41,8 +41,7 @@ fn a_coarser_graph_has_all_the_mass_and_all_weight_between_its_clusters() {
             for (at, other) in adjacency.range(slot).zip(adjacency.neighbours(slot)) {
                 let ends = (level.parents[slot], level.parents[*other as usize]);
                 if ends.0 != ends.1 {
-                    *between.entry(ends).or_insert(0.0) +=
-                        adjacency.weights().map_or(1.0, |weights| weights[at]);
+                    *between.entry(ends).or_insert(0.0) += adjacency.weights().at(at);
                 }
             }
         }
@@ -161,7 +160,7 @@ fn edges_of_d3_pull_clusters_as_they_pull_nodes() {
     let mut pulls = std::collections::BTreeMap::new();
     for node in 0..nodes {
         for (at, other) in adjacency.range(node).zip(adjacency.neighbours(node)) {
-            let weight = adjacency.weights().map_or(1.0, |weights| weights[at]);
+            let weight = adjacency.weights().at(at);
             let ends = (level.parents[node], level.parents[*other as usize]);
             let fewer = adjacency.degree(node).min(adjacency.degree(*other as usize));
             if ends.0 != ends.1 {

@@ -123,10 +123,8 @@ impl Refiner {
         columns.into_par_iter().enumerate().for_each(|(chunk, (points, positions))| {
             for (at, (point, [x, y, z])) in points.iter_mut().zip(positions).enumerate() {
                 let place = chunk * CHUNK + at;
-                let sum = match nodes.adjacency.weights() {
-                    None => nodes.adjacency.degree(place) as f32,
-                    Some(weights) => weights[nodes.adjacency.range(place)].iter().sum(),
-                };
+                let weights = nodes.adjacency.weights();
+                let sum: f32 = nodes.adjacency.range(place).map(|at| weights.at(at)).sum();
                 *point = [x / unit, y / unit, z / unit, if sum > 0.0 { 1.0 / sum } else { 0.0 }];
             }
         });
@@ -240,12 +238,11 @@ impl Step<'_> {
     fn edges(&self, place: usize, point: [f32; 4]) -> (Point, f32) {
         let (mut pull, mut stiffness) = ([0.0; 3], 0.0);
         let adjacency = &self.nodes.adjacency;
-        let weights = adjacency.weights().map(|weights| &weights[adjacency.range(place)]);
-        for (at, neighbour) in adjacency.neighbours(place).iter().enumerate() {
+        for (at, neighbour) in adjacency.range(place).zip(adjacency.neighbours(place)) {
             let there = self.refiner.points[*neighbour as usize];
             let apart = [there[0] - point[0], there[1] - point[1], there[2] - point[2]];
             let square = apart.iter().map(|c| c * c).sum::<f32>();
-            let weight = weights.map_or(1.0, |weights| weights[at]);
+            let weight = adjacency.weights().at(at);
             let strength = 0.5 * weight * (point[3] + there[3]) / (1.0 + square);
             add(&mut pull, apart, strength);
             stiffness += strength;

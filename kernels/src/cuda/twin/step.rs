@@ -68,7 +68,7 @@ fn springs(scene: &Scene<'_>, positions: &[Point], node: usize) -> ([f64; 3], f6
             .map(|axis| f64::from(positions[*other as usize][axis]) - f64::from(positions[node][axis]));
         let length = norm(apart);
         let law = if scene.params.lin_log && length >= 1e-3 { length.ln_1p() / length } else { 1.0 };
-        let strength = law * scene.adjacency.weights().map_or(1.0, |weights| f64::from(weights[at]));
+        let strength = law * f64::from(scene.adjacency.weights().at(at));
         for axis in 0..3 {
             pull[axis] += strength * apart[axis];
         }
