@@ -3,6 +3,7 @@
 //! Eastwood, 1981). Empty rows are never transformed, and no more is kept than is read.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
@@ -39,7 +40,7 @@ struct Plans {
 #[derive(Default)]
 struct Work {
     row: Vec<f32>,
-    /// In 3D, one layer after the transform along x.
+    /// One row (2D) or layer (3D) after the transform along x.
     layer: Vec<Complex32>,
     lines: Vec<Complex32>,
     scratch: Vec<Complex32>,
@@ -49,10 +50,10 @@ struct Work {
 #[derive(Default)]
 pub(super) struct Convolver<const D: usize> {
     plans: Vec<(usize, Plans)>,
-    /// Half spectra: for each row (2D) or layer (3D), all of its lines.
-    spectra: Vec<Complex32>,
-    /// The same after the last axis, by block of lines, then row or layer, then line.
-    filtered: Vec<Complex32>,
+    /// Half spectra, by block of lines, then row (2D) or layer (3D), then line: each row or layer is written by
+    /// one thread, each block read and written by one. Atomics because what a thread writes of a row
+    /// lies between what others write; nothing is ever read while it is written.
+    spectra: Vec<AtomicU64>,
     work: PerThread<Work>,
 }
 
@@ -69,39 +70,33 @@ impl<const D: usize> Convolver<D> {
         let plan = self.plan(side);
         let shape = Shape::<D>::new(side);
         let plans = &self.plans[plan].1;
-        self.spectra.resize(side * shape.lines, Complex32::default());
-        self.filtered.resize(side * shape.blocks * BLOCK, Complex32::default());
+        self.spectra.resize_with(side * shape.blocks * BLOCK, AtomicU64::default);
         self.work.fit();
         for work in self.work.iter_mut() {
             shape.fit(plans, work);
         }
 
         let rows = rows::<D>();
-        let work = &self.work;
-        self.spectra.par_chunks_mut(rows * shape.lines).zip(mesh.par_chunks(rows * shape.row())).for_each(
-            |(spectra, mesh)| {
-                work.with(|work| {
-                    for (spectrum, mesh) in spectra.chunks_mut(shape.lines).zip(mesh.chunks(shape.row())) {
-                        shape.forward(plans, mesh, spectrum, work);
-                    }
-                });
-            },
-        );
+        let (work, spectra) = (&self.work, &self.spectra);
+        mesh.par_chunks(rows * shape.row()).enumerate().for_each(|(piece, mesh)| {
+            work.with(|work| {
+                for (at, mesh) in mesh.chunks(shape.row()).enumerate() {
+                    shape.forward(plans, piece * rows + at, mesh, spectra, work);
+                }
+            });
+        });
+        self.spectra.par_chunks_mut(blocks::<D>() * side * BLOCK).enumerate().for_each(|(piece, spectra)| {
+            work.with(|work| {
+                for (at, spectra) in spectra.chunks_mut(side * BLOCK).enumerate() {
+                    shape.filter(plans, transform, piece * blocks::<D>() + at, spectra, work);
+                }
+            });
+        });
         let spectra = &self.spectra;
-        self.filtered.par_chunks_mut(blocks::<D>() * side * BLOCK).enumerate().for_each(
-            |(piece, filtered)| {
-                work.with(|work| {
-                    for (at, filtered) in filtered.chunks_mut(side * BLOCK).enumerate() {
-                        shape.filter(plans, transform, piece * blocks::<D>() + at, spectra, filtered, work);
-                    }
-                });
-            },
-        );
-        let filtered = &self.filtered;
         mesh.par_chunks_mut(rows * shape.row()).enumerate().for_each(|(piece, mesh)| {
             work.with(|work| {
                 for (at, mesh) in mesh.chunks_mut(shape.row()).enumerate() {
-                    shape.inverse(plans, piece * rows + at, filtered, mesh, work);
+                    shape.inverse(plans, piece * rows + at, spectra, mesh, work);
                 }
             });
         });
@@ -130,7 +125,7 @@ impl<const D: usize> Convolver<D> {
                 + (work.layer.capacity() + work.lines.capacity() + work.scratch.capacity())
                     * size_of::<Complex32>()
         };
-        (self.spectra.capacity() + self.filtered.capacity()) * size_of::<Complex32>() + self.work.memory(work)
+        self.spectra.capacity() * size_of::<AtomicU64>() + self.work.memory(work)
     }
 }
 
@@ -170,18 +165,24 @@ impl<const D: usize> Shape<D> {
         let least = scratch.into_iter().max().unwrap_or_default();
         work.scratch.resize(least.max(work.scratch.len()), Complex32::default());
         work.row.resize(self.length, 0.0);
-        work.layer.resize(if D == 2 { 0 } else { self.side * self.waves }, Complex32::default());
+        work.layer.resize(self.row() / self.side * self.waves, Complex32::default());
         work.lines.resize(BLOCK * self.length, Complex32::default());
     }
 
-    /// Transforms one row (2D) or layer (3D) along all axes but the last.
-    fn forward(&self, plans: &Plans, mesh: &[f32], spectrum: &mut [Complex32], work: &mut Work) {
-        if D == 2 {
-            self.forward_row(plans, mesh, spectrum, &mut work.row, &mut work.scratch);
-            return;
-        }
+    /// Where the number of row (2D) or layer (3D) `at` and `line` is among the spectra.
+    fn place(&self, at: usize, line: usize) -> usize {
+        (line / BLOCK * self.side + at) * BLOCK + line % BLOCK
+    }
+
+    /// Transforms row (2D) or layer (3D) `at` along all axes but the last.
+    fn forward(&self, plans: &Plans, at: usize, mesh: &[f32], spectra: &[AtomicU64], work: &mut Work) {
         for (mesh, row) in mesh.chunks(self.side).zip(work.layer.chunks_mut(self.waves)) {
             self.forward_row(plans, mesh, row, &mut work.row, &mut work.scratch);
+        }
+        let put = |line: usize, value: Complex32| spectra[self.place(at, line)].store(bits(value), Relaxed);
+        if D == 2 {
+            work.layer.iter().enumerate().for_each(|(line, value)| put(line, *value));
+            return;
         }
         for first in (0..self.waves).step_by(BLOCK) {
             let width = BLOCK.min(self.waves - first);
@@ -193,9 +194,9 @@ impl<const D: usize> Shape<D> {
                 }
             }
             plans.forward.process_with_scratch(lines, &mut work.scratch);
-            for (y, row) in spectrum.chunks_mut(self.waves).enumerate() {
-                for (line, value) in row[first..first + width].iter_mut().enumerate() {
-                    *value = lines[line * self.length + y];
+            for y in 0..self.length {
+                for line in 0..width {
+                    put(y * self.waves + first + line, lines[line * self.length + y]);
                 }
             }
         }
@@ -220,17 +221,16 @@ impl<const D: usize> Shape<D> {
         plans: &Plans,
         transform: &Transform,
         block: usize,
-        spectra: &[Complex32],
-        filtered: &mut [Complex32],
+        spectra: &mut [AtomicU64],
         work: &mut Work,
     ) {
         let first = block * BLOCK;
         let width = BLOCK.min(self.lines - first);
         let lines = &mut work.lines[..width * self.length];
         lines.fill(Complex32::default());
-        for (at, spectrum) in spectra.chunks(self.lines).enumerate() {
-            for (line, value) in spectrum[first..first + width].iter().enumerate() {
-                lines[line * self.length + at] = *value;
+        for (at, spectrum) in spectra.chunks_mut(BLOCK).enumerate() {
+            for (line, value) in spectrum[..width].iter_mut().enumerate() {
+                lines[line * self.length + at] = number(*value.get_mut());
             }
         }
         plans.forward.process_with_scratch(lines, &mut work.scratch);
@@ -238,9 +238,9 @@ impl<const D: usize> Shape<D> {
             transform.apply(self.transform_row(first + line), values);
         }
         plans.inverse.process_with_scratch(lines, &mut work.scratch);
-        for (at, out) in filtered.chunks_mut(BLOCK).enumerate() {
-            for (line, value) in out[..width].iter_mut().enumerate() {
-                *value = lines[line * self.length + at];
+        for (at, spectrum) in spectra.chunks_mut(BLOCK).enumerate() {
+            for (line, value) in spectrum[..width].iter_mut().enumerate() {
+                *value.get_mut() = bits(lines[line * self.length + at]);
             }
         }
     }
@@ -255,8 +255,8 @@ impl<const D: usize> Shape<D> {
     }
 
     /// Transforms one row (2D) or layer (3D) back.
-    fn inverse(&self, plans: &Plans, at: usize, filtered: &[Complex32], mesh: &mut [f32], work: &mut Work) {
-        let value = |line: usize| filtered[(line / BLOCK * self.side + at) * BLOCK + line % BLOCK];
+    fn inverse(&self, plans: &Plans, at: usize, spectra: &[AtomicU64], mesh: &mut [f32], work: &mut Work) {
+        let value = |line: usize| number(spectra[self.place(at, line)].load(Relaxed));
         if D == 2 {
             let spectrum = &mut work.lines[..self.waves];
             for (line, to) in spectrum.iter_mut().enumerate() {
@@ -299,6 +299,15 @@ impl<const D: usize> Shape<D> {
         plans.inverse_x.process_with_scratch(spectrum, row, scratch).expect(FITS);
         mesh.copy_from_slice(&row[..self.side]);
     }
+}
+
+/// The bits of both parts of a number, and back.
+fn bits(value: Complex32) -> u64 {
+    u64::from(value.re.to_bits()) | u64::from(value.im.to_bits()) << 32
+}
+
+fn number(bits: u64) -> Complex32 {
+    Complex32::new(f32::from_bits(bits as u32), f32::from_bits((bits >> 32) as u32))
 }
 
 /// Why a transform cannot fail: all lengths come from one place.
