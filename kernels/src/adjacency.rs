@@ -141,7 +141,7 @@ impl Adjacency {
             Weights::Any(weights) => {
                 let to = self.weights.any(weights.len());
                 spread(&self.rows, 0, to, &|place, to| {
-                    to.copy_from_slice(&weights[other.range(slot(place))])
+                    to.copy_from_slice(&weights[other.range(slot(place))]);
                 });
             }
         }
