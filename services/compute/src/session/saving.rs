@@ -71,6 +71,11 @@ pub(super) async fn save(
             lose(layouts, session);
             return true;
         }
+        // Deleted meanwhile: what was written would be nobody's.
+        Err(StoreError::NotFound { .. }) => {
+            positions.delete(uid, under).await;
+            return true;
+        }
         // The word may have been written all the same: the positions stay, or it would be that of nothing.
         Err(error) => {
             tracing::warn!(layout = %uid, %error, "a layout could not be saved; it is tried again");
@@ -85,6 +90,8 @@ async fn write_pins(layouts: &Layouts, session: &Arc<Session>) {
     match session.write_pins(&*layouts.store, layouts.now()).await {
         Ok(()) => {}
         Err(Error::Moving) => lose(layouts, session),
+        // Deleted meanwhile, with its pins.
+        Err(Error::LayoutNotFound(_)) => {}
         Err(error) => {
             tracing::warn!(%error, "the pins of a layout could not be written; they are tried again");
         }

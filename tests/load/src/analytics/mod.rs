@@ -49,8 +49,12 @@ pub(crate) async fn measure(rounds: u32, files: &[PathBuf], alone: bool) -> Resu
     compare(&mut report, &real, if debian { "Debian" } else { "file" }, rounds, alone, |goal| goal.1)?;
     Box::pin(cancel::measure(&mut report, rounds)).await?;
     if debian {
-        let made = Input::made(1_000_000, 3_000_000);
-        compare(&mut report, &made, "1M/3M", rounds, alone, |goal| goal.2)?;
+        // With hubs, as the graphs are that people have; and one without any, all of whose edges lead anywhere.
+        let hubs = Input::preferential(1_000_000, 3);
+        compare(&mut report, &hubs, "1M/3M", rounds, alone, |goal| goal.2)?;
+        drop(hubs);
+        let even = Input::made(1_000_000, 3_000_000);
+        compare(&mut report, &even, "1M/3M, even", rounds, alone, |_| f64::NAN)?;
     }
     Ok(report)
 }
