@@ -143,11 +143,11 @@ impl Walked {
             let entry = entry.map_err(told)?;
             self.passed += 1;
             if self.passed > MAX_PASSED {
-                self.full(format!("more than {MAX_PASSED} files and folders lie in it"));
+                self.full(&format!("more than {MAX_PASSED} files and folders lie in it"));
                 break;
             }
             if pace.is_over() {
-                self.full("it takes too long to look through".to_owned());
+                self.full("it takes too long to look through");
                 break;
             }
             let name = entry.file_name();
@@ -177,7 +177,7 @@ impl Walked {
         for (path, entry) in files {
             let max = folder.settings.max_files;
             if self.files.len() == max {
-                self.full(format!("there are more than {max} files"));
+                self.full(&format!("there are more than {max} files"));
                 return;
             }
             // What is gone by now, or something else, is not there.
@@ -193,7 +193,7 @@ impl Walked {
         }
     }
 
-    fn full(&mut self, why: String) {
+    fn full(&mut self, why: &str) {
         self.problem = Some(format!("{why}; the others are left out"));
         self.is_full = true;
     }
