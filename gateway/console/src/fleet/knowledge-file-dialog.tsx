@@ -52,7 +52,7 @@ function Facts({ file }: { file: KnowledgeFile }) {
     ["Problem", file.problem],
   ];
   return (
-    <dl className="facts">
+    <dl className="facts knowledge-facts">
       {facts
         .filter(([, value]) => value !== "")
         .map(([name, value]) => (
