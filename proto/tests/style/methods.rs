@@ -42,6 +42,7 @@ const VERBS: &[&str] = &[
     "Clear",
     "End",
     "Enroll",
+    "Read",
     "Restart", // agents
     "Query",
     "Write", // telemetry

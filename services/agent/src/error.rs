@@ -94,6 +94,9 @@ pub enum Error {
     /// The agent has no such service.
     #[error("there is no service {0}")]
     ServiceNotFound(String),
+    /// The agent knows no such file.
+    #[error("there is no knowledge file {0}")]
+    KnowledgeFileNotFound(String),
     /// The agent has a service of that name already.
     #[error("there is a service {0} already")]
     ServiceExists(String),
@@ -203,6 +206,9 @@ impl From<Error> for Status {
                 .with("what", what),
             Error::ServiceNotFound(name) => {
                 Problem::not_found("SERVICE_NOT_FOUND", message).with("name", name)
+            }
+            Error::KnowledgeFileNotFound(name) => {
+                Problem::not_found("KNOWLEDGE_FILE_NOT_FOUND", message).with("name", name)
             }
             Error::ServiceExists(name) => {
                 Problem::already_exists("SERVICE_ALREADY_EXISTS", message).with("name", name)

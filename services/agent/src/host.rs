@@ -7,7 +7,7 @@ use weft_proto::weft::agent::v1::{
     HostAnswer, HostQuestion, HostRefusal, HostRefusalReason, host_answer::Outcome, host_question::Ask,
 };
 
-use crate::{Error, fleet::Entry, mail, state::State};
+use crate::{Error, domain::name, fleet::Entry, mail, state::State};
 
 /// How long an agent has to answer what takes no time by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -95,6 +95,9 @@ fn refused(refusal: HostRefusal, agent: &str) -> Error {
         HostRefusalReason::Invalid => weft_kit::Problem::bad_field(subject, message).into(),
         HostRefusalReason::Denied => Error::HostDenied(message),
         HostRefusalReason::Busy => Error::HostBusy,
+        HostRefusalReason::NotFound if name::is_knowledge_file(&subject) => {
+            Error::KnowledgeFileNotFound(subject)
+        }
         HostRefusalReason::NotFound => Error::ServiceNotFound(subject),
         HostRefusalReason::Exists => Error::ServiceExists(subject),
         HostRefusalReason::Stale => Error::EtagMismatch(subject),

@@ -6,10 +6,13 @@ use futures::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 use weft_kit::Call;
 use weft_proto::weft::agent::v1::{
-    CreateServiceRequest, DeleteServiceRequest, GetServiceRequest, ListPortsRequest, ListPortsResponse,
-    ListProcessesRequest, ListProcessesResponse, ListServicesRequest, ListServicesResponse,
-    RestartServiceRequest, Service, StartServiceRequest, StopProcessRequest, StopProcessResponse,
-    StopServiceRequest, UpdateServiceRequest, WatchServiceLogRequest, WatchServiceLogResponse,
+    CreateServiceRequest, DeleteServiceRequest, GetKnowledgeFileRequest, GetKnowledgeStatisticsRequest,
+    GetServiceRequest, KnowledgeFile, KnowledgeStatistics, ListKnowledgeFilesRequest,
+    ListKnowledgeFilesResponse, ListPortsRequest, ListPortsResponse, ListProcessesRequest,
+    ListProcessesResponse, ListServicesRequest, ListServicesResponse, ReadKnowledgeFileRequest,
+    ReadKnowledgeFileResponse, RestartServiceRequest, Service, StartServiceRequest, StopProcessRequest,
+    StopProcessResponse, StopServiceRequest, UpdateServiceRequest, WatchServiceLogRequest,
+    WatchServiceLogResponse,
     host_service_server::{HostService as HostServiceTrait, HostServiceServer},
 };
 
@@ -104,6 +107,34 @@ impl HostServiceTrait for HostService {
         request: Request<RestartServiceRequest>,
     ) -> Result<Response<Service>, Status> {
         Ok(Response::new(rpc::services::restart(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn list_knowledge_files(
+        &self,
+        request: Request<ListKnowledgeFilesRequest>,
+    ) -> Result<Response<ListKnowledgeFilesResponse>, Status> {
+        Ok(Response::new(rpc::knowledge::list(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn get_knowledge_file(
+        &self,
+        request: Request<GetKnowledgeFileRequest>,
+    ) -> Result<Response<KnowledgeFile>, Status> {
+        Ok(Response::new(rpc::knowledge::get(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn read_knowledge_file(
+        &self,
+        request: Request<ReadKnowledgeFileRequest>,
+    ) -> Result<Response<ReadKnowledgeFileResponse>, Status> {
+        Ok(Response::new(rpc::knowledge::read(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn get_knowledge_statistics(
+        &self,
+        request: Request<GetKnowledgeStatisticsRequest>,
+    ) -> Result<Response<KnowledgeStatistics>, Status> {
+        Ok(Response::new(rpc::knowledge::statistics(&self.0, Call::open(request)?).await?))
     }
 
     async fn watch_service_log(

@@ -3,6 +3,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startAgent } from "../lib/agents.mjs";
 import { fresh, makeKey, url } from "../lib/api.mjs";
@@ -30,15 +33,24 @@ restart = { when = "never" }
 let browser;
 let agent;
 let shut;
+let notes;
 before(async () => {
   browser = await launch();
-  agent = await startAgent(fresh("open"), { settings: OPEN });
+  notes = await mkdtemp(join(tmpdir(), "notes-"));
+  await writeFile(join(notes, "Engine.md"), "# The engine\nIt is warm. [[Numbers]] #heat\n");
+  await writeFile(join(notes, "table.csv"), "a,b\n");
+  const knowledge = [
+    `[[knowledge]]\nname = "notes"\nfolder = "${notes}"\ncontent = true\n`,
+    '[[knowledge]]\nname = "gone"\nfolder = "/there/is/none"\n',
+  ];
+  agent = await startAgent(fresh("open"), { settings: `${OPEN}\n${knowledge.join("\n")}` });
   shut = await startAgent(fresh("shut"));
 });
 after(async () => {
   await browser?.close();
   await agent?.remove();
   await shut?.remove();
+  if (notes) await rm(notes, { recursive: true });
 });
 
 const part = (page, name) => page.locator(`section[aria-label="${name}"]`);
@@ -86,6 +98,31 @@ for (const theme of ["light", "dark"]) {
     await row("ticker").locator("text=stopped").waitFor();
     await services.getByRole("button", { name: "Start ticker", exact: true }).click();
     await row("ticker").locator("text=running").waitFor();
+    assertQuiet(page);
+    await page.context().close();
+  });
+}
+
+for (const theme of ["light", "dark"]) {
+  test(`knowledge files of a host, and the text of one (${theme})`, async () => {
+    const page = await open(browser, { theme, height: 1400 });
+    await signIn(page, `/fleet/default/${agent.id}`);
+    const files = part(page, "Knowledge files");
+    await files.locator('[role="row"]', { hasText: "table.csv" }).waitFor();
+    await page.waitForSelector("text=it is not there");
+    await files.getByLabel("Filter knowledge files").fill("hea");
+    await files.locator('[role="row"]', { hasText: "table.csv" }).waitFor({ state: "detached" });
+    await assertAccessible(page, `knowledge files in ${theme}`);
+    await files.scrollIntoViewIfNeeded();
+    await shot(page, `knowledge-${theme}`);
+    await files.getByRole("button", { name: "The engine" }).click();
+    await page.waitForSelector('dialog pre:has-text("It is warm.")');
+    await page.waitForSelector('dialog dd:has-text("Numbers")');
+    await assertAccessible(page, `a knowledge file in ${theme}`);
+    await shot(page, `knowledge-file-${theme}`);
+    await page.keyboard.press("Escape");
+    await files.getByLabel("Filter knowledge files").fill("no such note");
+    await files.locator("text=No knowledge file matches.").waitFor();
     assertQuiet(page);
     await page.context().close();
   });

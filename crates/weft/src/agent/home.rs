@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use weft_kit::{Ids, auth};
 
 use super::{
-    host::settings::HostSettings, report::settings::TelemetrySettings, services::spec::Spec,
-    work::settings::CommandSettings,
+    host::settings::HostSettings, knowledge::settings::FolderSettings, report::settings::TelemetrySettings,
+    services::spec::Spec, work::settings::CommandSettings,
 };
 
 /// Where an agent keeps what it needs.
@@ -42,6 +42,9 @@ pub(crate) struct Settings {
     /// What it shows of its host, and lets be done to it.
     #[serde(default, skip_serializing_if = "HostSettings::is_untouched")]
     pub(crate) host: HostSettings,
+    /// Where it looks for knowledge files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) knowledge: Vec<FolderSettings>,
     /// What it keeps running on its host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) services: Vec<Spec>,

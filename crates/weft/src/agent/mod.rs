@@ -2,14 +2,15 @@
 //!
 //! `own` is the one that a mesh runs for its own host. `home` is its folder with its key and where it belongs; `facts` what it tells of its host; `files` how it writes; `run` its life; `way`
 //! how it gets there, by gRPC or by the agents' `door`, with one of its `tokens`; `work` the commands that it is handed;
-//! `report` the numbers of its host; `host` what is asked about it, live; `services`
-//! what it keeps running there.
+//! `report` the numbers of its host; `host` what is asked about it, live; `knowledge` the notes and documents there;
+//! `services` what it keeps running there.
 
 mod door;
 mod facts;
 mod files;
 mod home;
 mod host;
+mod knowledge;
 mod own;
 mod report;
 mod run;
@@ -55,9 +56,10 @@ async fn enroll_by(
     let key = home.key_or_new()?;
     // A host that joins anew keeps what its owner has allowed.
     let before = home.settings().ok();
-    let before =
-        before.map(|settings| (settings.commands, settings.telemetry, settings.host, settings.services));
-    let (commands, telemetry, host, services) = before.unwrap_or_default();
+    let before = before.map(|Settings { commands, telemetry, host, knowledge, services, .. }| {
+        (commands, telemetry, host, knowledge, services)
+    });
+    let (commands, telemetry, host, knowledge, services) = before.unwrap_or_default();
     let request = EnrollAgentRequest {
         token: token.to_owned(),
         public_key: key.public().to_vec().into(),
@@ -67,7 +69,8 @@ async fn enroll_by(
         facts: Some(facts::read(Vec::new())),
     };
     let agent = way.enroll(request).await?;
-    let settings = Settings { url, name: agent.name, ca_file, commands, telemetry, host, services };
+    let settings =
+        Settings { url, name: agent.name, ca_file, commands, telemetry, host, knowledge, services };
     home.write(&settings)?;
     Ok(settings)
 }

@@ -19,6 +19,7 @@ use weft_proto::weft::agent::v1::{
 use super::{
     Home, Settings, facts,
     host::Host,
+    knowledge::Knowledge,
     report::Line,
     services::Services,
     tokens::Tokens,
@@ -56,8 +57,9 @@ pub(super) async fn run_by(home: &Home, way: Way, is_own_host: bool, stop: Cance
     // It ends what an earlier life has left running, services too: they begin after it.
     let work = Work::start(home, commands)?;
     let services = Services::open(&home.0, &settings.services, &settings.host.service_programs)?;
+    let knowledge = Knowledge::open(&settings.name, &settings.knowledge)?;
     let agent = Program {
-        host: Host::new(&settings.host, is_own_host, services.clone()),
+        host: Host::new(&settings.host, is_own_host, services.clone(), knowledge),
         services,
         settings,
         way,

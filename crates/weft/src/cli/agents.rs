@@ -9,7 +9,8 @@ use weft_proto::weft::agent::v1::{
 };
 
 use super::{
-    collectors, hosts, identity::new_request_id, output, output::OutputFormat, services::ServicesCommand,
+    collectors, hosts, identity::new_request_id, knowledge::KnowledgeCommand, output, output::OutputFormat,
+    services::ServicesCommand,
 };
 use crate::client::{AgentClient, Connection};
 
@@ -70,6 +71,9 @@ pub(crate) enum AgentsCommand {
     /// What an agent keeps running on its host.
     #[command(subcommand)]
     Services(ServicesCommand),
+    /// Notes, documents and tables on an agent's host.
+    #[command(subcommand)]
+    Knowledge(KnowledgeCommand),
     /// What a collector runs with, and what it is offered.
     Configuration(collectors::ConfigurationArguments),
     /// Tell a collector to restart.
@@ -164,6 +168,7 @@ impl AgentsCommand {
             Self::Ports(arguments) => hosts::ports(&mut connection.hosts(), arguments, format).await,
             Self::StopProcess(arguments) => hosts::stop(&mut connection.hosts(), arguments, format).await,
             Self::Services(command) => command.run(&mut connection.hosts(), format).await,
+            Self::Knowledge(command) => command.run(&mut connection.hosts(), format).await,
             Self::Configuration(arguments) => {
                 collectors::configuration(&mut connection.collectors(), arguments, format).await
             }

@@ -19,6 +19,7 @@ mod health;
 mod hosts;
 mod identity;
 mod import;
+mod knowledge;
 mod layouts;
 mod open_files;
 mod output;

@@ -31,6 +31,7 @@ const HostCharts = lazy(async () => ({ default: (await import("../telemetry/host
 
 const HostProcesses = lazy(async () => ({ default: (await import("./host-processes")).HostProcesses }));
 const HostServices = lazy(async () => ({ default: (await import("./host-services")).HostServices }));
+const HostKnowledge = lazy(async () => ({ default: (await import("./host-knowledge")).HostKnowledge }));
 const CollectorParts = lazy(async () => ({ default: (await import("./collector")).CollectorParts }));
 const HostPorts = lazy(async () => ({ default: (await import("./host-ports")).HostPorts }));
 
@@ -134,6 +135,7 @@ function Details({ agent, project }: { agent: Agent; project: string }) {
           <HostServices agent={agent} project={project} />
           <HostProcesses agent={agent} project={project} />
           <HostPorts agent={agent} />
+          <HostKnowledge agent={agent} />
         </Suspense>
       )}
       {agent.kind !== AgentKind.COLLECTOR && <Commands agent={agent} project={project} />}

@@ -15,9 +15,14 @@ pub(crate) fn token(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix("projects/")?.split_once("/enrollmentTokens/")
 }
 
-/// The agent's name in that of a service of its host.
-pub(crate) fn agent_of(service: &str) -> String {
-    service.split_once("/services/").map_or(service, |(agent, _)| agent).to_owned()
+/// The agent's name in that of something of its host: a service, a knowledge file.
+pub(crate) fn agent_of(name: &str) -> String {
+    name.split('/').take(4).collect::<Vec<_>>().join("/")
+}
+
+/// Whether it has the form of a knowledge file's name.
+pub(crate) fn is_knowledge_file(name: &str) -> bool {
+    matches!(name.split('/').collect::<Vec<_>>()[..], ["projects", _, "agents", _, "knowledgeFiles", _])
 }
 
 /// Whether it has the form of a service's name.
@@ -52,6 +57,15 @@ pub(crate) fn slug(hostname: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_of_a_host_names_its_agent() {
+        for rest in ["", "/services/web", "/knowledgeFiles/0a"] {
+            assert_eq!(agent_of(&format!("projects/p/agents/services{rest}")), "projects/p/agents/services");
+        }
+        assert!(is_knowledge_file("projects/p/agents/a/knowledgeFiles/0a"));
+        assert!(!is_knowledge_file("projects/p/agents/a/services/knowledgeFiles"));
+    }
 
     #[test]
     fn hosts_make_ids() {

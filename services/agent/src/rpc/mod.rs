@@ -10,6 +10,7 @@ pub(crate) mod enroll_agent;
 pub(crate) mod get_statistics;
 pub(crate) mod issue_agent_token;
 pub(crate) mod key_conflict;
+pub(crate) mod knowledge;
 pub(crate) mod list_agents;
 pub(crate) mod list_enrollment_tokens;
 pub(crate) mod list_ports;

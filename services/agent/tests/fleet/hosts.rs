@@ -2,9 +2,11 @@
 
 use tonic::{Code, Status};
 use weft_proto::weft::agent::v1::{
-    Goodbye, HostAnswer, HostQuestion, HostRefusal, HostRefusalReason, ListProcessesRequest,
-    ListProcessesResponse, Process as Running, StopProcessRequest, StopProcessResponse,
-    attach_agent_request::Action, attach_agent_response::Event, host_answer::Outcome, host_question::Ask,
+    GetKnowledgeFileRequest, Goodbye, HostAnswer, HostQuestion, HostRefusal, HostRefusalReason,
+    KnowledgeFile, ListKnowledgeFilesRequest, ListKnowledgeFilesResponse, ListProcessesRequest,
+    ListProcessesResponse, Process as Running, ReadKnowledgeFileRequest, StopProcessRequest,
+    StopProcessResponse, attach_agent_request::Action, attach_agent_response::Event, host_answer::Outcome,
+    host_question::Ask,
 };
 
 use crate::world::{Host, Line, Process, World, quick, refused, why};
@@ -171,5 +173,56 @@ async fn a_question_is_over_with_its_connection() {
         let (answered, ()) = tokio::join!(list(process, of(&host)), agent);
         refused(answered, Code::Unavailable, "AGENT_SILENT");
         process.until(&host.name, |agent| agent.session.is_none()).await;
+    }
+}
+
+#[tokio::test]
+async fn knowledge_files_are_asked_for_page_by_page_and_texts_only_where_they_are_shown() {
+    let world = World::new().await;
+    let (here, there) = (world.process(quick()).await, world.process(quick()).await);
+    let host = able(&here, "a", &["host", "host:knowledge"]).await;
+    let mut line = host.attach(&here, "").await.expect("it attaches");
+    for process in [&here, &there] {
+        process.until(&host.name, |agent| !agent.capabilities.is_empty()).await;
+        let name = format!("{}/knowledgeFiles/0a", host.name);
+        let agent = async {
+            for (token, next) in [("", "1"), ("1", "")] {
+                let question = asked(&mut line).await;
+                let Some(Ask::ListKnowledgeFiles(request)) = &question.ask else { panic!("{question:?}") };
+                assert_eq!((request.page_size, &*request.page_token, &*request.search), (50, token, "x"));
+                let page = ListKnowledgeFilesResponse {
+                    knowledge_files: vec![KnowledgeFile { name: name.clone(), ..KnowledgeFile::default() }],
+                    next_page_token: next.into(),
+                    ..ListKnowledgeFilesResponse::default()
+                };
+                answer(&line, &question, Outcome::KnowledgeFiles(page)).await;
+            }
+            let question = asked(&mut line).await;
+            let Some(Ask::GetKnowledgeFile(request)) = &question.ask else { panic!("{question:?}") };
+            assert_eq!(request.name, name);
+            answer(&line, &question, refusal(HostRefusalReason::NotFound, &name)).await;
+        };
+        let person = async {
+            let mut client = process.hosts.clone();
+            let mut request = ListKnowledgeFilesRequest {
+                parent: host.name.clone(),
+                search: "x".into(),
+                ..Default::default()
+            };
+            for is_last in [false, true] {
+                let page = client.list_knowledge_files(process.by_admin(request.clone())).await;
+                let page = page.expect("it answers").into_inner();
+                assert_eq!((page.knowledge_files.len(), page.next_page_token.is_empty()), (1, is_last));
+                request.page_token = page.next_page_token;
+            }
+            let get = GetKnowledgeFileRequest { name: name.clone() };
+            let got = client.get_knowledge_file(process.by_admin(get)).await;
+            refused(got, Code::NotFound, "KNOWLEDGE_FILE_NOT_FOUND");
+            // It shows no texts: it is not even asked.
+            let read = ReadKnowledgeFileRequest { name: name.clone(), ..Default::default() };
+            let read = client.read_knowledge_file(process.by_admin(read)).await;
+            refused(read, Code::FailedPrecondition, "HOST_NOT_ALLOWED");
+        };
+        tokio::join!(agent, person);
     }
 }

@@ -22,6 +22,7 @@
 //! Everything that a client sends is taken as hostile: depth, size, compression ratio, encoding and
 //! paths are checked before anything is kept, and every problem is a [`FormatError`] with its place.
 
+mod about;
 mod archive;
 mod chunks;
 mod core;
@@ -52,6 +53,7 @@ mod xml;
 
 use weft_proto::weft::graph::v1::{Edge, ImportWarning, Node};
 
+pub use about::{AboutPage, PageDialect, about_page};
 pub use chunks::MAX_CHUNK_BYTES;
 pub(crate) use detect::is_worth_reading;
 pub use error::{FormatError, FormatErrorKind, Position};

@@ -17,6 +17,16 @@ pub(in crate::agent) fn page<T: Message>(
     token: &str,
     size: i32,
 ) -> Result<(Vec<T>, String), HostRefusal> {
+    page_of(items, |item| item, token, size)
+}
+
+/// The same, of items that are made only for the page that they are on.
+pub(in crate::agent) fn page_of<R, T: Message>(
+    items: Vec<R>,
+    make: impl FnMut(R) -> T,
+    token: &str,
+    size: i32,
+) -> Result<(Vec<T>, String), HostRefusal> {
     let from = match token {
         "" => 0,
         token => {
@@ -29,13 +39,13 @@ pub(in crate::agent) fn page<T: Message>(
         bytes += item.encoded_len() + 8;
         bytes <= PAGE_BYTES
     };
-    let page: Vec<T> = items.into_iter().skip(from).take(size).take_while(fits).collect();
+    let page: Vec<T> = items.into_iter().skip(from).take(size).map(make).take_while(fits).collect();
     let next = from + page.len();
     Ok(if next < total && !page.is_empty() { (page, next.to_string()) } else { (page, String::new()) })
 }
 
 /// Compares two by the first field in which they differ.
-pub(super) fn compare<F: Copy, T>(
+pub(in crate::agent) fn compare<F: Copy, T>(
     order: &[SortKey<F>],
     by: impl Fn(F, &T, &T) -> Ordering,
     one: &T,

@@ -28,17 +28,19 @@ use weft_proto::weft::agent::v1::{
     attach_agent_request::Action, host_answer::Outcome, host_question::Ask,
 };
 
-use super::services::Services;
+use super::{knowledge::Knowledge, services::Services};
 
 use self::{
     processes::Processes,
-    settings::{Allowed, HostSettings},
+    settings::{Allowed, Has, HostSettings},
 };
 
 /// Questions that are worked on at a time.
 const AT_ONCE: usize = 16;
 /// Readers of services' logs who wait at a time.
 const READERS: usize = 12;
+/// Questions about knowledge files, which may wait for a look at them.
+const SEEKERS: usize = 8;
 /// No question is worked on for longer.
 const LONGEST: Duration = Duration::from_mins(1);
 
@@ -53,21 +55,33 @@ pub(crate) struct Host {
 
 impl Host {
     /// `is_own_host`: the mesh runs in this very process.
-    pub(crate) fn new(settings: &HostSettings, is_own_host: bool, services: Services) -> Self {
+    pub(crate) fn new(
+        settings: &HostSettings,
+        is_own_host: bool,
+        services: Services,
+        knowledge: Knowledge,
+    ) -> Self {
         let allowed = settings.allowed(is_own_host);
         let answerer = Answerer {
             allowed,
             processes: Arc::new(Mutex::new(Processes::new(allowed.command_lines))),
             services,
+            knowledge,
             places: Semaphore::new(AT_ONCE),
             readers: Semaphore::new(READERS),
+            seekers: Semaphore::new(SEEKERS),
         };
         Self { answerer: Arc::new(answerer), say: None, life: Lifecycle::new() }
     }
 
     /// What this agent can be asked, for its facts.
     pub(crate) fn capabilities(&self) -> Vec<String> {
-        self.answerer.allowed.capabilities(self.answerer.services.is_open())
+        let Answerer { allowed, services, knowledge, .. } = &*self.answerer;
+        allowed.capabilities(Has {
+            services: services.is_open(),
+            knowledge: knowledge.is_open(),
+            content: knowledge.shows_content(),
+        })
     }
 
     /// There is a connection: what is to be said goes there.
@@ -93,15 +107,25 @@ struct Answerer {
     allowed: Allowed,
     processes: Arc<Mutex<Processes>>,
     services: Services,
+    knowledge: Knowledge,
     places: Semaphore,
     /// Those who wait for lines take no place of those who do not.
     readers: Semaphore,
+    /// The same for those who wait for knowledge files.
+    seekers: Semaphore,
 }
 
 impl Answerer {
     async fn answer(&self, question: HostQuestion) -> Result<Outcome, HostRefusal> {
         let ask = question.ask.ok_or_else(refusal::not_known)?;
-        let places = if matches!(ask, Ask::ReadServiceLog(_)) { &self.readers } else { &self.places };
+        let places = match ask {
+            Ask::ReadServiceLog(_) => &self.readers,
+            Ask::ListKnowledgeFiles(_)
+            | Ask::GetKnowledgeFile(_)
+            | Ask::ReadKnowledgeFile(_)
+            | Ask::GetKnowledgeStatistics(_) => &self.seekers,
+            _ => &self.places,
+        };
         let _place = places.try_acquire().map_err(|_| refusal::busy())?;
         let patience = question.timeout.and_then(|timeout| Duration::try_from(timeout).ok());
         let patience = patience.unwrap_or(LONGEST).min(LONGEST);
@@ -133,6 +157,22 @@ impl Answerer {
                 );
                 Ok(Outcome::Stopped(StopProcessResponse { outcome: outcome.into() }))
             }
+            Ask::ListKnowledgeFiles(request) => {
+                may(self.knowledge.is_open(), "knowledge")?;
+                self.knowledge.list(request).await.map(Outcome::KnowledgeFiles)
+            }
+            Ask::GetKnowledgeFile(request) => {
+                may(self.knowledge.is_open(), "knowledge")?;
+                self.knowledge.get(&request).await.map(Outcome::KnowledgeFile)
+            }
+            Ask::ReadKnowledgeFile(request) => {
+                may(self.knowledge.shows_content(), "knowledge-content")?;
+                self.knowledge.read(request).await.map(Outcome::KnowledgeText)
+            }
+            Ask::GetKnowledgeStatistics(_) => {
+                may(self.knowledge.is_open(), "knowledge")?;
+                self.knowledge.count().await.map(Outcome::KnowledgeStatistics)
+            }
             _ if !self.services.is_open() => Err(refusal::not_allowed("services")),
             Ask::ListServices(request) => self.services.list(&request).map(Outcome::Services),
             Ask::GetService(request) => self.services.get(&request.name).map(Outcome::Service),
@@ -150,7 +190,7 @@ impl Answerer {
 }
 
 /// Reads the host on a thread where it may take its time.
-async fn reading<T: Send + 'static>(
+pub(super) async fn reading<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, HostRefusal> + Send + 'static,
 ) -> Result<T, HostRefusal> {
     tokio::task::spawn_blocking(read).await.map_err(|error| refusal::failed(&error.to_string()))?

@@ -28,9 +28,9 @@ pub(in crate::agent) fn invalid(field: &str, problem: &str) -> HostRefusal {
     refusal(HostRefusalReason::Invalid, problem, field)
 }
 
-/// There is no such service.
-pub(in crate::agent) fn not_found(name: &str) -> HostRefusal {
-    refusal(HostRefusalReason::NotFound, "there is no such service", name)
+/// There is no such thing.
+pub(in crate::agent) fn not_found(problem: &str, name: &str) -> HostRefusal {
+    refusal(HostRefusalReason::NotFound, problem, name)
 }
 
 /// There is one of that name.

@@ -32,6 +32,16 @@ pub(super) struct Allowed {
     pub(super) stop_processes: bool,
 }
 
+/// What else there is to be asked about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Has {
+    pub(super) services: bool,
+    /// Folders with knowledge files,
+    pub(super) knowledge: bool,
+    /// and some of which texts may be read.
+    pub(super) content: bool,
+}
+
 impl HostSettings {
     /// Whether nobody has written anything: then it is left to whoever does.
     pub(crate) fn is_untouched(&self) -> bool {
@@ -50,13 +60,15 @@ impl HostSettings {
 
 impl Allowed {
     /// As capabilities: `host` says that this program can be asked, the others what it will answer.
-    pub(super) fn capabilities(self, has_services: bool) -> Vec<String> {
+    pub(super) fn capabilities(self, has: Has) -> Vec<String> {
         let named = [
             (true, "host"),
             (self.processes, "host:processes"),
             (self.ports, "host:ports"),
             (self.stop_processes, "host:stop-process"),
-            (has_services, "host:services"),
+            (has.services, "host:services"),
+            (has.knowledge, "host:knowledge"),
+            (has.content, "host:knowledge-content"),
         ];
         named.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.to_owned()).collect()
     }
@@ -69,11 +81,18 @@ mod tests {
     #[test]
     fn the_least_is_allowed_and_a_mesh_shows_its_own_host() {
         let nothing = HostSettings::default();
-        assert_eq!(nothing.allowed(false).capabilities(false), ["host"]);
-        assert_eq!(nothing.allowed(false).capabilities(true), ["host", "host:services"]);
-        assert_eq!(nothing.allowed(true).capabilities(false), ["host", "host:processes", "host:ports"]);
+        let none = Has::default();
+        assert_eq!(nothing.allowed(false).capabilities(none), ["host"]);
+        let services = Has { services: true, ..none };
+        assert_eq!(nothing.allowed(false).capabilities(services), ["host", "host:services"]);
+        let notes = Has { knowledge: true, content: true, ..none };
+        assert_eq!(
+            nothing.allowed(false).capabilities(notes),
+            ["host", "host:knowledge", "host:knowledge-content"]
+        );
+        assert_eq!(nothing.allowed(true).capabilities(none), ["host", "host:processes", "host:ports"]);
         let written: HostSettings =
             toml::from_str("processes = false\nstop_processes = true").expect("it is right");
-        assert_eq!(written.allowed(true).capabilities(false), ["host", "host:ports", "host:stop-process"]);
+        assert_eq!(written.allowed(true).capabilities(none), ["host", "host:ports", "host:stop-process"]);
     }
 }

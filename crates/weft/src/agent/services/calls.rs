@@ -30,7 +30,7 @@ impl Services {
     fn find(&self, name: &str) -> Answer<(&Arc<Inner>, String, Arc<Kept>)> {
         let inner = self.inner()?;
         let id = name.rsplit('/').next().unwrap_or_default();
-        let kept = inner.find(id).ok_or_else(|| refusal::not_found(name))?;
+        let kept = inner.find(id).ok_or_else(|| refusal::not_found("there is no such service", name))?;
         Ok((inner, id.to_owned(), kept))
     }
 

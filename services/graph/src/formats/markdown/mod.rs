@@ -26,6 +26,11 @@ mod write;
 pub(super) use read::MarkdownDialect;
 pub(super) use write::MarkdownStyle;
 
+/// The text after the front matter, if there is any.
+pub(super) fn without_front_matter(text: &str) -> &str {
+    read::split_front_matter(text).1
+}
+
 /// Front matter that holds the key, where the path does not.
 const KEY: &str = "weft_key";
 /// Front matter that holds edges.

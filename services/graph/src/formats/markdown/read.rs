@@ -64,7 +64,9 @@ pub(super) fn path_key(path: &str) -> &str {
 fn apply(page: &mut Page, mut members: Map<String, Json>, out: &mut Out<'_>) {
     let node = &mut page.node;
     node.r#type = take_text(&mut members, "type").unwrap_or_else(|| page_type(out));
-    node.display_name = take_text(&mut members, "title").unwrap_or_else(|| {
+    let title = take_text(&mut members, "title");
+    page.is_titled = title.is_some();
+    node.display_name = title.unwrap_or_else(|| {
         let last = node.key.rsplit_once('/').map(|(_, last)| last);
         last.unwrap_or_default().to_owned()
     });
@@ -105,7 +107,7 @@ fn apply(page: &mut Page, mut members: Map<String, Json>, out: &mut Out<'_>) {
 }
 
 /// Parts the front matter from the text.
-fn split_front_matter(text: &str) -> (Option<&str>, &str) {
+pub(super) fn split_front_matter(text: &str) -> (Option<&str>, &str) {
     let Some(rest) = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n")) else {
         return (None, text);
     };

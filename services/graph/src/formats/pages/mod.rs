@@ -23,6 +23,8 @@ pub(super) const LINKS_MARK: &str = "<!-- weft: links -->";
 pub(super) struct Page {
     /// Its node; the key is set.
     pub(super) node: Node,
+    /// Whether its name is one that it gives itself, and not its file's.
+    pub(super) is_titled: bool,
     /// Other names that links may use.
     pub(super) aliases: Vec<String>,
     /// Ids of blocks in it that links may use.

@@ -59,7 +59,8 @@ impl<D: Dialect> FormatReader for PagesReader<D> {
     }
 
     fn end(&mut self, out: &mut Out<'_>) -> Result<(), FormatError> {
-        let Page { mut node, aliases, blocks, mut links, edges } = self.dialect.parse(&self.text, out)?;
+        let Page { mut node, aliases, blocks, mut links, edges, is_titled: _ } =
+            self.dialect.parse(&self.text, out)?;
         property_links(&self.dialect, &node, &mut links, out);
         // One odd page is no reason to refuse all others.
         if node.r#type.len() > MAX_TYPE_BYTES {
