@@ -3,7 +3,8 @@
 use weft_kernels::{Device, Devices, Processor};
 
 /// What a device option may be.
-pub(crate) const FORMS: &str = "`auto`, `cpu`, `cuda:all`, or `cuda:` and numbers of devices from 0 to 63 with commas between, none twice";
+pub(crate) const FORMS: &str =
+    "`cpu`, `auto`, `cuda:all`, or `cuda:` and numbers of devices below 64, as in `cuda:0,1`";
 
 /// Reads what an operator has set.
 pub(crate) fn parse(device: &str) -> Option<Device> {
