@@ -120,13 +120,14 @@ cells_arrive(const u32* __restrict__ cell_of, const u32* __restrict__ arrival, c
 }
 
 // The nodes by cell, inside a cell by number, with all that the push wants to know of them: their
-// place counted in near cells, and their mass. What this costs is a small part of the near pairs.
+// place counted in near cells, and their mass. What this costs is a small part of the near pairs. `rank` is
+// where each node is in that order.
 extern "C" __global__ void __launch_bounds__(THREADS)
 cells_order(const float* __restrict__ positions, const float* __restrict__ masses,
             const Knobs* __restrict__ knobs, const Report* __restrict__ report,
             const u32* __restrict__ cell_of, const u32* __restrict__ starts, const u32* __restrict__ arrived,
-            u32* __restrict__ order, u32* __restrict__ cell_at, float4* __restrict__ places, u32 nodes,
-            u32 count) {
+            u32* __restrict__ order, u32* __restrict__ rank, u32* __restrict__ cell_at,
+            float4* __restrict__ places, u32 nodes, u32 count) {
     u32 at = thread_number();
     if (at >= nodes) {
         return;
@@ -139,6 +140,7 @@ cells_order(const float* __restrict__ positions, const float* __restrict__ masse
         to += arrived[other] < node ? 1u : 0u;
     }
     order[to] = node;
+    rank[node] = to;
     cell_at[to] = cell;
     float local[3] = {0.0f, 0.0f, 0.0f};
     for (u32 axis = 0; axis < knobs->axes; ++axis) {

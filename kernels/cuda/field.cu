@@ -85,16 +85,17 @@ __device__ inline void slope(const float* __restrict__ mesh, u32 side, float4 pl
                    2.0f * (d[6] * d[6] + d[7] * d[7] + d[8] * d[8]));
 }
 
-// The push and its stiffness by node, per unit of mass and of repulsion, in world units; and whether the
-// node has to be moved away from another one in the same place.
+// The push and its stiffness, per unit of mass and of repulsion, in world units, and whether the node has to
+// be moved away from another one in the same place: of the nodes from `first` to `end` in the order of the
+// cells, and in that order.
 template <int D>
-__device__ inline void field(const float4* __restrict__ places, const u32* __restrict__ order,
-                             const u32* __restrict__ cell_at, const u32* __restrict__ starts,
-                             const float* __restrict__ mesh, const Knobs* __restrict__ knobs,
-                             const Report* __restrict__ report, float4* __restrict__ fields,
-                             u8* __restrict__ same, u32 nodes, u32 side, u32 count) {
-    u32 at = thread_number();
-    if (at >= nodes) {
+__device__ inline void field(const float4* __restrict__ places, const u32* __restrict__ cell_at,
+                             const u32* __restrict__ starts, const float* __restrict__ mesh,
+                             const Knobs* __restrict__ knobs, const Report* __restrict__ report,
+                             float4* __restrict__ fields, u8* __restrict__ same, u32 side, u32 count,
+                             u32 first, u32 end) {
+    u32 at = first + thread_number();
+    if (at >= end) {
         return;
     }
     float softening = knobs->softening / report->reach;
@@ -105,22 +106,21 @@ __device__ inline void field(const float4* __restrict__ places, const u32* __res
     float per_reach = 1.0f / report->reach;
     // The derivative of the short part is at most 1.6 times the sum of its bends.
     float stiffness = 1.6f * near[3] + far[3] * ratio<D>() * ratio<D>();
-    u32 node = order[at];
-    fields[node] = make_float4((near[0] + far[0] * ratio<D>()) * per_reach,
-                               (near[1] + far[1] * ratio<D>()) * per_reach,
-                               D == 3 ? (near[2] + far[2] * ratio<D>()) * per_reach : 0.0f,
-                               stiffness * per_reach * per_reach);
-    same[node] = twin ? 1 : 0;
+    fields[at] = make_float4((near[0] + far[0] * ratio<D>()) * per_reach,
+                             (near[1] + far[1] * ratio<D>()) * per_reach,
+                             D == 3 ? (near[2] + far[2] * ratio<D>()) * per_reach : 0.0f,
+                             stiffness * per_reach * per_reach);
+    same[at] = twin ? 1 : 0;
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 4)
-field_2(const float4* places, const u32* order, const u32* cell_at, const u32* starts, const float* mesh,
-        const Knobs* knobs, const Report* report, float4* fields, u8* same, u32 nodes, u32 side, u32 count) {
-    field<2>(places, order, cell_at, starts, mesh, knobs, report, fields, same, nodes, side, count);
+field_2(const float4* places, const u32* cell_at, const u32* starts, const float* mesh, const Knobs* knobs,
+        const Report* report, float4* fields, u8* same, u32 side, u32 count, u32 first, u32 end) {
+    field<2>(places, cell_at, starts, mesh, knobs, report, fields, same, side, count, first, end);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 4)
-field_3(const float4* places, const u32* order, const u32* cell_at, const u32* starts, const float* mesh,
-        const Knobs* knobs, const Report* report, float4* fields, u8* same, u32 nodes, u32 side, u32 count) {
-    field<3>(places, order, cell_at, starts, mesh, knobs, report, fields, same, nodes, side, count);
+field_3(const float4* places, const u32* cell_at, const u32* starts, const float* mesh, const Knobs* knobs,
+        const Report* report, float4* fields, u8* same, u32 side, u32 count, u32 first, u32 end) {
+    field<3>(places, cell_at, starts, mesh, knobs, report, fields, same, side, count, first, end);
 }

@@ -10,6 +10,7 @@
 #include "cells.cu"
 #include "spline.cuh"
 #include "spread.cu"
+#include "share.cu"
 #include "fourier.cuh"
 #include "convolve.cu"
 #include "field.cu"

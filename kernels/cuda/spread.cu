@@ -2,7 +2,8 @@
 //
 // A mesh point gathers from the nodes whose splines touch it, in the order in which they are sorted,
 // instead of the nodes scattering: no atomics on floating-point numbers, so the same bits each time.
-// A row of neighbouring cells is one run of nodes, which the threads of a warp read together.
+// A row of neighbouring cells is one run of nodes, which the threads of a warp read together. Of several
+// devices each does its own points.
 #pragma once
 
 // First and last near cell along an axis whose nodes touch mesh point `point`.
@@ -21,9 +22,9 @@ template <int D> __device__ inline void touching(u32 point, u32 count, u32* firs
 
 template <int D>
 __device__ inline void spread(const float4* __restrict__ places, const u32* __restrict__ starts,
-                              float* __restrict__ mesh, u32 side, u32 count, u32 points) {
-    u32 point = thread_number();
-    if (point >= points) {
+                              float* __restrict__ mesh, u32 side, u32 count, u32 first_point, u32 end_point) {
+    u32 point = first_point + thread_number();
+    if (point >= end_point) {
         return;
     }
     u32 x = point % side, y = point / side % side, z = point / side / side;
@@ -52,11 +53,13 @@ __device__ inline void spread(const float4* __restrict__ places, const u32* __re
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-spread_2(const float4* places, const u32* starts, float* mesh, u32 side, u32 count, u32 points) {
-    spread<2>(places, starts, mesh, side, count, points);
+spread_2(const float4* places, const u32* starts, float* mesh, u32 side, u32 count, u32 first_point,
+         u32 end_point) {
+    spread<2>(places, starts, mesh, side, count, first_point, end_point);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-spread_3(const float4* places, const u32* starts, float* mesh, u32 side, u32 count, u32 points) {
-    spread<3>(places, starts, mesh, side, count, points);
+spread_3(const float4* places, const u32* starts, float* mesh, u32 side, u32 count, u32 first_point,
+         u32 end_point) {
+    spread<3>(places, starts, mesh, side, count, first_point, end_point);
 }

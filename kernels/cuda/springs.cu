@@ -4,7 +4,7 @@
 // finished: rows of more than `LONG` neighbours have a block each, launched before.
 #pragma once
 
-// Neighbours from which on a row has a block of its own; `LONG` in `tick.rs`.
+// Neighbours from which on a row has a block of its own; `LONG` in `memory.rs`.
 #define LONG 128u
 
 // Adds the pull of one neighbour, and how stiff it is. LinLog makes ln(1 + d) of a distance d.
@@ -26,14 +26,18 @@ __device__ inline void pull(const float* __restrict__ positions, const float* he
     sum[3] += strength;
 }
 
-// The pull on each node whose row is long: a block sums one row, always in the same order.
+// The pull on each node whose row is long: a block sums one row, always in the same order. Only of nodes whose
+// rank lies from `first` to `end`: those of others are other devices'.
 extern "C" __global__ void __launch_bounds__(THREADS)
 springs_long(const float* __restrict__ positions, const u32* __restrict__ rows,
              const u32* __restrict__ neighbours, const float* __restrict__ weights,
-             const Knobs* __restrict__ knobs, const u32* __restrict__ hubs, float4* __restrict__ pulls,
-             u32 weighted) {
+             const Knobs* __restrict__ knobs, const u32* __restrict__ hubs, const u32* __restrict__ rank,
+             float4* __restrict__ pulls, u32 weighted, u32 first, u32 end) {
     __shared__ float lanes[THREADS];
     u32 node = hubs[blockIdx.x];
+    if (rank[node] < first || rank[node] >= end) {
+        return;
+    }
     float here[3] = {positions[3 * node], positions[3 * node + 1], positions[3 * node + 2]};
     float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     for (u32 at = rows[node] + threadIdx.x; at < rows[node + 1]; at += THREADS) {

@@ -47,57 +47,54 @@ __device__ inline void next_way(const Knobs* __restrict__ knobs, const float* he
     }
 }
 
+// Where the nodes from `first` to `end` go, in the order of the cells: not yet moved away from others in the
+// same place. `first` is the begin of a block.
 extern "C" __global__ void __launch_bounds__(THREADS)
-step_nodes(const float* __restrict__ positions, float* __restrict__ velocities, float* __restrict__ moved,
-           const float* __restrict__ masses, const u8* __restrict__ fixed, const float* __restrict__ warmth,
-           const u32* __restrict__ ids, const u32* __restrict__ rows, const u32* __restrict__ neighbours,
-           const float* __restrict__ weights, const float4* __restrict__ pulls,
-           const float4* __restrict__ fields, const u8* __restrict__ same, const Knobs* __restrict__ knobs,
-           const Report* __restrict__ report, Movement* __restrict__ movements, u32 nodes, u32 weighted) {
+step_nodes(const float* __restrict__ positions, const float* __restrict__ velocities,
+           float* __restrict__ moved, const float* __restrict__ masses, const u8* __restrict__ fixed,
+           const float* __restrict__ warmth, const u32* __restrict__ rows,
+           const u32* __restrict__ neighbours, const float* __restrict__ weights,
+           const float4* __restrict__ pulls, const float4* __restrict__ fields, const u8* __restrict__ same,
+           const u32* __restrict__ order, const Knobs* __restrict__ knobs, const Report* __restrict__ report,
+           Movement* __restrict__ movements, u32 weighted, u32 first, u32 end) {
     __shared__ double sums[THREADS];
     __shared__ float longests[THREADS];
     __shared__ u32 frees[THREADS];
-    u32 node = thread_number();
+    u32 at = first + thread_number();
+    u32 node = at < end ? order[at] : 0;
     float distance = 0.0f;
-    bool free = node < nodes && !fixed[node];
-    bool part = free && same[node];
+    bool free = at < end && !fixed[node];
+    bool part = free && same[at];
     if (free) {
         float here[3] = {positions[3 * node], positions[3 * node + 1], positions[3 * node + 2]};
         float way[3] = {velocities[3 * node], velocities[3 * node + 1], velocities[3 * node + 2]};
         float4 pulled =
             springs(positions, rows, neighbours, weights, pulls, node, here, weighted != 0, knobs->lin_log != 0);
-        next_way(knobs, here, masses[node], warmth[node], report->extent, pulled, fields[node], way);
-        float offset[3] = {0.0f, 0.0f, 0.0f};
-        if (part) {
-            in_ball(knobs->axes, knobs->seed, ids[node], offset);
-        }
+        next_way(knobs, here, masses[node], warmth[node], report->extent, pulled, fields[at], way);
         float square = 0.0f;
         for (int axis = 0; axis < 3; ++axis) {
             float to = fminf(fmaxf(here[axis] + way[axis], -WORLD_LIMIT), WORLD_LIMIT);
             float went = to - here[axis];
             square += went * went;
-            velocities[3 * node + axis] = went;
-            // Nodes in one place do not push each other: all but the first are moved apart. Far out,
-            // far enough for single precision to notice.
-            float length = fmaxf(knobs->softening, fabsf(to) * 1e-5f);
-            moved[3 * node + axis] = fminf(fmaxf(to + offset[axis] * length, -WORLD_LIMIT), WORLD_LIMIT);
+            moved[3 * at + axis] = to;
         }
         distance = sqrtf(square);
-    } else if (node < nodes) {
+    } else if (at < end) {
         for (int axis = 0; axis < 3; ++axis) {
-            moved[3 * node + axis] = positions[3 * node + axis];
-            velocities[3 * node + axis] = 0.0f;
+            moved[3 * at + axis] = positions[3 * node + axis];
         }
     }
     double sum = reduce<Sum>(sums, (double)distance);
     float longest = reduce<Most>(longests, distance);
     u32 count = reduce<Sum>(frees, free ? 1u : 0u);
     u32 parted = reduce<Sum>(frees, part ? 1u : 0u);
-    if (threadIdx.x == 0) {
-        movements[blockIdx.x].sum = sum;
-        movements[blockIdx.x].longest = longest;
-        movements[blockIdx.x].free = count;
-        movements[blockIdx.x].parted = parted;
+    // Of no block of this device's where it has no node at all.
+    if (threadIdx.x == 0 && at < end) {
+        Movement* movement = &movements[first / THREADS + blockIdx.x];
+        movement->sum = sum;
+        movement->longest = longest;
+        movement->free = count;
+        movement->parted = parted;
     }
 }
 
@@ -128,11 +125,29 @@ step_total(const Movement* __restrict__ movements, Report* __restrict__ report, 
     }
 }
 
-// The new positions become the positions: the springs read those of neighbours, so not before all are done.
+// The new positions become the positions, and how far each node came its velocity: the springs read the
+// positions of neighbours, so not before all are done. Nodes in one place do not push each other: all but the
+// first are moved apart, which is no momentum.
 extern "C" __global__ void __launch_bounds__(THREADS)
-step_commit(const float* __restrict__ moved, float* __restrict__ positions, u32 numbers) {
+step_commit(const float* __restrict__ moved, const u8* __restrict__ same, const u32* __restrict__ order,
+            const u8* __restrict__ fixed, const u32* __restrict__ ids, const Knobs* __restrict__ knobs,
+            float* __restrict__ positions, float* __restrict__ velocities, u32 nodes) {
     u32 at = thread_number();
-    if (at < numbers) {
-        positions[at] = moved[at];
+    if (at >= nodes) {
+        return;
+    }
+    u32 node = order[at];
+    bool part = same[at] && !fixed[node];
+    float offset[3] = {0.0f, 0.0f, 0.0f};
+    if (part) {
+        in_ball(knobs->axes, knobs->seed, ids[node], offset);
+    }
+    for (int axis = 0; axis < 3; ++axis) {
+        float to = moved[3 * at + axis];
+        velocities[3 * node + axis] = to - positions[3 * node + axis];
+        // Far out, far enough for single precision to notice.
+        float length = fmaxf(knobs->softening, fabsf(to) * 1e-5f);
+        positions[3 * node + axis] =
+            part ? fminf(fmaxf(to + offset[axis] * length, -WORLD_LIMIT), WORLD_LIMIT) : to;
     }
 }

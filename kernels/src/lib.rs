@@ -22,7 +22,7 @@
 //! simulation/      state between ticks: sync, pins, constraints, heat, sleep
 //! cpu/             one tick on the processor: repulsion by mesh or tree, springs, gravity, constraints
 //! device.rs        where a layout is computed, and why not elsewhere
-//! cuda/            one tick on a CUDA device; its kernels are in `cuda/` beside `src/`
+//! cuda/            one tick on a CUDA device, or several; its kernels are in `cuda/` beside `src/`
 //! quality.rs       how well a layout shows its graph
 //! analytics/       what is computed of a whole graph, once: components, ranks, communities
 //! ```
@@ -76,7 +76,7 @@ mod graphs;
 
 pub use adjacency::Edge;
 pub use constraint::{Constraint, Region, Rule, Shape};
-pub use device::{Device, DeviceError, Processor};
+pub use device::{Device, DeviceError, Devices, Processor};
 pub use error::Error;
 pub use params::{Model, Params};
 pub use simulation::{Phase, Simulation, SyncReport, TickReport};

@@ -1,7 +1,7 @@
 //! On a host without a CUDA driver: it is said what to do, and a layout that would like a device runs on the processor. On a
 //! host with one, the device is used.
 
-use weft_kernels::{Device, DeviceError, Dim, Edge, Params, Processor, Simulation};
+use weft_kernels::{Device, DeviceError, Devices, Dim, Edge, Params, Processor, Simulation};
 
 /// Ticks within which a layout has been sketched, and lies so that a device could go on.
 const TICKS: u32 = 400;
@@ -26,7 +26,7 @@ fn until_a_device_is_missing(layout: &mut Simulation) -> Option<(u32, DeviceErro
             assert_eq!(processor, Processor::Cpu, "{error}");
             return Some((tick, error.clone()));
         }
-        if processor == Processor::Cuda(0) {
+        if processor == Processor::Cuda(Devices::FIRST) {
             return None;
         }
     }
@@ -49,8 +49,8 @@ fn is_that_of_the_processor(layout: &mut Simulation, nodes: u32, ticks: u32) -> 
 #[test]
 fn without_the_device_that_was_chosen_the_processor_does_the_same_ticks() {
     let mut layout = ring(5_000);
-    layout.set_device(Device::Cuda(0));
-    assert_eq!(layout.device(), Device::Cuda(0));
+    layout.set_device(Device::Cuda(Devices::FIRST));
+    assert_eq!(layout.device(), Device::Cuda(Devices::FIRST));
     let Some((ticks, error)) = until_a_device_is_missing(&mut layout) else { return };
     if error == DeviceError::NoDriver {
         assert!(error.to_string().contains("install the driver"), "{error}");

@@ -4,16 +4,19 @@
 // It has the functions that `kernels/src/cuda/driver.rs` declares, and is as strict as a driver can be: calls
 // need a current context, copies and kernels must stay inside memory that was allocated (each piece lies
 // between guards that are looked at after every kernel), the host's side of a copy must be pinned, and nothing
-// may be left when a context goes. What is asked of a stream is done as late as a device may do it: when
-// somebody waits.
+// may be left when a context goes. There can be several devices: memory, streams, kernels and events are each
+// one device's, and what is another's is an error. What is asked of a stream is done as late as a device may do
+// it: when somebody waits, and of other streams only what that needs.
 
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "emulator.cpp"
@@ -26,48 +29,82 @@ enum Result {
     NO_DEVICE = 100,
     INVALID_DEVICE = 101,
     NO_CONTEXT = 201,
+    NO_PEER = 217,
     BAD_PTX = 218,
     NOT_FOUND = 500,
+    ENABLED_BEFORE = 704,
     LOST = 719,
 };
 
+constexpr int MOST_DEVICES = 16;
 constexpr size_t GUARD = 64;
 constexpr unsigned char MARK = 0xA5;
 
-struct Function { std::string name; };
-struct Module { std::string ptx; std::map<std::string, Function> functions; };
+// What a device has in this process. Pieces of memory by address, with their sizes.
+struct Context {
+    int users = 0;
+    std::map<uintptr_t, size_t> memory;
+    // Of the host.
+    std::map<uintptr_t, size_t> pinned;
+    // Whose memory it may reach by itself.
+    std::set<Context*> peers;
+};
+struct Function { std::string name; Context* context; };
+struct Module { std::string ptx; std::map<std::string, Function> functions; Context* context; };
 struct Record { std::string name; unsigned grid; std::vector<std::vector<unsigned char>> arguments; };
-struct Graph { std::vector<Record> records; };
+struct Graph { std::vector<Record> records; Context* context; };
 struct Stream {
+    Context* context;
     bool capturing = false;
     Graph graph;
     // What was asked for and is not done yet.
-    std::vector<std::function<int()>> queue;
+    std::deque<std::function<int()>> queue;
+    // Somebody works it off, who may wait for another one meanwhile.
+    bool running = false;
 };
-struct Context { int users = 0; };
+struct Event {
+    Context* context;
+    // Where it was recorded last, how often it was, and how many of these the stream has come past.
+    Stream* stream = nullptr;
+    unsigned long recorded = 0, reached = 0;
+};
 
-// One for the process, as a device is; tests run beside each other.
+// Those of the process, as devices are; tests run beside each other.
 std::mutex mutex;
-std::map<uintptr_t, size_t> memory;
-// Pinned memory of the host.
-std::map<uintptr_t, size_t> pinned;
-Context context;
+Context contexts[MOST_DEVICES];
 
 // What a test wants of the calls that its thread makes.
 thread_local Context* current = nullptr;
 thread_local int backwards = 0;
 thread_local long launches_left = -1;
-thread_local bool lost = false;
+// Which devices are lost, by number, and which one will be.
+thread_local unsigned lost = 0;
+thread_local int losing = 0;
 thread_local bool absent = false;
+thread_local int devices = 1;
+thread_local bool linked = true;
 thread_local unsigned long launches = 0, replays = 0;
+// Kernels by device, and bytes that went from one to another.
+thread_local unsigned long launched_on[MOST_DEVICES];
+thread_local unsigned long exchanged = 0;
 // What the thread's calls hold: bytes of memory, the most there were of them, and graphs.
 thread_local long held = 0, most_held = 0, graphs = 0;
 
+int number_of(const Context* context) { return static_cast<int>(context - contexts); }
+bool is_lost(const Context* context) { return lost >> number_of(context) & 1; }
+
 Result check() {
-    if (lost) {
-        return LOST;
+    if (!current) {
+        return NO_CONTEXT;
     }
-    return current ? OK : NO_CONTEXT;
+    return is_lost(current) ? LOST : OK;
+}
+// The same, of a call that names something of a context: it must be the current one.
+Result check(const Context* named) {
+    if (Result error = check()) {
+        return error;
+    }
+    return named == current ? OK : INVALID;
 }
 
 // Whether `size` bytes from `address` lie in one piece of `pieces`.
@@ -81,12 +118,14 @@ bool inside(const std::map<uintptr_t, size_t>& pieces, uintptr_t address, size_t
 }
 
 void look_at_guards(const char* kernel) {
-    for (auto [address, size] : memory) {
-        const unsigned char* bytes = reinterpret_cast<const unsigned char*>(address);
-        for (size_t at = 0; at < GUARD; ++at) {
-            if (bytes[size + at] != MARK || *(bytes - 1 - at) != MARK) {
-                std::fprintf(stderr, "%s wrote outside of memory of %zu bytes\n", kernel, size);
-                std::abort();
+    for (auto& context : contexts) {
+        for (auto [address, size] : context.memory) {
+            const unsigned char* bytes = reinterpret_cast<const unsigned char*>(address);
+            for (size_t at = 0; at < GUARD; ++at) {
+                if (bytes[size + at] != MARK || *(bytes - 1 - at) != MARK) {
+                    std::fprintf(stderr, "%s wrote outside of memory of %zu bytes\n", kernel, size);
+                    std::abort();
+                }
             }
         }
     }
@@ -109,19 +148,26 @@ std::vector<size_t> parameters(const std::string& ptx, const std::string& name) 
 // All modules are of one text.
 std::string the_ptx;
 
-Result play(const Record& record) {
-    if (launches_left == 0) {
-        lost = true;
+// Runs one kernel on a device, whose memory all that it is given must be.
+Result play(const Record& record, Context* context) {
+    if (is_lost(context)) {
         return LOST;
     }
-    launches_left -= launches_left > 0;
+    if (number_of(context) == losing && launches_left >= 0) {
+        if (launches_left == 0) {
+            lost |= 1u << losing;
+            return LOST;
+        }
+        --launches_left;
+    }
     ++launches;
+    ++launched_on[number_of(context)];
     std::vector<void*> arguments;
     for (auto& argument : record.arguments) {
         arguments.push_back(const_cast<unsigned char*>(argument.data()));
         uintptr_t address = 0;
         std::memcpy(&address, argument.data(), argument.size());
-        if (argument.size() == 8 && !inside(memory, address, 1)) {
+        if (argument.size() == 8 && !inside(context->memory, address, 1)) {
             return INVALID;
         }
     }
@@ -132,21 +178,58 @@ Result play(const Record& record) {
     return OK;
 }
 
+// Works a stream off, until an event was reached if there is one. A failure leaves nothing to do in it.
+int work_off(Stream* stream, const Event* event = nullptr, unsigned long count = 0) {
+    if (stream->running) {
+        // Two streams that wait for each other would do so for ever.
+        return INVALID;
+    }
+    stream->running = true;
+    int error = OK;
+    while (!error && !stream->queue.empty() && !(event && event->reached >= count)) {
+        auto work = std::move(stream->queue.front());
+        stream->queue.pop_front();
+        error = work();
+    }
+    if (error) {
+        stream->queue.clear();
+    }
+    stream->running = false;
+    // Its record went with a failure.
+    return !error && event && event->reached < count ? static_cast<int>(LOST) : error;
+}
+
 } // namespace
 
 // For tests: the order of threads and blocks, and after how many kernels the device is lost (-1: never).
 extern "C" void weft_emulate(int order, long until_lost) {
     backwards = order;
     launches_left = until_lost;
-    lost = absent = false;
-    launches = replays = 0;
+    absent = false;
+    lost = losing = 0;
+    devices = 1;
+    linked = true;
+    launches = replays = exchanged = 0;
+    std::memset(launched_on, 0, sizeof(launched_on));
     most_held = held;
+}
+// For tests: how many devices there are, and whether they reach each other's memory.
+extern "C" void weft_emulate_devices(int count, int is_linked) {
+    devices = count;
+    linked = is_linked != 0;
+}
+// For tests: which device is lost, after how many more of its kernels.
+extern "C" void weft_emulate_loss(int device, long until_lost) {
+    losing = device;
+    launches_left = until_lost;
 }
 // For tests: whether there is no device at all.
 extern "C" void weft_emulate_absence(int is_absent) { absent = is_absent != 0; }
 extern "C" unsigned long weft_emulated_launches() { return launches; }
+extern "C" unsigned long weft_emulated_launches_on(int device) { return launched_on[device]; }
 extern "C" unsigned long weft_emulated_replays() { return replays; }
-// What the thread's calls hold: bytes of the device's memory, the most since the start, and graphs.
+extern "C" unsigned long weft_emulated_exchange() { return exchanged; }
+// What the thread's calls hold: bytes of the devices' memory, the most since the start, and graphs.
 extern "C" long weft_emulated_memory() { return held; }
 extern "C" long weft_emulated_most_memory() { return most_held; }
 extern "C" long weft_emulated_graphs() { return graphs; }
@@ -154,14 +237,38 @@ extern "C" long weft_emulated_graphs() { return graphs; }
 extern "C" {
 
 int cuInit(unsigned) { return absent ? NO_DEVICE : OK; }
+int cuDeviceGetCount(int* count) {
+    *count = absent ? 0 : devices;
+    return OK;
+}
 int cuDeviceGet(int* device, int ordinal) {
-    *device = 0;
-    return ordinal == 0 ? OK : INVALID_DEVICE;
+    *device = ordinal;
+    return ordinal >= 0 && ordinal < devices && ordinal < MOST_DEVICES ? OK : INVALID_DEVICE;
 }
 int cuDeviceGetAttribute(int* value, int attribute, int) {
     // Compute capability 9.0.
     *value = attribute == 75 ? 9 : 0;
     return OK;
+}
+int cuDeviceCanAccessPeer(int* can, int device, int peer) {
+    if (device == peer) {
+        return INVALID_DEVICE;
+    }
+    *can = linked ? 1 : 0;
+    return OK;
+}
+int cuCtxEnablePeerAccess(void* peer, unsigned flags) {
+    if (int error = check()) {
+        return error;
+    }
+    if (peer == current || flags != 0) {
+        return INVALID;
+    }
+    if (!linked) {
+        return NO_PEER;
+    }
+    std::lock_guard<std::mutex> guard(mutex);
+    return current->peers.insert(static_cast<Context*>(peer)).second ? OK : ENABLED_BEFORE;
 }
 int cuGetErrorName(int error, const char** name) {
     *name = error == LOST ? "CUDA_ERROR_LAUNCH_FAILED" : "CUDA_ERROR";
@@ -171,18 +278,25 @@ int cuGetErrorString(int error, const char** text) {
     *text = error == LOST ? "unspecified launch failure" : "emulated error";
     return OK;
 }
-int cuDevicePrimaryCtxRetain(void** out, int) {
+int cuDevicePrimaryCtxRetain(void** out, int device) {
+    if (lost >> device & 1) {
+        return LOST;
+    }
     std::lock_guard<std::mutex> guard(mutex);
-    ++context.users;
-    *out = &context;
+    ++contexts[device].users;
+    *out = &contexts[device];
     return OK;
 }
-int cuDevicePrimaryCtxRelease_v2(int) {
+int cuDevicePrimaryCtxRelease_v2(int device) {
     std::lock_guard<std::mutex> guard(mutex);
+    Context& context = contexts[device];
     --context.users;
-    if (context.users == 0 && (!memory.empty() || !pinned.empty())) {
-        std::fprintf(stderr, "%zu pieces of memory were left\n", memory.size() + pinned.size());
-        std::abort();
+    if (context.users == 0) {
+        if (!context.memory.empty() || !context.pinned.empty()) {
+            std::fprintf(stderr, "%zu pieces of memory were left\n", context.memory.size() + context.pinned.size());
+            std::abort();
+        }
+        context.peers.clear();
     }
     return OK;
 }
@@ -191,7 +305,7 @@ int cuCtxSetCurrent(void* which) {
     return OK;
 }
 int cuStreamCreate(void** stream, unsigned) {
-    *stream = new Stream;
+    *stream = new Stream{current, false, {}, {}, false};
     return check();
 }
 int cuStreamDestroy_v2(void* stream) {
@@ -199,39 +313,73 @@ int cuStreamDestroy_v2(void* stream) {
     return OK;
 }
 int cuStreamSynchronize(void* stream) {
-    if (int error = check()) {
+    Stream* waited = static_cast<Stream*>(stream);
+    if (int error = check(waited->context)) {
         return error;
     }
-    Stream* waited = static_cast<Stream*>(stream);
     if (waited->capturing) {
         return INVALID;
     }
     std::lock_guard<std::mutex> guard(mutex);
-    std::vector<std::function<int()>> queue;
-    queue.swap(waited->queue);
-    for (auto& work : queue) {
-        if (int error = work()) {
-            return error;
-        }
+    return work_off(waited);
+}
+int cuEventCreate(void** event, unsigned) {
+    *event = new Event{current, nullptr, 0, 0};
+    return check();
+}
+int cuEventDestroy_v2(void* event) {
+    delete static_cast<Event*>(event);
+    return OK;
+}
+int cuEventRecord(void* recorded, void* in) {
+    Event* event = static_cast<Event*>(recorded);
+    Stream* stream = static_cast<Stream*>(in);
+    if (int error = check(event->context)) {
+        return error;
     }
+    if (stream->context != current || stream->capturing) {
+        return INVALID;
+    }
+    unsigned long count = ++event->recorded;
+    event->stream = stream;
+    stream->queue.push_back([event, count] {
+        event->reached = count;
+        return static_cast<int>(OK);
+    });
+    return OK;
+}
+// The event may be another device's.
+int cuStreamWaitEvent(void* waiting, void* waited, unsigned) {
+    Stream* stream = static_cast<Stream*>(waiting);
+    Event* event = static_cast<Event*>(waited);
+    if (int error = check(stream->context)) {
+        return error;
+    }
+    if (stream->capturing) {
+        return INVALID;
+    }
+    unsigned long count = event->recorded;
+    stream->queue.push_back([event, count] {
+        return event->reached >= count ? static_cast<int>(OK) : work_off(event->stream, event, count);
+    });
     return OK;
 }
 int cuStreamBeginCapture_v2(void* stream, int) {
-    if (int error = check()) {
+    Stream* captured = static_cast<Stream*>(stream);
+    if (int error = check(captured->context)) {
         return error;
     }
-    Stream* captured = static_cast<Stream*>(stream);
     if (captured->capturing) {
         return INVALID;
     }
     captured->capturing = true;
-    captured->graph.records.clear();
+    captured->graph = Graph{{}, captured->context};
     return OK;
 }
 int cuStreamEndCapture(void* stream, void** graph) {
     Stream* captured = static_cast<Stream*>(stream);
     captured->capturing = false;
-    if (int error = check()) {
+    if (int error = check(captured->context)) {
         *graph = nullptr;
         return error;
     }
@@ -253,15 +401,19 @@ int cuGraphDestroy(void* graph) {
     return OK;
 }
 int cuGraphExecDestroy(void* graph) { return cuGraphDestroy(graph); }
-int cuGraphLaunch(void* graph, void* stream) {
-    if (int error = check()) {
+int cuGraphLaunch(void* graph, void* in) {
+    Stream* stream = static_cast<Stream*>(in);
+    Graph copy = *static_cast<Graph*>(graph);
+    if (int error = check(stream->context)) {
         return error;
     }
+    if (copy.context != current) {
+        return INVALID;
+    }
     ++replays;
-    Graph copy = *static_cast<Graph*>(graph);
-    static_cast<Stream*>(stream)->queue.push_back([copy] {
+    stream->queue.push_back([copy] {
         for (auto& record : copy.records) {
-            if (int error = play(record)) {
+            if (int error = play(record, copy.context)) {
                 return error;
             }
         }
@@ -278,19 +430,22 @@ int cuMemAlloc_v2(uintptr_t* address, size_t size) {
     unsigned char* bytes = static_cast<unsigned char*>(std::aligned_alloc(GUARD, (size + 3 * GUARD - 1) / GUARD * GUARD));
     std::memset(bytes, MARK, size + 2 * GUARD);
     *address = reinterpret_cast<uintptr_t>(bytes + GUARD);
-    memory[*address] = size;
+    current->memory[*address] = size;
     held += size;
     most_held = held > most_held ? held : most_held;
     return OK;
 }
 int cuMemFree_v2(uintptr_t address) {
+    if (!current) {
+        return NO_CONTEXT;
+    }
     std::lock_guard<std::mutex> guard(mutex);
-    auto piece = memory.find(address);
-    if (piece == memory.end()) {
+    auto piece = current->memory.find(address);
+    if (piece == current->memory.end()) {
         return INVALID;
     }
     held -= piece->second;
-    memory.erase(piece);
+    current->memory.erase(piece);
     std::free(reinterpret_cast<unsigned char*>(address) - GUARD);
     return OK;
 }
@@ -300,30 +455,39 @@ int cuMemHostAlloc(void** address, size_t size, unsigned) {
     }
     std::lock_guard<std::mutex> guard(mutex);
     *address = std::malloc(size);
-    pinned[reinterpret_cast<uintptr_t>(*address)] = size;
+    current->pinned[reinterpret_cast<uintptr_t>(*address)] = size;
     return OK;
 }
 int cuMemFreeHost(void* address) {
+    if (!current) {
+        return NO_CONTEXT;
+    }
     std::lock_guard<std::mutex> guard(mutex);
-    if (pinned.erase(reinterpret_cast<uintptr_t>(address)) == 0) {
+    if (current->pinned.erase(reinterpret_cast<uintptr_t>(address)) == 0) {
         return INVALID;
     }
     std::free(address);
     return OK;
 }
 // A copy between `device` and `host`, which must stay what they are until it is done.
-static int copy(uintptr_t device, const void* host, size_t size, void* stream, void* to, const void* from) {
-    if (int error = check()) {
+static int copy(uintptr_t device, const void* host, size_t size, void* in, void* to, const void* from) {
+    Stream* stream = static_cast<Stream*>(in);
+    Context* context = stream->context;
+    if (int error = check(context)) {
         return error;
     }
     auto valid = [=] {
-        return inside(memory, device, size) && inside(pinned, reinterpret_cast<uintptr_t>(host), size);
+        return inside(context->memory, device, size) &&
+               inside(context->pinned, reinterpret_cast<uintptr_t>(host), size);
     };
     std::lock_guard<std::mutex> guard(mutex);
-    if (!valid() || static_cast<Stream*>(stream)->capturing) {
+    if (!valid() || stream->capturing) {
         return INVALID;
     }
-    static_cast<Stream*>(stream)->queue.push_back([=] {
+    stream->queue.push_back([=] {
+        if (is_lost(context)) {
+            return static_cast<int>(LOST);
+        }
         if (!valid()) {
             return static_cast<int>(INVALID);
         }
@@ -338,6 +502,30 @@ int cuMemcpyHtoDAsync_v2(uintptr_t to, const void* from, size_t size, void* stre
 int cuMemcpyDtoHAsync_v2(void* to, uintptr_t from, size_t size, void* stream) {
     return copy(from, to, size, stream, to, reinterpret_cast<const void*>(from));
 }
+int cuMemcpyPeerAsync(uintptr_t to, void* to_context, uintptr_t from, void* from_context, size_t size, void* in) {
+    Stream* stream = static_cast<Stream*>(in);
+    Context *there = static_cast<Context*>(to_context), *here = static_cast<Context*>(from_context);
+    if (int error = check(stream->context)) {
+        return error;
+    }
+    auto valid = [=] { return inside(there->memory, to, size) && inside(here->memory, from, size); };
+    std::lock_guard<std::mutex> guard(mutex);
+    if (!valid() || size == 0 || stream->capturing) {
+        return INVALID;
+    }
+    stream->queue.push_back([=] {
+        if (is_lost(there) || is_lost(here)) {
+            return static_cast<int>(LOST);
+        }
+        if (!valid()) {
+            return static_cast<int>(INVALID);
+        }
+        std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), size);
+        exchanged += size;
+        return static_cast<int>(OK);
+    });
+    return OK;
+}
 int cuModuleLoadData(void** module, const void* image) {
     std::string text = static_cast<const char*>(image);
     if (text.find(".version") == std::string::npos) {
@@ -345,7 +533,7 @@ int cuModuleLoadData(void** module, const void* image) {
     }
     std::lock_guard<std::mutex> guard(mutex);
     the_ptx = text;
-    *module = new Module{text, {}};
+    *module = new Module{text, {}, current};
     return check();
 }
 int cuModuleUnload(void* module) {
@@ -357,29 +545,32 @@ int cuModuleGetFunction(void** function, void* module, const char* name) {
     if (parameters(in->ptx, name).empty()) {
         return NOT_FOUND;
     }
-    in->functions[name] = Function{name};
+    in->functions[name] = Function{name, in->context};
     *function = &in->functions[name];
-    return check();
+    return check(in->context);
 }
-int cuLaunchKernel(void* function, unsigned grid, unsigned grid_y, unsigned grid_z, unsigned threads,
-                   unsigned threads_y, unsigned threads_z, unsigned shared, void* stream, void** arguments, void**) {
-    if (int error = check()) {
+int cuLaunchKernel(void* what, unsigned grid, unsigned grid_y, unsigned grid_z, unsigned threads,
+                   unsigned threads_y, unsigned threads_z, unsigned shared, void* in, void** arguments, void**) {
+    Function* function = static_cast<Function*>(what);
+    Stream* stream = static_cast<Stream*>(in);
+    if (int error = check(stream->context)) {
         return error;
     }
-    if (grid == 0 || grid_y != 1 || grid_z != 1 || threads != THREADS || threads_y != 1 || threads_z != 1 ||
-        shared > 49152) {
+    if (function->context != current || grid == 0 || grid_y != 1 || grid_z != 1 || threads != THREADS ||
+        threads_y != 1 || threads_z != 1 || shared > 49152) {
         return INVALID;
     }
-    Record record{static_cast<Function*>(function)->name, grid, {}};
+    Record record{function->name, grid, {}};
     std::lock_guard<std::mutex> guard(mutex);
     for (size_t size : parameters(the_ptx, record.name)) {
         auto bytes = static_cast<unsigned char*>(arguments[record.arguments.size()]);
         record.arguments.emplace_back(bytes, bytes + size);
     }
-    if (static_cast<Stream*>(stream)->capturing) {
-        static_cast<Stream*>(stream)->graph.records.push_back(record);
+    if (stream->capturing) {
+        stream->graph.records.push_back(record);
     } else {
-        static_cast<Stream*>(stream)->queue.push_back([record] { return static_cast<int>(play(record)); });
+        Context* context = stream->context;
+        stream->queue.push_back([record, context] { return static_cast<int>(play(record, context)); });
     }
     return OK;
 }

@@ -23,6 +23,10 @@ pub(super) const VARIANT: i32 = 76;
 pub(super) const NON_BLOCKING: u32 = 1;
 /// `CU_STREAM_CAPTURE_MODE_THREAD_LOCAL`: other threads may do as they like while one records.
 pub(super) const THREAD_LOCAL: u32 = 1;
+/// `CU_EVENT_DISABLE_TIMING`: only the order matters.
+pub(super) const NO_TIMES: u32 = 2;
+/// `CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED`.
+pub(super) const ENABLED_BEFORE: Code = Code(704);
 /// `CUDA_ERROR_STUB_LIBRARY`: what every function of a toolkit's stub returns.
 const STUB: u32 = 34;
 
@@ -49,6 +53,8 @@ handles! {
     Context;
     /// What is asked of a device, in order.
     Stream;
+    /// A place in what is asked of a device, for others to wait for.
+    Event;
     /// Kernels that are loaded.
     Module;
     /// One kernel.
@@ -111,6 +117,9 @@ functions! {
     /// `flags` is 0. No other condition: begins the driver's work in this process, if that has not begun.
     init = "cuInit"(flags: u32);
     /// # Safety
+    /// After `init`.
+    device_count = "cuDeviceGetCount"(count: *mut i32);
+    /// # Safety
     /// After `init`. No condition on `ordinal`.
     device_get = "cuDeviceGet"(device: *mut i32, ordinal: i32);
     /// # Safety
@@ -123,6 +132,9 @@ functions! {
     /// Nothing of what was made in the context is used after the last user has released it.
     context_release = "cuDevicePrimaryCtxRelease_v2"(device: i32);
     /// # Safety
+    /// Two devices that the driver named. Whether the first can reach the memory of the second.
+    peer_possible = "cuDeviceCanAccessPeer"(can: *mut i32, device: i32, peer: i32);
+    /// # Safety
     /// The context is retained, or none. Those below, up to the texts of errors, act in the one that was set
     /// last by their thread.
     context_set = "cuCtxSetCurrent"(context: Context);
@@ -132,6 +144,23 @@ functions! {
     /// # Safety
     /// Nothing is asked of the stream afterwards.
     stream_destroy = "cuStreamDestroy_v2"(stream: Stream);
+    /// # Safety
+    /// The context is retained, and another one than the current one, which from now on reaches its memory. `flags`
+    /// are 0.
+    peer_enable = "cuCtxEnablePeerAccess"(peer: Context, flags: u32);
+    /// # Safety
+    /// `flags` are [`NO_TIMES`].
+    event_create = "cuEventCreate"(event: *mut Event, flags: u32);
+    /// # Safety
+    /// Not used afterwards. One that somebody waits for is kept by the driver until it has come.
+    event_destroy = "cuEventDestroy_v2"(event: Event);
+    /// # Safety
+    /// Event and stream were made in the same context. The stream does not record into a graph.
+    event_record = "cuEventRecord"(event: Event, stream: Stream);
+    /// # Safety
+    /// The event may be of another context; it is waited for as it was recorded last. The stream does not record into
+    /// a graph. `flags` are 0.
+    stream_wait = "cuStreamWaitEvent"(stream: Stream, event: Event, flags: u32);
     /// # Safety
     /// The stream does not record.
     stream_synchronize = "cuStreamSynchronize"(stream: Stream);
@@ -174,6 +203,17 @@ functions! {
     /// `to` is pinned. Both ends have so many bytes and stay until the stream has come past the copy, and
     /// nobody looks at `to` before.
     copy_back = "cuMemcpyDtoHAsync_v2"(to: *mut c_void, from: u64, bytes: usize, stream: Stream);
+    /// # Safety
+    /// Each address is of its context. Both ends have so many bytes, more than none, and stay until the stream has come past
+    /// the copy; `from` is not written to before, nor anybody looks at `to`.
+    copy_peer = "cuMemcpyPeerAsync"(
+        to: u64,
+        to_context: Context,
+        from: u64,
+        from_context: Context,
+        bytes: usize,
+        stream: Stream,
+    );
     /// # Safety
     /// `image` is PTX, with a zero after it.
     module_load = "cuModuleLoadData"(module: *mut Module, image: *const c_char);

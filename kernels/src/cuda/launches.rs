@@ -1,11 +1,18 @@
 //! The kernels of a tick, in order.
+//!
+//! Each device of a layout sorts all nodes and transforms the whole mesh; masses, forces and steps are those of its share. So of
+//! the lists below, devices exchange what they have computed after [`masses`] (mesh points) and after
+//! [`forces`] (the nodes of a share, where they go). Where there is one device, nothing is exchanged.
 
+use std::ops::Range;
+
+use super::divide::Share;
 use super::machine::{Argument, Launch};
 use super::memory::{MOST_PIECES, Memory, SCANNED, Sizes, Tables};
 use super::shape::{Shape, blocks};
 
 /// Every kernel that is launched.
-pub(super) const KERNELS: [&str; 22] = [
+pub(super) const KERNELS: [&str; 24] = [
     "bounds_pieces",
     "bounds_frame",
     "cells_clear",
@@ -13,6 +20,8 @@ pub(super) const KERNELS: [&str; 22] = [
     "cells_scan",
     "cells_totals",
     "cells_starts",
+    "share_nodes",
+    "share_points",
     "cells_arrive",
     "cells_order",
     "spread_2",
@@ -65,11 +74,30 @@ pub(super) fn count(memory: &Memory, sizes: Sizes, shape: &Shape) -> Vec<Launch>
     ]
 }
 
-/// The rest of a tick: the forces, and the step.
-pub(super) fn advance(memory: &Memory, sizes: Sizes, shape: &Shape, tables: &Tables) -> Vec<Launch> {
+/// What there is to share: what each block of nodes, and of mesh points, costs. After counting.
+pub(super) fn costs(memory: &Memory, sizes: Sizes, shape: &Shape) -> Vec<Launch> {
+    let (m, nodes, points) = (memory, sizes.nodes, shape.points());
+    vec![
+        launch!(
+            "share_nodes",
+            blocks(nodes),
+            0,
+            [&m.starts, &m.node_costs, nodes, shape.axes, shape.count, shape.cells()]
+        ),
+        launch!(
+            "share_points",
+            blocks(points),
+            0,
+            [&m.starts, &m.point_costs, shape.side, shape.axes, shape.count, points]
+        ),
+    ]
+}
+
+/// The second part: all nodes in order, and the masses at the mesh points of a share.
+pub(super) fn masses(memory: &Memory, sizes: Sizes, shape: &Shape, share: &Share) -> Vec<Launch> {
     let m = memory;
     let nodes = sizes.nodes;
-    let mut launches = vec![
+    vec![
         launch!("cells_arrive", blocks(nodes), 0, [&m.cell_of, &m.arrival, &m.starts, &m.arrived, nodes]),
         launch!(
             "cells_order",
@@ -84,22 +112,35 @@ pub(super) fn advance(memory: &Memory, sizes: Sizes, shape: &Shape, tables: &Tab
                 &m.starts,
                 &m.arrived,
                 &m.order,
+                // How many came before each is not needed any more.
+                &m.arrival,
                 &m.cell_at,
                 &m.places,
                 nodes,
                 shape.count,
             ]
         ),
-        spread(memory, shape),
-    ];
-    launches.extend(convolve(memory, shape, tables));
+        spread(memory, shape, &share.points),
+    ]
+}
+
+/// The third part: the potential on the whole mesh, and where the nodes of a share go.
+pub(super) fn forces(
+    memory: &Memory,
+    sizes: Sizes,
+    shape: &Shape,
+    tables: &Tables,
+    share: &Share,
+) -> Vec<Launch> {
+    let m = memory;
+    let Range { start, end } = share.nodes;
+    let mut launches = convolve(memory, shape, tables);
     launches.push(launch!(
         if shape.axes == 2 { "field_2" } else { "field_3" },
-        blocks(nodes),
+        blocks(end - start),
         0,
         [
             &m.places,
-            &m.order,
             &m.cell_at,
             &m.starts,
             &m.mesh,
@@ -107,20 +148,36 @@ pub(super) fn advance(memory: &Memory, sizes: Sizes, shape: &Shape, tables: &Tab
             &m.report,
             &m.fields,
             &m.same,
-            nodes,
             shape.side,
             shape.count,
+            start,
+            end,
         ]
     ));
-    launches.extend(step(memory, sizes));
+    launches.extend(step(memory, sizes, &share.nodes));
     launches
 }
 
-/// Masses onto the mesh.
-pub(super) fn spread(memory: &Memory, shape: &Shape) -> Launch {
-    let (m, points) = (memory, shape.points());
+/// The last part: the new positions become the positions.
+pub(super) fn commit(memory: &Memory, sizes: Sizes) -> Vec<Launch> {
+    let (m, nodes) = (memory, sizes.nodes);
+    vec![
+        launch!("step_total", 1, 0, [&m.movements, &m.report, blocks(nodes)]),
+        launch!(
+            "step_commit",
+            blocks(nodes),
+            0,
+            [&m.moved, &m.same, &m.order, &m.fixed, &m.ids, &m.knobs, &m.positions, &m.velocities, nodes,]
+        ),
+    ]
+}
+
+/// Masses onto some points of the mesh.
+pub(super) fn spread(memory: &Memory, shape: &Shape, points: &Range<u32>) -> Launch {
+    let (m, Range { start, end }) = (memory, points.clone());
     let kernel = if shape.axes == 2 { "spread_2" } else { "spread_3" };
-    launch!(kernel, blocks(points), 0, [&m.places, &m.starts, &m.mesh, shape.side, shape.count, points])
+    let grid = blocks(end - start);
+    launch!(kernel, grid, 0, [&m.places, &m.starts, &m.mesh, shape.side, shape.count, start, end])
 }
 
 /// Masses on the mesh to potential.
@@ -159,47 +216,57 @@ pub(super) fn convolve(memory: &Memory, shape: &Shape, tables: &Tables) -> Vec<L
     launches
 }
 
-/// Springs, gravity and the step.
-fn step(memory: &Memory, sizes: Sizes) -> Vec<Launch> {
+/// Springs, gravity and the step of some nodes.
+fn step(memory: &Memory, sizes: Sizes, share: &Range<u32>) -> Vec<Launch> {
     let m = memory;
-    let (nodes, weighted) = (sizes.nodes, u32::from(sizes.weighted));
+    let weighted = u32::from(sizes.weighted);
+    let Range { start, end } = share.clone();
     let mut launches = Vec::new();
     if sizes.hubs > 0 {
         launches.push(launch!(
             "springs_long",
             sizes.hubs,
             0,
-            [&m.positions, &m.rows, &m.neighbours, &m.weights, &m.knobs, &m.hubs, &m.pulls, weighted,]
-        ));
-    }
-    launches.extend([
-        launch!(
-            "step_nodes",
-            blocks(nodes),
-            0,
             [
                 &m.positions,
-                &m.velocities,
-                &m.moved,
-                &m.masses,
-                &m.fixed,
-                &m.warmth,
-                &m.ids,
                 &m.rows,
                 &m.neighbours,
                 &m.weights,
-                &m.pulls,
-                &m.fields,
-                &m.same,
                 &m.knobs,
-                &m.report,
-                &m.movements,
-                nodes,
+                &m.hubs,
+                &m.arrival,
+                &m.pulls,
                 weighted,
+                start,
+                end,
             ]
-        ),
-        launch!("step_total", 1, 0, [&m.movements, &m.report, blocks(nodes)]),
-        launch!("step_commit", blocks(3 * nodes), 0, [&m.moved, &m.positions, 3 * nodes]),
-    ]);
+        ));
+    }
+    launches.push(launch!(
+        "step_nodes",
+        blocks(end - start),
+        0,
+        [
+            &m.positions,
+            &m.velocities,
+            &m.moved,
+            &m.masses,
+            &m.fixed,
+            &m.warmth,
+            &m.rows,
+            &m.neighbours,
+            &m.weights,
+            &m.pulls,
+            &m.fields,
+            &m.same,
+            &m.order,
+            &m.knobs,
+            &m.report,
+            &m.movements,
+            weighted,
+            start,
+            end,
+        ]
+    ));
     launches
 }

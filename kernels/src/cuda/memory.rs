@@ -16,7 +16,7 @@ pub(super) const MOST_PIECES: u32 = 128;
 /// Counts that one block scans; `SCANNED` of the kernels.
 pub(super) const SCANNED: u32 = 1_024;
 /// Bytes of `Movement` on the device.
-const MOVEMENT_BYTES: usize = 24;
+pub(super) const MOVEMENT_BYTES: usize = 24;
 
 /// All buffers of a layout. By node, unless something else is said.
 #[derive(Debug, Default)]
@@ -40,6 +40,7 @@ pub(super) struct Memory {
     /// Boxes, by block.
     pub(super) pieces: Buffer,
     pub(super) cell_of: Buffer,
+    /// How many of the cell came before each node; then where it is in the order.
     pub(super) arrival: Buffer,
     /// By near cell.
     pub(super) counts: Buffer,
@@ -47,9 +48,13 @@ pub(super) struct Memory {
     pub(super) starts: Buffer,
     /// Counts, by block.
     pub(super) totals: Buffer,
+    /// What each block of nodes, and of mesh points, costs; for several devices.
+    pub(super) node_costs: Buffer,
+    pub(super) point_costs: Buffer,
     /// Nodes, sorted by cell.
     pub(super) arrived: Buffer,
-    /// Nodes, sorted by cell, in their final order; and so are cells and places.
+    /// Nodes, sorted by cell, in their final order; and so are cells, places, fields, what lies in the same place as
+    /// another node, and where each node goes.
     pub(super) order: Buffer,
     pub(super) cell_at: Buffer,
     pub(super) places: Buffer,
@@ -58,9 +63,10 @@ pub(super) struct Memory {
     pub(super) spectra: Buffer,
     pub(super) fields: Buffer,
     pub(super) same: Buffer,
-    pub(super) pulls: Buffer,
     pub(super) moved: Buffer,
-    /// By block.
+    /// By node again.
+    pub(super) pulls: Buffer,
+    /// By block of the order.
     pub(super) movements: Buffer,
 }
 
@@ -97,6 +103,20 @@ impl Memory {
         machine.fit(&mut self.counts, 4 * cells)?;
         machine.fit(&mut self.starts, 4 * (cells + 1))?;
         machine.fit(&mut self.totals, 4 * shape.cells().div_ceil(SCANNED) as usize)
+    }
+
+    /// Makes room for what counting says to several devices, and how much that is.
+    pub(super) fn take_costs(
+        &mut self,
+        machine: &mut Machine,
+        sizes: Sizes,
+        shape: &Shape,
+    ) -> Result<(usize, usize), DeviceError> {
+        let bytes = |number| 8 * blocks(number) as usize;
+        let (nodes, points) = (bytes(sizes.nodes), bytes(shape.points()));
+        machine.fit(&mut self.node_costs, nodes)?;
+        machine.fit(&mut self.point_costs, points)?;
+        Ok((nodes, points))
     }
 
     /// Takes the graph of `scene` over.
@@ -144,12 +164,10 @@ impl Memory {
 }
 
 impl Tables {
-    /// The tables for a mesh of this shape.
-    pub(super) fn new(machine: &mut Machine, shape: &Shape) -> Result<Self, DeviceError> {
-        let side = shape.side as usize;
-        let octant = if shape.axes == 2 { mesh::long_part::<2>(side) } else { mesh::long_part::<3>(side) };
+    /// The tables for a mesh of the shape that `octant` was [made](octant) for.
+    pub(super) fn new(machine: &mut Machine, shape: &Shape, octant: &[f32]) -> Result<Self, DeviceError> {
         let mut tables = Self::default();
-        put(machine, &mut tables.octant, bytemuck::cast_slice(&octant))?;
+        put(machine, &mut tables.octant, bytemuck::cast_slice(octant))?;
         put(machine, &mut tables.roots, bytemuck::cast_slice(&roots(shape.length())))?;
         Ok(tables)
     }
@@ -159,6 +177,12 @@ impl Tables {
         machine.free(&mut self.octant)?;
         machine.free(&mut self.roots)
     }
+}
+
+/// One octant of the transform of the kernel, for a mesh of this shape.
+pub(super) fn octant(shape: &Shape) -> Vec<f32> {
+    let side = shape.side as usize;
+    if shape.axes == 2 { mesh::long_part::<2>(side) } else { mesh::long_part::<3>(side) }
 }
 
 /// `exp(-2πi k / length)` for each `k`.

@@ -1,55 +1,59 @@
-//! One tick on a device, from positions to positions.
-
-use std::collections::BTreeMap;
+//! One tick on one device or several, from positions to positions.
 
 use rayon::prelude::*;
 
-use super::launches::{self, KERNELS};
-use super::machine::Machine;
-use super::memory::{Memory, Sizes, Tables, put};
+use super::divide::{Division, Share};
+use super::machine::{self, Machine, Owned};
+use super::memory::{self, Sizes};
+use super::part::Part;
 use super::shape::{self, Choice, Shape};
 use super::words::{self, REPORT_BYTES, Report};
 use crate::cpu::CHUNK;
 use crate::cpu::integrate::Movement;
 use crate::cpu::mesh;
 use crate::cpu::solver::{Outcome, SOFTENING};
+use crate::device::Wanted;
 use crate::scene::{Change, Scene};
-use crate::{DeviceError, Point};
+use crate::{DeviceError, Devices, Point};
 
-/// A layout's copy on a device. One tick leaves to the next what the device knows already: only what has
+/// A layout's copies on its devices. One tick leaves to the next what the devices know already: only what has
 /// changed goes there, and only positions come back.
+///
+/// Each device has the whole graph and does its share of the work ([`Division`]). After a tick all have the same bits, so
+/// it does not matter which is asked, nor who did what.
 #[derive(Debug)]
 pub(crate) struct Cuda {
-    machine: Machine,
-    memory: Memory,
-    sizes: Sizes,
-    /// By number of axes and index of the mesh; made on first use.
-    tables: BTreeMap<(u32, usize), Tables>,
+    /// At least one, by number.
+    pub(super) parts: Vec<Part>,
+    pub(super) sizes: Sizes,
+    pub(super) division: Division,
     /// Index of the mesh that the last tick would take for the next.
     wish: usize,
 }
 
-/// Tables are kept of meshes so many steps finer and coarser than the last.
-const KEPT: usize = 2;
-
-/// Which part of a tick, for which mesh: what a recorded graph is known by.
-fn key(part: u64, index: usize) -> u64 {
-    part << 32 | index as u64
-}
-
 impl Cuda {
-    /// Opens device `ordinal`.
+    /// Opens the devices that are wanted. Of all there are, those that can be opened.
     ///
     /// # Errors
     /// Any [`DeviceError`]; nothing is left behind then.
-    pub(crate) fn open(ordinal: u32) -> Result<Self, DeviceError> {
-        Ok(Self {
-            machine: Machine::open(ordinal, &KERNELS)?,
-            memory: Memory::default(),
-            sizes: Sizes::default(),
-            tables: BTreeMap::new(),
-            wish: 0,
-        })
+    pub(crate) fn open(wanted: Wanted) -> Result<Self, DeviceError> {
+        let parts = match wanted {
+            Wanted::These(devices) => devices.ordinals().map(Part::open).collect::<Result<Vec<_>, _>>()?,
+            Wanted::All => open_all()?,
+        };
+        // From here on it waits for its devices before it gives them back.
+        let mut cuda = Self { parts, sizes: Sizes::default(), division: Division::default(), wish: 0 };
+        if cuda.parts.len() > 1 {
+            let mut machines: Vec<&mut Machine> =
+                cuda.parts.iter_mut().map(|part| &mut part.machine).collect();
+            machine::link(&mut machines)?;
+        }
+        Ok(cuda)
+    }
+
+    /// The devices that it has.
+    pub(crate) fn devices(&self) -> Devices {
+        Devices::new(self.parts.iter().map(|part| part.machine.ordinal())).unwrap_or(Devices::FIRST)
     }
 
     /// Moves the nodes one step, or returns `None`, does nothing and [rests](Self::rest) where they lie so
@@ -64,102 +68,52 @@ impl Cuda {
         positions: &mut [Point],
         velocities: &mut [Point],
     ) -> Result<Option<Outcome>, DeviceError> {
+        self.try_advance(scene, positions, velocities).map_err(|error| {
+            // Who waits for another device fails with it: the one to blame still does.
+            let blamed = self.parts.iter_mut().find_map(|part| part.machine.settle().err());
+            blamed.unwrap_or(error)
+        })
+    }
+
+    fn try_advance(
+        &mut self,
+        scene: &Scene<'_>,
+        positions: &mut [Point],
+        velocities: &mut [Point],
+    ) -> Result<Option<Outcome>, DeviceError> {
         let change = if self.sizes.nodes as usize == positions.len() { scene.change } else { Change::Graph };
-        self.begin(scene, change, positions)?;
+        let softening = SOFTENING * scene.params.rest_length();
+        let knobs = words::knobs(scene, softening, mesh::LEAST_REACH * softening);
+        self.sizes.nodes = positions.len() as u32;
+        for part in &mut self.parts {
+            part.begin(change, positions, &knobs)?;
+        }
         let Some(index) = self.choose(scene)? else {
             self.rest()?;
             return Ok(None);
         };
-        self.follow(scene, change, velocities)?;
-
+        for part in &mut self.parts {
+            self.sizes = part.follow(scene, change, velocities)?.unwrap_or(self.sizes);
+        }
         let shape = Shape::new(scene.dim, index);
-        self.memory.take_mesh(&mut self.machine, &shape)?;
-        self.take_tables(&shape, index)?;
-        let (memory, tables) = (&self.memory, &self.tables[&(shape.axes, index)]);
-        self.machine.play(key(2, index), || launches::advance(memory, self.sizes, &shape, tables))?;
-
-        let bytes = size_of_val(positions);
-        let found =
-            self.machine.read(&[(&self.memory.report, REPORT_BYTES), (&self.memory.positions, bytes)])?;
-        let report = Report::from_bytes(&found[..REPORT_BYTES]);
-        let moved: &[Point] = bytemuck::cast_slice(&found[REPORT_BYTES..]);
-        if !moved.par_chunks(CHUNK).all(|moved| moved.as_flattened().iter().all(|c| c.is_finite())) {
-            // Nothing of this tick is used: the processor makes it.
-            let reason = "it gave a position that is not finite".into();
-            return Err(DeviceError::Failed { call: "a tick", reason });
-        }
-        if report.parted == 0 {
-            take_over(moved, positions, velocities);
-        } else {
-            // How far nodes were moved apart is in their positions and must not become momentum.
-            let wanted = [(&self.memory.positions, bytes), (&self.memory.velocities, bytes)];
-            let (moved, ways) = self.machine.read(&wanted)?.split_at(bytes);
-            positions.copy_from_slice(bytemuck::cast_slice(moved));
-            velocities.copy_from_slice(bytemuck::cast_slice(ways));
-        }
-        let movement =
-            Movement { sum: report.moved, max: report.longest, moment: 0.0, free: report.free as usize };
-        Ok(Some(Outcome { movement, extent: report.extent }))
+        self.divide(&shape)?;
+        self.take_mesh(&shape, index)?;
+        self.step(&shape, index)?;
+        self.take_over(positions, velocities).map(Some)
     }
 
-    /// Takes in what has changed since the last tick, as far as counting needs it.
-    fn begin(&mut self, scene: &Scene<'_>, change: Change, positions: &[Point]) -> Result<(), DeviceError> {
-        if change == Change::Graph {
-            // The sizes of launches follow from the graph.
-            self.machine.forget();
-            self.sizes.nodes = positions.len() as u32;
-        }
-        if change >= Change::Nodes {
-            put(&mut self.machine, &mut self.memory.positions, bytemuck::cast_slice(positions))?;
-        }
-        let softening = SOFTENING * scene.params.rest_length();
-        let knobs = words::knobs(scene, softening, mesh::LEAST_REACH * softening);
-        put(&mut self.machine, &mut self.memory.knobs, &knobs)
-    }
-
-    /// Takes in the rest.
-    fn follow(&mut self, scene: &Scene<'_>, change: Change, velocities: &[Point]) -> Result<(), DeviceError> {
-        let (machine, memory) = (&mut self.machine, &mut self.memory);
-        if change == Change::Graph {
-            self.sizes = memory.take_graph(machine, scene)?;
-        }
-        if change >= Change::Nodes {
-            let fixed: Vec<u8> = scene.fixed.iter().map(|fixed| u8::from(*fixed)).collect();
-            put(machine, &mut memory.fixed, &fixed)?;
-            put(machine, &mut memory.velocities, bytemuck::cast_slice(velocities))?;
-        }
-        if change >= Change::Nodes || scene.warm {
-            put(machine, &mut memory.warmth, bytemuck::cast_slice(scene.warmth))?;
-        }
-        Ok(())
-    }
-
-    /// Makes the tables of a mesh, if they are not there, and gives back those of meshes far from it.
-    fn take_tables(&mut self, shape: &Shape, index: usize) -> Result<(), DeviceError> {
-        let kind = (shape.axes, index);
-        if self.tables.contains_key(&kind) {
-            return Ok(());
-        }
-        let far = |other: &(u32, usize)| other.0 != shape.axes || other.1.abs_diff(index) > KEPT;
-        let gone: Vec<_> = self.tables.keys().copied().filter(far).collect();
-        for other in gone {
-            if let Some(tables) = self.tables.remove(&other) {
-                tables.free(&mut self.machine)?;
-            }
-        }
-        self.tables.insert(kind, Tables::new(&mut self.machine, shape)?);
-        Ok(())
-    }
-
-    /// Sorts the nodes into near cells that are fine enough; the index of their mesh.
+    /// Sorts the nodes into near cells that are fine enough; the index of their mesh. All devices do, and one says how
+    /// many are where.
     fn choose(&mut self, scene: &Scene<'_>) -> Result<Option<usize>, DeviceError> {
         let nodes = scene.ids.len();
         let mut index = shape::begin(scene.dim, nodes, self.wish);
         loop {
             let shape = Shape::new(scene.dim, index);
-            self.memory.take_cells(&mut self.machine, nodes, &shape)?;
-            self.machine.play(key(1, index), || launches::count(&self.memory, self.sizes, &shape))?;
-            let report = Report::from_bytes(self.machine.read(&[(&self.memory.report, REPORT_BYTES)])?);
+            let is_shared = self.parts.len() > 1;
+            for (device, part) in self.parts.iter_mut().enumerate() {
+                part.count(self.sizes, (&shape, index), is_shared && device == 0)?;
+            }
+            let report = self.parts[0].report()?;
             match shape::choose(scene.dim, nodes, index, report.squares, report.finest) {
                 Choice::Finer(finer) => index = finer,
                 Choice::Take(wish) => {
@@ -174,7 +128,92 @@ impl Cuda {
         }
     }
 
-    /// Gives back all memory of the device, because the next ticks are not its. What it knew of the layout is
+    /// Says who does what of a mesh of this shape and the nodes that were counted.
+    fn divide(&mut self, shape: &Shape) -> Result<(), DeviceError> {
+        let (sizes, devices) = ((self.sizes.nodes, shape.points()), self.parts.len());
+        if devices == 1 {
+            self.division = Division::whole(sizes.0, sizes.1);
+            return Ok(());
+        }
+        let (nodes, points) = self.parts[0].costs(self.sizes, shape)?;
+        let best = Division::new(devices, sizes, &nodes, &points);
+        if !self.division.is_good(&best, &nodes, &points) {
+            self.division = best;
+            // The sizes of launches follow from it.
+            for part in &mut self.parts {
+                part.machine.forget();
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes room for a mesh, and its tables if they are not there.
+    fn take_mesh(&mut self, shape: &Shape, index: usize) -> Result<(), DeviceError> {
+        let mut octant = None;
+        for part in &mut self.parts {
+            part.memory.take_mesh(&mut part.machine, shape)?;
+            if !part.has_tables(shape, index) {
+                let octant = octant.get_or_insert_with(|| memory::octant(shape));
+                part.take_tables(shape, index, octant)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts what follows after counting, on all devices.
+    fn step(&mut self, shape: &Shape, index: usize) -> Result<(), DeviceError> {
+        let (sizes, kind) = (self.sizes, (shape, index));
+        let shares: Vec<Share> = (0..self.parts.len()).map(|device| self.division.share(device)).collect();
+        if let [part] = &mut self.parts[..] {
+            return part.advance(sizes, kind, &shares[0]);
+        }
+        let parts = &mut self.parts;
+        for (part, share) in parts.iter_mut().zip(&shares) {
+            part.spread(sizes, kind, share)?;
+        }
+        exchange(parts, &shares, Part::own_points)?;
+        for (part, share) in parts.iter_mut().zip(&shares) {
+            part.step(sizes, kind, share)?;
+        }
+        exchange(parts, &shares, Part::own_nodes)?;
+        for part in parts {
+            part.commit(sizes)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the first device; what it has become is what all have, and becomes ours.
+    fn take_over(
+        &mut self,
+        positions: &mut [Point],
+        velocities: &mut [Point],
+    ) -> Result<Outcome, DeviceError> {
+        let Part { machine, memory, .. } = &mut self.parts[0];
+        let bytes = size_of_val(positions);
+        let ordinal = machine.ordinal();
+        let found = machine.read(&[(&memory.report, REPORT_BYTES), (&memory.positions, bytes)])?;
+        let report = Report::from_bytes(&found[..REPORT_BYTES]);
+        let moved: &[Point] = bytemuck::cast_slice(&found[REPORT_BYTES..]);
+        if !moved.par_chunks(CHUNK).all(|moved| moved.as_flattened().iter().all(|c| c.is_finite())) {
+            // Nothing of this tick is used: the processor makes it.
+            let reason = "it gave a position that is not finite".into();
+            return Err(DeviceError::Failed { ordinal, call: "a tick", reason });
+        }
+        if report.parted == 0 {
+            take_over(moved, positions, velocities);
+        } else {
+            // How far nodes were moved apart is in their positions and must not become momentum.
+            let wanted = [(&memory.positions, bytes), (&memory.velocities, bytes)];
+            let (moved, ways) = machine.read(&wanted)?.split_at(bytes);
+            positions.copy_from_slice(bytemuck::cast_slice(moved));
+            velocities.copy_from_slice(bytemuck::cast_slice(ways));
+        }
+        let movement =
+            Movement { sum: report.moved, max: report.longest, moment: 0.0, free: report.free as usize };
+        Ok(Outcome { movement, extent: report.extent })
+    }
+
+    /// Gives back all memory of the devices, because the next ticks are not theirs. What they knew of the layout is
     /// gone and goes there again with the next tick here.
     ///
     /// # Errors
@@ -183,15 +222,53 @@ impl Cuda {
         if self.sizes.nodes == 0 {
             return Ok(());
         }
-        (self.memory, self.sizes) = (Memory::default(), Sizes::default());
-        self.tables.clear();
-        self.machine.free_all()
+        self.sizes = Sizes::default();
+        for part in &mut self.parts {
+            part.rest()?;
+        }
+        Ok(())
     }
 
     /// Bytes of the host that are pinned.
     pub(crate) fn memory(&self) -> usize {
-        self.machine.memory()
+        self.parts.iter().map(|part| part.machine.memory()).sum()
     }
+}
+
+impl Drop for Cuda {
+    /// Before any of them goes: another one may still copy from its memory. Where one is lost this fails, and
+    /// there is nothing left to do about it.
+    fn drop(&mut self) {
+        for part in &mut self.parts {
+            let _ = part.machine.settle();
+        }
+    }
+}
+
+/// Every device of this host that can be opened.
+fn open_all() -> Result<Vec<Part>, DeviceError> {
+    let (mut parts, mut why) = (Vec::new(), None);
+    for ordinal in 0..machine::count()?.min(Devices::MOST) {
+        match Part::open(ordinal) {
+            Ok(part) => parts.push(part),
+            Err(error) => why = why.or(Some(error)),
+        }
+    }
+    if parts.is_empty() {
+        let none = || DeviceError::NoDevice { ordinal: 0, reason: "the driver knows none".into() };
+        return Err(why.unwrap_or_else(none));
+    }
+    Ok(parts)
+}
+
+/// What each device `owns` goes to all others.
+fn exchange(
+    parts: &mut [Part],
+    shares: &[Share],
+    owns: impl for<'a> Fn(&'a mut Part, &Share) -> (&'a mut Machine, Vec<Owned>),
+) -> Result<(), DeviceError> {
+    let mut machines: Vec<_> = parts.iter_mut().zip(shares).map(|(part, share)| owns(part, share)).collect();
+    machine::exchange(&mut machines)
 }
 
 /// The device's positions become ours; how far each node came is its velocity, which so need not be copied.
@@ -206,54 +283,4 @@ fn take_over(moved: &[Point], positions: &mut [Point], velocities: &mut [Point])
             *position = *moved;
         }
     });
-}
-
-/// What a tick has left on the device, for tests.
-#[cfg(all(test, target_os = "linux"))]
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) shape: Shape,
-    pub(super) report: Report,
-    pub(super) cell_of: Vec<u32>,
-    pub(super) starts: Vec<u32>,
-    pub(super) order: Vec<u32>,
-    pub(super) cell_at: Vec<u32>,
-    pub(super) places: Vec<[f32; 4]>,
-    pub(super) mesh: Vec<f32>,
-    pub(super) fields: Vec<[f32; 4]>,
-    pub(super) same: Vec<u8>,
-}
-
-#[cfg(all(test, target_os = "linux"))]
-impl Cuda {
-    /// Reads what the last tick has left.
-    pub(super) fn inspect(&mut self, scene: &Scene<'_>) -> Found {
-        // What the next tick would take is at most one step coarser, and then is not what this one took.
-        let (_, taken) = *self.tables.keys().next_back().expect("a tick has been done");
-        let shape = Shape::new(scene.dim, taken);
-        let (nodes, m) = (self.sizes.nodes as usize, &self.memory);
-        let machine = &mut self.machine;
-        Found {
-            shape,
-            report: Report::from_bytes(machine.read(&[(&m.report, REPORT_BYTES)]).unwrap()),
-            cell_of: column(machine, &m.cell_of, nodes),
-            starts: column(machine, &m.starts, shape.cells() as usize + 1),
-            order: column(machine, &m.order, nodes),
-            cell_at: column(machine, &m.cell_at, nodes),
-            places: column(machine, &m.places, nodes),
-            mesh: column(machine, &m.mesh, shape.points() as usize),
-            fields: column(machine, &m.fields, nodes),
-            same: column(machine, &m.same, nodes),
-        }
-    }
-}
-
-/// The first `length` numbers of a buffer.
-#[cfg(all(test, target_os = "linux"))]
-fn column<T: bytemuck::AnyBitPattern>(
-    machine: &mut Machine,
-    buffer: &super::machine::Buffer,
-    length: usize,
-) -> Vec<T> {
-    bytemuck::cast_slice(machine.read(&[(buffer, length * size_of::<T>())]).unwrap()).to_vec()
 }

@@ -2,9 +2,10 @@
 
 use super::{Phase, Simulation};
 use crate::cpu::solver::Outcome;
-use crate::cuda::{Cuda, FEWEST};
+use crate::cuda::Cuda;
+use crate::device::Wanted;
 use crate::scene::{Change, Scene};
-use crate::{Device, DeviceError, Model, Point, Processor};
+use crate::{Device, DeviceError, Devices, Model, Point, Processor};
 
 /// Ticks until a device that was lost or not found is tried again; each time in vain, twice as many.
 const FIRST_PAUSE: u32 = 256;
@@ -16,7 +17,8 @@ const UNEVEN_PAUSE: u32 = 64;
 #[derive(Debug)]
 pub(super) struct Processors {
     choice: Device,
-    cuda: Option<Cuda>,
+    /// Its devices, and what they were opened for.
+    cuda: Option<(Wanted, Cuda)>,
     /// Why there is none though one was chosen.
     error: Option<DeviceError>,
     /// Ticks until a device is asked again.
@@ -48,6 +50,8 @@ impl Simulation {
     /// Chooses where the next ticks run; by default on the processor. A device is looked for in the first tick that it
     /// could do. Whatever is chosen, small graphs, graphs with constraints, [models](crate::Model) other than ForceAtlas2,
     /// and layouts that no mesh divides are the processor's.
+    ///
+    /// Several devices share one layout, and come to the same bits as one.
     ///
     /// Where there is no device, and when one is lost, the tick is done by the processor from where the nodes were, so are the
     /// next ones, and the device is tried again later: [`TickReport::processor`](crate::TickReport) says
@@ -100,7 +104,7 @@ impl Processors {
 
     /// Gives back what a device holds of a layout that it does not step for now.
     fn rest(&mut self) {
-        if let Some(Err(error)) = self.cuda.as_mut().map(Cuda::rest) {
+        if let Some(Err(error)) = self.cuda.as_mut().map(|(_, cuda)| cuda.rest()) {
             self.lose(error);
         }
     }
@@ -121,11 +125,8 @@ impl Processors {
         positions: &mut [Point],
         velocities: &mut [Point],
     ) -> Option<Outcome> {
-        let (ordinal, fewest) = match self.choice {
-            Device::Cpu => return None,
-            Device::Auto => (0, Device::AUTO_FROM),
-            Device::Cuda(ordinal) => (ordinal, FEWEST),
-        };
+        let had = matches!(self.cuda, Some((Wanted::All, _)));
+        let (wanted, fewest) = self.choice.wanted(positions.len(), had)?;
         if !may || positions.len() < fewest {
             self.rest();
             return None;
@@ -134,14 +135,19 @@ impl Processors {
             self.pause -= 1;
             return None;
         }
+        if self.cuda.as_ref().is_some_and(|(other, _)| *other != wanted) {
+            // Others are wanted now, who know nothing yet.
+            self.cuda = None;
+            self.unseen_by_device = Change::Graph;
+        }
         scene.change = self.unseen_by_device;
-        match self.try_advance(ordinal, &scene, positions, velocities) {
-            Ok(Some(outcome)) => {
+        match self.try_advance(wanted, &scene, positions, velocities) {
+            Ok(Some((outcome, devices))) => {
                 self.error = None;
                 self.next_pause = FIRST_PAUSE;
                 self.unseen_by_device = Change::Nothing;
                 self.unseen_by_cpu = self.unseen_by_cpu.max(Change::Nodes);
-                self.ran_on = Processor::Cuda(ordinal);
+                self.ran_on = Processor::Cuda(devices);
                 Some(outcome)
             }
             Ok(None) => {
@@ -158,19 +164,21 @@ impl Processors {
 
     fn try_advance(
         &mut self,
-        ordinal: u32,
+        wanted: Wanted,
         scene: &Scene<'_>,
         positions: &mut [Point],
         velocities: &mut [Point],
-    ) -> Result<Option<Outcome>, DeviceError> {
-        let cuda = match &mut self.cuda {
+    ) -> Result<Option<(Outcome, Devices)>, DeviceError> {
+        let (_, cuda) = match &mut self.cuda {
             Some(cuda) => cuda,
-            none => none.insert(Cuda::open(ordinal)?),
+            none => none.insert((wanted, Cuda::open(wanted)?)),
         };
-        cuda.advance(scene, positions, velocities)
+        let outcome = cuda.advance(scene, positions, velocities)?;
+        Ok(outcome.map(|outcome| (outcome, cuda.devices())))
     }
 
-    /// Goes on without the device. Drops all that is left of it, so that another try begins anew.
+    /// Goes on without the devices, of which one is lost. Drops all that is left of them, so that another try begins
+    /// anew: where all there are were chosen, with those that can still be opened.
     fn lose(&mut self, error: DeviceError) {
         self.cuda = None;
         self.unseen_by_device = Change::Graph;
@@ -181,7 +189,7 @@ impl Processors {
 
     /// Bytes held on the heap.
     pub(super) fn memory(&self) -> usize {
-        self.cuda.as_ref().map_or(0, Cuda::memory)
+        self.cuda.as_ref().map_or(0, |(_, cuda)| cuda.memory())
     }
 }
 

@@ -17,9 +17,11 @@ pub struct Options {
     /// Layouts that make a step at the same moment. The others wait their turn, step by step. More
     /// than cores gains nothing.
     pub max_running: usize,
-    /// What layouts are computed on: `cpu`; `cuda:N`, that CUDA device from 4,096 nodes on; `auto`, the first
-    /// CUDA device for graphs from 20,000 nodes on, where there is one. A device that is not there, or is lost, is
-    /// tried again, and the CPU makes the steps meanwhile. The kernels have been tested on an emulator and on no device yet.
+    /// What layouts are computed on: `cpu`; `cuda:N`, that CUDA device from 4,096 nodes on; `cuda:0,1`, these devices together, which
+    /// share each layout; `cuda:all`, all there are; `auto`, the first CUDA device for graphs from 20,000 nodes on and all of them from
+    /// 1,000,000 on, where there is one. A device that is not there, or is lost, is tried again, and the CPU makes the steps meanwhile;
+    /// with `cuda:all` and `auto` the devices that are left go on after that. The kernels have been tested on an emulator and on no
+    /// device yet.
     pub device: String,
     /// Layouts kept in memory. When it is full, one at rest that nobody looks at makes room.
     pub max_loaded: usize,
@@ -209,5 +211,7 @@ mod tests {
         assert_eq!(bad.validate().unwrap_err().to_string(), "compute.max_pins must be at most 65,536");
         let bad = Options { device: "gpu".into(), ..Options::default() };
         assert_eq!(bad.validate().unwrap_err().option, "device");
+        let several = Options { device: "cuda:0,1".into(), ..Options::default() };
+        assert_eq!(several.validate(), Ok(()));
     }
 }

@@ -94,8 +94,11 @@ export default function MetersPanel({ live, onClose }: { live: LiveGraph; onClos
 
 /** What a step ran on, as people say it. */
 function nameOf(processor: string): string {
-  const device = /^cuda:(\d+)$/.exec(processor);
-  return device ? `CUDA device ${device[1]}` : processor.toUpperCase();
+  const devices = /^cuda:(\d+(?:,\d+)*)$/.exec(processor)?.[1]?.split(",");
+  if (!devices) {
+    return processor.toUpperCase();
+  }
+  return `CUDA ${devices.length > 1 ? "devices" : "device"} ${devices.join(", ")}`;
 }
 
 function Meter({ name, value, line }: { name: string; value: string; line?: readonly (number | null)[] }) {

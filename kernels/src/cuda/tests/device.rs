@@ -10,11 +10,12 @@
 use std::time::Instant;
 
 use super::vectors::{self, Vector};
-use super::{stages, ticks, transforms};
+use super::{FIRST, several, stages, ticks, transforms};
 use crate::cuda::launches::KERNELS;
 use crate::cuda::machine::Machine;
 use crate::cuda::shape::Shape;
 use crate::cuda::tick::Cuda;
+use crate::device::Wanted;
 use crate::scene::Change;
 use crate::{Dim, Params};
 
@@ -35,18 +36,28 @@ fn kernels_compute_what_their_twins_do() {
         machine.forget();
     }
     for vector in vectors::all() {
-        stages::check(&vector, &mut Cuda::open(0).unwrap());
+        stages::check(&vector, &mut Cuda::open(FIRST).unwrap());
     }
 }
 
 #[test]
 #[ignore = "needs a CUDA device"]
 fn ticks_are_those_of_the_processor_and_always_the_same() {
-    let mut cuda = Cuda::open(0).unwrap();
+    let mut cuda = Cuda::open(FIRST).unwrap();
     for vector in vectors::all() {
-        ticks::agree(&vector);
+        ticks::agree(&vector, FIRST);
         let once = ticks::run(&vector, &mut cuda, 10);
         assert!(once == ticks::run(&vector, &mut cuda, 10), "{}: other bits", vector.name);
+    }
+}
+
+#[test]
+#[ignore = "needs several CUDA devices"]
+fn several_devices_come_to_the_same_bits_as_one() {
+    let mut all = Cuda::open(Wanted::All).unwrap();
+    assert!(all.devices().count() > 1, "this host has one device that can be used");
+    for vector in several::vectors() {
+        several::same_as_one(&vector, &mut all, 10);
     }
 }
 
@@ -55,7 +66,7 @@ fn ticks_are_those_of_the_processor_and_always_the_same() {
 #[test]
 #[ignore = "needs a CUDA device"]
 fn times_of_ticks() {
-    let mut cuda = Cuda::open(0).unwrap();
+    let mut cuda = Cuda::open(FIRST).unwrap();
     for (dim, nodes) in
         [(Dim::Two, 100_000), (Dim::Three, 100_000), (Dim::Two, 1_000_000), (Dim::Three, 1_000_000)]
     {

@@ -75,6 +75,44 @@ pub(super) fn start(backwards: bool, until_lost: Option<u32>) {
     }
 }
 
+/// The same with some devices, which reach each other's memory or not.
+pub(super) fn start_several(backwards: bool, devices: i32, linked: bool) {
+    start(backwards, None);
+    change_devices(devices, linked);
+}
+
+/// From now on there are so many devices.
+pub(super) fn change_devices(devices: i32, linked: bool) {
+    // SAFETY: the function has this signature, and no conditions.
+    unsafe {
+        let set = DRIVER.get::<unsafe extern "C" fn(i32, i32)>(b"weft_emulate_devices").unwrap();
+        set(devices, i32::from(linked));
+    }
+}
+
+/// From now on device `device` is lost after `until_lost` more of its kernels.
+pub(super) fn lose(device: i32, until_lost: u32) {
+    // SAFETY: the function has this signature, and no conditions.
+    unsafe {
+        let set = DRIVER.get::<unsafe extern "C" fn(i32, i64)>(b"weft_emulate_loss").unwrap();
+        set(device, i64::from(until_lost));
+    }
+}
+
+/// Kernels that this thread has run on one device since the last start.
+pub(super) fn launches_on(device: u32) -> i64 {
+    // SAFETY: the function has this signature, and the number is one of a device that was opened.
+    unsafe {
+        let count = DRIVER.get::<unsafe extern "C" fn(i32) -> i64>(b"weft_emulated_launches_on").unwrap();
+        count(device as i32)
+    }
+}
+
+/// Bytes that went from one device to another since the last start.
+pub(super) fn exchanged() -> i64 {
+    number(b"weft_emulated_exchange")
+}
+
 /// From now on this thread finds no device, until the next start.
 pub(super) fn take_away() {
     // SAFETY: the function has this signature, and no conditions.

@@ -1,8 +1,8 @@
 //! Copies, recordings and memory of a device.
 
-use super::emulator;
 use super::ticks::run;
 use super::vectors::Vector;
+use super::{FIRST, emulator};
 use crate::cuda::launches::KERNELS;
 use crate::cuda::machine::{Argument, Buffer, Launch, Machine};
 use crate::cuda::memory::put;
@@ -58,7 +58,7 @@ fn memory_follows_the_graph_and_goes_with_it() {
     let held = || emulator::held().memory;
     let vector = |nodes| Vector::new("space", Dim::Three, nodes, Params::default(), true);
     let (small, large) = (vector(4_500), vector(40_000));
-    let mut cuda = Cuda::open(0).unwrap();
+    let mut cuda = Cuda::open(FIRST).unwrap();
     assert_eq!(held(), 0, "nothing is taken before there is a graph");
     run(&small, &mut cuda, 1);
     let little = held();

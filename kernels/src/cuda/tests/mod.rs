@@ -4,12 +4,21 @@
 //! kernels' sources on this processor (`kernels/cuda/emulator`); the tests in `device.rs` are ignored unless
 //! asked for, and run the same on a real device.
 
+mod costs;
 mod device;
 mod emulator;
 mod machine;
 mod probing;
 mod ptx;
+mod several;
+mod sharing;
 mod stages;
 mod ticks;
 mod transforms;
 mod vectors;
+
+use crate::Devices;
+use crate::device::Wanted;
+
+/// The first device alone.
+const FIRST: Wanted = Wanted::These(Devices::FIRST);

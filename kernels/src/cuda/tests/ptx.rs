@@ -1,6 +1,7 @@
 //! Do the PTX that is carried, the launches and the emulator know the same kernels?
 
 use crate::Dim;
+use crate::cuda::divide::Division;
 use crate::cuda::launches::{self, KERNELS};
 use crate::cuda::machine::{Argument, Launch, PTX};
 use crate::cuda::memory::{Memory, Sizes, Tables};
@@ -28,8 +29,12 @@ fn launches() -> Vec<Launch> {
         .into_iter()
         .flat_map(|dim| {
             let shape = Shape::new(dim, 4);
+            let share = Division::whole(sizes.nodes, shape.points()).share(0);
             let mut both = launches::count(&memory, sizes, &shape);
-            both.extend(launches::advance(&memory, sizes, &shape, &tables));
+            both.extend(launches::costs(&memory, sizes, &shape));
+            both.extend(launches::masses(&memory, sizes, &shape, &share));
+            both.extend(launches::forces(&memory, sizes, &shape, &tables, &share));
+            both.extend(launches::commit(&memory, sizes));
             both
         })
         .collect()

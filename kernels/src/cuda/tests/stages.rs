@@ -1,7 +1,7 @@
 //! After one tick, what each kernel has left in memory, against its twin.
 
-use super::emulator;
 use super::vectors::{self, Vector};
+use super::{FIRST, emulator};
 use crate::cpu::mesh;
 use crate::cpu::solver::SOFTENING;
 use crate::cuda::shape::Shape;
@@ -13,7 +13,7 @@ use crate::scene::Change;
 fn every_kernel_computes_what_its_twin_does() {
     emulator::start(false, None);
     for vector in vectors::all() {
-        check(&vector, &mut Cuda::open(0).unwrap());
+        check(&vector, &mut Cuda::open(FIRST).unwrap());
     }
 }
 
@@ -23,7 +23,7 @@ pub(super) fn check(vector: &Vector, cuda: &mut Cuda) {
     let scene = vector.scene(Change::Graph);
     let (mut positions, mut velocities) = (vector.positions.clone(), vector.velocities.clone());
     let outcome = cuda.advance(&scene, &mut positions, &mut velocities).unwrap().unwrap();
-    let found = cuda.inspect(&scene);
+    let found = cuda.inspect(0, &scene).by_node();
     let Shape { axes, side, count } = found.shape;
     let (axes, side) = (axes as usize, side as usize);
 

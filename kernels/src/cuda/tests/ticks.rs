@@ -1,15 +1,16 @@
 //! Whole ticks and whole layouts, against those of the processor.
 
-use super::emulator;
 use super::vectors::{self, Vector};
+use super::{FIRST, emulator};
 use crate::cpu::solver::Solver;
 use crate::cuda::tick::Cuda;
+use crate::device::Wanted;
 use crate::graphs;
 use crate::scene::Change;
-use crate::{Constraint, Device, DeviceError, Dim, Params, Point, Processor, Rule, Simulation};
+use crate::{Constraint, Device, DeviceError, Devices, Dim, Params, Point, Processor, Rule, Simulation};
 
 /// Distance of two layouts: root mean square, over the extent of the second.
-fn apart(one: &[Point], other: &[Point]) -> f64 {
+pub(super) fn apart(one: &[Point], other: &[Point]) -> f64 {
     let squares = one
         .iter()
         .zip(other)
@@ -17,10 +18,10 @@ fn apart(one: &[Point], other: &[Point]) -> f64 {
     (squares.sum::<f64>() / one.len() as f64).sqrt() / f64::from(crate::Bounds::of(other).side())
 }
 
-/// Ten ticks on a device, each compared with the processor's from the same positions: over many, what differs
+/// Ten ticks on devices, each compared with the processor's from the same positions: over many, what differs
 /// in the last digits grows by itself.
-pub(super) fn agree(vector: &Vector) {
-    let mut cuda = Cuda::open(0).unwrap();
+pub(super) fn agree(vector: &Vector, wanted: Wanted) {
+    let mut cuda = Cuda::open(wanted).unwrap();
     let mut solver = Solver::default();
     let (mut positions, mut velocities) = (vector.positions.clone(), vector.velocities.clone());
     for tick in 0..10 {
@@ -43,7 +44,7 @@ pub(super) fn agree(vector: &Vector) {
 fn ticks_are_those_of_the_processor() {
     emulator::start(false, None);
     for vector in vectors::all() {
-        agree(&vector);
+        agree(&vector, FIRST);
     }
 }
 
@@ -61,9 +62,9 @@ pub(super) fn run(vector: &Vector, cuda: &mut Cuda, ticks: usize) -> Vec<u32> {
 fn the_order_of_threads_and_blocks_does_not_change_a_bit() {
     for vector in vectors::all() {
         emulator::start(false, None);
-        let forwards = run(&vector, &mut Cuda::open(0).unwrap(), 3);
+        let forwards = run(&vector, &mut Cuda::open(FIRST).unwrap(), 3);
         emulator::start(true, None);
-        let backwards = run(&vector, &mut Cuda::open(0).unwrap(), 3);
+        let backwards = run(&vector, &mut Cuda::open(FIRST).unwrap(), 3);
         assert!(forwards == backwards, "{}", vector.name);
     }
 }
@@ -72,7 +73,7 @@ fn the_order_of_threads_and_blocks_does_not_change_a_bit() {
 fn a_tick_is_two_graphs_that_are_recorded_once() {
     emulator::start(false, None);
     let vector = Vector::new("plane", Dim::Two, 4_500, Params::default(), false);
-    run(&vector, &mut Cuda::open(0).unwrap(), 6);
+    run(&vector, &mut Cuda::open(FIRST).unwrap(), 6);
     let (launches, replays) = emulator::counts();
     // Seven kernels count, once for each mesh that is tried; ten do the rest, and one more for hubs.
     assert!((12..=24).contains(&replays), "{replays}");
@@ -81,7 +82,7 @@ fn a_tick_is_two_graphs_that_are_recorded_once() {
 }
 
 /// A layout of a graph with the default parameters.
-fn layout(dim: Dim, nodes: u32, device: Device) -> Simulation {
+pub(super) fn layout(dim: Dim, nodes: u32, device: Device) -> Simulation {
     let graph = graphs::preferential(nodes, 3, 2);
     let mut layout = Simulation::new(dim, Params::default(), 3).unwrap();
     layout.set_device(device);
@@ -90,7 +91,7 @@ fn layout(dim: Dim, nodes: u32, device: Device) -> Simulation {
 }
 
 /// From a calm layout on: ticks with hands, new nodes and new parameters between them.
-fn live(device: Device) -> Vec<(Processor, Vec<Point>)> {
+pub(super) fn live(device: Device) -> Vec<(Processor, Vec<Point>)> {
     let mut layout = layout(Dim::Two, 4_500, Device::Cpu);
     for _ in 0..100 {
         layout.tick();
@@ -119,9 +120,10 @@ fn live(device: Device) -> Vec<(Processor, Vec<Point>)> {
 #[test]
 fn hands_and_changes_reach_the_device() {
     emulator::start(false, None);
-    let found = live(Device::Cuda(0));
+    let found = live(Device::Cuda(Devices::FIRST));
     let right = live(Device::Cpu);
-    let on_device = found.iter().filter(|(processor, _)| *processor == Processor::Cuda(0)).count();
+    let on_device =
+        found.iter().filter(|(processor, _)| *processor == Processor::Cuda(Devices::FIRST)).count();
     assert!(on_device >= 15, "{on_device}");
     assert!(right.iter().all(|(processor, _)| *processor == Processor::Cpu));
     let same = |one: Point, other: Point| one.map(f32::to_bits) == other.map(f32::to_bits);
@@ -138,9 +140,9 @@ fn hands_and_changes_reach_the_device() {
 #[test]
 fn a_lost_device_is_announced_left_and_tried_again() {
     emulator::start(false, None);
-    let mut layout = layout(Dim::Two, 4_500, Device::Cuda(0));
+    let mut layout = layout(Dim::Two, 4_500, Device::Cuda(Devices::FIRST));
     layout.set_params(Params { cooling: 0.0, tolerance: 1e-7, ..Params::default() }).unwrap();
-    let on_device = (0..100).any(|_| layout.tick().processor == Processor::Cuda(0));
+    let on_device = (0..100).any(|_| layout.tick().processor == Processor::Cuda(Devices::FIRST));
     assert!(on_device, "the layout divides well enough for a device after some ticks");
     assert_eq!(layout.device_error(), None);
 
@@ -164,7 +166,7 @@ fn a_lost_device_is_announced_left_and_tried_again() {
 
     // It comes back all the same.
     emulator::start(false, None);
-    let back = (0..700).position(|_| layout.tick().processor == Processor::Cuda(0));
+    let back = (0..700).position(|_| layout.tick().processor == Processor::Cuda(Devices::FIRST));
     assert!(back.is_some_and(|ticks| ticks >= 400), "{back:?}");
     assert_eq!(layout.device_error(), None);
     assert!(layout.positions().iter().flatten().all(|c| c.is_finite()));
@@ -181,7 +183,7 @@ fn what_a_mesh_cannot_divide_is_left_to_the_processor() {
     };
     let saved: Vec<(u32, Point)> = nodes.iter().map(|node| place(*node)).collect();
     let mut layout = Simulation::new(Dim::Two, Params::default(), 3).unwrap();
-    layout.set_device(Device::Cuda(0));
+    layout.set_device(Device::Cuda(Devices::FIRST));
     layout.sync(&nodes, &[]).unwrap();
     layout.restore(&saved).unwrap();
     assert_eq!(layout.tick().processor, Processor::Cpu);
@@ -195,9 +197,10 @@ fn what_a_mesh_cannot_divide_is_left_to_the_processor() {
 #[test]
 fn a_layout_that_gets_constraints_leaves_the_device() {
     emulator::start(false, None);
-    let mut layout = layout(Dim::Two, 4_500, Device::Cuda(0));
+    let mut layout = layout(Dim::Two, 4_500, Device::Cuda(Devices::FIRST));
     let reached = |layout: &mut Simulation| {
-        (0..200).any(|_| layout.tick().processor == Processor::Cuda(0)) && emulator::held().memory > 0
+        (0..200).any(|_| layout.tick().processor == Processor::Cuda(Devices::FIRST))
+            && emulator::held().memory > 0
     };
     assert!(reached(&mut layout));
     let rule = Rule::Distance { pairs: vec![(1, 2)], length: 30.0 };
@@ -212,12 +215,12 @@ fn a_layout_that_gets_constraints_leaves_the_device() {
 #[test]
 fn small_graphs_and_those_with_constraints_stay_on_the_processor() {
     emulator::start(false, None);
-    let mut small = layout(Dim::Two, 500, Device::Cuda(0));
+    let mut small = layout(Dim::Two, 500, Device::Cuda(Devices::FIRST));
     assert_eq!(small.tick().processor, Processor::Cpu);
     let mut large = layout(Dim::Two, 4_500, Device::Auto);
     assert_eq!(large.tick().processor, Processor::Cpu, "too small to be worth the way");
     assert_eq!(large.device_error(), None);
-    large.set_device(Device::Cuda(7));
+    large.set_device(Device::Cuda(Devices::new([7]).unwrap()));
     // It is looked for when the layout has been sketched.
     let looked = (0..400).any(|_| large.tick().processor == Processor::Cpu && large.device_error().is_some());
     assert!(looked && matches!(large.device_error(), Some(DeviceError::NoDevice { ordinal: 7, .. })));

@@ -5,7 +5,7 @@ use super::stages::relative;
 use crate::Dim;
 use crate::cuda::launches::{self, KERNELS};
 use crate::cuda::machine::Machine;
-use crate::cuda::memory::{Memory, Tables, put};
+use crate::cuda::memory::{self, Memory, Tables, put};
 use crate::cuda::shape::Shape;
 use crate::cuda::twin::{cells, convolve, spread};
 use crate::graphs::Random;
@@ -28,7 +28,7 @@ pub(super) fn convolves(machine: &mut Machine, dim: Dim, index: usize) {
     let shape = Shape::new(dim, index);
     let (side, axes) = (shape.side as usize, shape.axes as usize);
     let mut memory = Memory::default();
-    let mut tables = Tables::new(machine, &shape).unwrap();
+    let mut tables = Tables::new(machine, &shape, &memory::octant(&shape)).unwrap();
     let masses = random_numbers(shape.points() as usize, 3);
     let octant = octant(side + 1, axes);
     memory.take_mesh(machine, &shape).unwrap();
@@ -72,7 +72,14 @@ pub(super) fn spreads(machine: &mut Machine, dim: Dim, index: usize) {
     memory.take_mesh(machine, &shape).unwrap();
     put(machine, &mut memory.places, bytemuck::cast_slice(&sorted.places)).unwrap();
     put(machine, &mut memory.starts, bytemuck::cast_slice(&sorted.starts)).unwrap();
-    machine.play(1 << 40 | index as u64, || vec![launches::spread(&memory, &shape)]).unwrap();
+    // In two runs, as two devices do.
+    let points = shape.points();
+    let middle = points / 3;
+    machine
+        .play(1 << 40 | index as u64, || {
+            [0..middle, middle..points].map(|run| launches::spread(&memory, &shape, &run)).into()
+        })
+        .unwrap();
     let bytes = machine.read(&[(&memory.mesh, 4 * shape.points() as usize)]).unwrap();
     let found: Vec<f32> = bytemuck::cast_slice(bytes).to_vec();
     let right = spread::spread(&sorted.places, shape.side as usize, axes);

@@ -35,19 +35,24 @@ impl Vector {
                 ..*edge
             })
             .collect();
+        Self::of(name, dim, &graph.nodes, &edges, params)
+    }
+
+    /// Another graph after some ticks on the processor.
+    pub(super) fn of(name: &'static str, dim: Dim, nodes: &[u32], edges: &[Edge], params: Params) -> Self {
         let mut layout = Simulation::new(dim, params, 5).unwrap();
-        layout.sync(&graph.nodes, &edges).unwrap();
+        layout.sync(nodes, edges).unwrap();
         for _ in 0..30 {
             layout.tick();
         }
-        let adjacency = Adjacency::new(&Lookup::new(&graph.nodes), &edges).unwrap();
-        let count = graph.nodes.len();
+        let adjacency = Adjacency::new(&Lookup::new(nodes), edges).unwrap();
+        let count = nodes.len();
         Self {
             name,
             dim,
             params,
             masses: (0..count).map(|slot| 1.0 + adjacency.degree(slot) as f32).collect(),
-            ids: graph.nodes,
+            ids: nodes.to_vec(),
             adjacency,
             fixed: vec![false; count],
             warmth: vec![0.0; count],

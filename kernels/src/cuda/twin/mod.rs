@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `bounds.rs` | `bounds_pieces`, `bounds_frame` |
 //! | `cells.rs` | `cells_*` |
+//! | `share.rs` | `share_*` |
 //! | `spread.rs` | `spread_2`, `spread_3` |
 //! | `convolve.rs` | `convolve_*` |
 //! | `field.rs` | `field_2`, `field_3` |
@@ -17,6 +18,7 @@ pub(super) mod bounds;
 pub(super) mod cells;
 pub(super) mod convolve;
 pub(super) mod field;
+pub(super) mod share;
 pub(super) mod spread;
 pub(super) mod step;
 

@@ -333,7 +333,7 @@ impl Engine {
     /// Why the device that steps should run on is not in use. Where one is only taken if there is one, its absence is no
     /// problem, but its loss is.
     pub(crate) fn device_error(&self) -> Option<&DeviceError> {
-        let is_missed = self.was_on_device || matches!(self.simulation.device(), Device::Cuda(_));
+        let is_missed = self.was_on_device || !matches!(self.simulation.device(), Device::Cpu | Device::Auto);
         self.simulation.device_error().filter(|_| is_missed)
     }
 
