@@ -88,10 +88,9 @@ pub(super) async fn save(
 
 async fn write_pins(layouts: &Layouts, session: &Arc<Session>) {
     match session.write_pins(&*layouts.store, layouts.now()).await {
-        Ok(()) => {}
+        // Or deleted meanwhile, with its pins.
+        Ok(()) | Err(Error::LayoutNotFound(_)) => {}
         Err(Error::Moving) => lose(layouts, session),
-        // Deleted meanwhile, with its pins.
-        Err(Error::LayoutNotFound(_)) => {}
         Err(error) => {
             tracing::warn!(%error, "the pins of a layout could not be written; they are tried again");
         }
