@@ -15,7 +15,7 @@ pub enum Device {
     /// These CUDA devices together, for every graph that they can divide: from 4,096 nodes on, without
     /// constraints, with the forces of ForceAtlas2, and no node with a twentieth of all edge ends.
     Cuda(Devices),
-    /// The same, on all CUDA devices that the host has and that can be used.
+    /// The same, on all CUDA devices that the host has, that can be used, and that are of the generation of the first.
     CudaAll,
 }
 
@@ -25,7 +25,7 @@ impl Device {
     pub const AUTO_FROM: usize = 20_000;
 
     /// Nodes from which on [`Device::Auto`] takes all devices: below, what they would have to tell each other takes
-    /// longer than what each is spared. An estimate, not measured; see decision 32.
+    /// longer than what each is spared. An estimate, not measured; see decision 37.
     pub const AUTO_ALL_FROM: usize = 1_000_000;
 
     /// Which devices a layout of `nodes` nodes should have, from how many nodes on; `had` says whether it is on several

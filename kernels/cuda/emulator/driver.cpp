@@ -33,10 +33,13 @@ enum Result {
     BAD_PTX = 218,
     NOT_FOUND = 500,
     ENABLED_BEFORE = 704,
+    TOO_MANY_PEERS = 711,
     LOST = 719,
 };
 
 constexpr int MOST_DEVICES = 16;
+// Ways from a device to others, as where no switch joins them.
+constexpr unsigned long MOST_PEERS = 8;
 constexpr size_t GUARD = 64;
 constexpr unsigned char MARK = 0xA5;
 
@@ -83,6 +86,8 @@ thread_local int losing = 0;
 thread_local bool absent = false;
 thread_local int devices = 1;
 thread_local bool linked = true;
+// The first half of each device's compute capability, where it is not 9.
+thread_local int generations[MOST_DEVICES];
 thread_local unsigned long launches = 0, replays = 0;
 // Kernels by device, and bytes that went from one to another.
 thread_local unsigned long launched_on[MOST_DEVICES];
@@ -211,6 +216,7 @@ extern "C" void weft_emulate(int order, long until_lost) {
     linked = true;
     launches = replays = exchanged = 0;
     std::memset(launched_on, 0, sizeof(launched_on));
+    std::memset(generations, 0, sizeof(generations));
     most_held = held;
 }
 // For tests: how many devices there are, and whether they reach each other's memory.
@@ -218,6 +224,8 @@ extern "C" void weft_emulate_devices(int count, int is_linked) {
     devices = count;
     linked = is_linked != 0;
 }
+// For tests: device `device` is of compute capability `major`.0.
+extern "C" void weft_emulate_generation(int device, int major) { generations[device] = major; }
 // For tests: which device is lost, after how many more of its kernels.
 extern "C" void weft_emulate_loss(int device, long until_lost) {
     losing = device;
@@ -245,9 +253,9 @@ int cuDeviceGet(int* device, int ordinal) {
     *device = ordinal;
     return ordinal >= 0 && ordinal < devices && ordinal < MOST_DEVICES ? OK : INVALID_DEVICE;
 }
-int cuDeviceGetAttribute(int* value, int attribute, int) {
-    // Compute capability 9.0.
-    *value = attribute == 75 ? 9 : 0;
+int cuDeviceGetAttribute(int* value, int attribute, int device) {
+    // Compute capability, its first half and its second.
+    *value = attribute == 75 ? (generations[device] != 0 ? generations[device] : 9) : 0;
     return OK;
 }
 int cuDeviceCanAccessPeer(int* can, int device, int peer) {
@@ -268,7 +276,14 @@ int cuCtxEnablePeerAccess(void* peer, unsigned flags) {
         return NO_PEER;
     }
     std::lock_guard<std::mutex> guard(mutex);
-    return current->peers.insert(static_cast<Context*>(peer)).second ? OK : ENABLED_BEFORE;
+    if (current->peers.count(static_cast<Context*>(peer)) != 0) {
+        return ENABLED_BEFORE;
+    }
+    if (current->peers.size() == MOST_PEERS) {
+        return TOO_MANY_PEERS;
+    }
+    current->peers.insert(static_cast<Context*>(peer));
+    return OK;
 }
 int cuGetErrorName(int error, const char** name) {
     *name = error == LOST ? "CUDA_ERROR_LAUNCH_FAILED" : "CUDA_ERROR";

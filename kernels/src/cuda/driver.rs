@@ -27,6 +27,8 @@ pub(super) const THREAD_LOCAL: u32 = 1;
 pub(super) const NO_TIMES: u32 = 2;
 /// `CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED`.
 pub(super) const ENABLED_BEFORE: Code = Code(704);
+/// `CUDA_ERROR_TOO_MANY_PEERS`: a device has ways to eight others, unless a switch joins them.
+pub(super) const TOO_MANY_PEERS: Code = Code(711);
 /// `CUDA_ERROR_STUB_LIBRARY`: what every function of a toolkit's stub returns.
 const STUB: u32 = 34;
 

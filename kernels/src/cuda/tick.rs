@@ -38,7 +38,7 @@ impl Cuda {
     /// Any [`DeviceError`]; nothing is left behind then.
     pub(crate) fn open(wanted: Wanted) -> Result<Self, DeviceError> {
         let parts = match wanted {
-            Wanted::These(devices) => devices.ordinals().map(Part::open).collect::<Result<Vec<_>, _>>()?,
+            Wanted::These(devices) => open_these(devices)?,
             Wanted::All => open_all()?,
         };
         // From here on it waits for its devices before it gives them back.
@@ -245,19 +245,44 @@ impl Drop for Cuda {
     }
 }
 
-/// Every device of this host that can be opened.
+/// The devices that were named, if they can have a layout together.
+fn open_these(devices: Devices) -> Result<Vec<Part>, DeviceError> {
+    let parts = devices.ordinals().map(Part::open).collect::<Result<Vec<_>, _>>()?;
+    let generation = |part: &Part| part.machine.generation;
+    match parts.iter().find(|part| generation(part) != generation(&parts[0])) {
+        None => Ok(parts),
+        Some(other) => {
+            let ((major, minor), first) = (generation(other), generation(&parts[0]));
+            Err(DeviceError::Failed {
+                ordinal: other.machine.ordinal(),
+                call: "joining it with the others",
+                reason: format!(
+                    "its compute capability is {major}.{minor}, and that of the first one {}.{}",
+                    first.0, first.1
+                ),
+            })
+        }
+    }
+}
+
+/// Every device of this host that can be opened and is of the generation of the first one: on others sums may have other
+/// last bits, a node may fall into another cell, and the devices' orders of the nodes would differ.
 fn open_all() -> Result<Vec<Part>, DeviceError> {
     let (mut parts, mut why) = (Vec::new(), None);
     for ordinal in 0..machine::count()?.min(Devices::MOST) {
         match Part::open(ordinal) {
             Ok(part) => parts.push(part),
-            Err(error) => why = why.or(Some(error)),
+            // What may pass is worth another try, whatever else is wrong for ever.
+            Err(error) if why.as_ref().is_none_or(|why: &DeviceError| !why.may_pass()) => why = Some(error),
+            Err(_) => {}
         }
     }
     if parts.is_empty() {
         let none = || DeviceError::NoDevice { ordinal: 0, reason: "the driver knows none".into() };
         return Err(why.unwrap_or_else(none));
     }
+    let generation = parts[0].machine.generation;
+    parts.retain(|part: &Part| part.machine.generation == generation);
     Ok(parts)
 }
 

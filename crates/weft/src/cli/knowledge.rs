@@ -160,9 +160,9 @@ async fn read(client: &mut HostClient, name: String, format: OutputFormat) -> Re
         let piece = client.read_knowledge_file(request).await?.into_inner();
         let is_same = all.text.is_empty() || piece.update_time == all.update_time;
         anyhow::ensure!(is_same, "the file was written while it was read; try again");
-        let before = std::mem::take(&mut all.text);
-        all = piece;
-        all.text.insert_str(0, &before);
+        let mut text = std::mem::take(&mut all.text);
+        text.push_str(&piece.text);
+        all = ReadKnowledgeFileResponse { text, ..piece };
         if all.next_offset_bytes == 0 {
             break;
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::driver::{ENABLED_BEFORE, Event, NO_TIMES};
+use super::super::driver::{ENABLED_BEFORE, Event, NO_TIMES, TOO_MANY_PEERS};
 use super::{Buffer, Machine};
 use crate::DeviceError;
 
@@ -88,7 +88,7 @@ pub(in crate::cuda) fn exchange(machines: &mut [(&mut Machine, Vec<Owned>)]) -> 
 }
 
 impl Machine {
-    /// Lets the device read the memory of `peer` by itself, if it can.
+    /// Lets the device read the memory of `peer` by itself, if it can and has not too many ways to others.
     fn reach(&self, peer: &Self) -> Result<(), DeviceError> {
         self.enter()?;
         let mut can = 0;
@@ -101,8 +101,8 @@ impl Machine {
         // It is never taken back: the contexts are the process's, and other layouts may use it.
         // SAFETY: both contexts are retained, and this one is current.
         match unsafe { self.driver.peer_enable(peer.context, 0) } {
-            Err(code) if code != ENABLED_BEFORE => Err(self.failed("opening a way to another device")(code)),
-            _ => Ok(()),
+            Ok(()) | Err(ENABLED_BEFORE | TOO_MANY_PEERS) => Ok(()),
+            Err(code) => Err(self.failed("opening a way to another device")(code)),
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) const THREADS: u32 = 256;
 pub(super) struct Machine {
     driver: &'static Driver,
     ordinal: u32,
+    /// Its compute capability.
+    pub(in crate::cuda) generation: (i32, i32),
     device: i32,
     context: Context,
     stream: Stream,
@@ -114,6 +116,7 @@ impl Machine {
         let mut machine = Self {
             driver,
             ordinal,
+            generation: (major, minor),
             device,
             context,
             stream: Stream::NONE,

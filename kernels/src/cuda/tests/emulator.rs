@@ -90,6 +90,15 @@ pub(super) fn change_devices(devices: i32, linked: bool) {
     }
 }
 
+/// From now on device `device` is of compute capability `major`.0.
+pub(super) fn change_generation(device: i32, major: i32) {
+    // SAFETY: the function has this signature, and the number is one of a device that the emulator can have.
+    unsafe {
+        let set = DRIVER.get::<unsafe extern "C" fn(i32, i32)>(b"weft_emulate_generation").unwrap();
+        set(device, major);
+    }
+}
+
 /// From now on device `device` is lost after `until_lost` more of its kernels.
 pub(super) fn lose(device: i32, until_lost: u32) {
     // SAFETY: the function has this signature, and no conditions.

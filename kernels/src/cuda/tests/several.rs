@@ -247,3 +247,26 @@ fn all_devices_may_be_one_or_none() {
     });
     assert!(missed);
 }
+
+#[test]
+fn devices_of_one_generation_share_a_layout_and_others_do_not() {
+    emulator::start_several(false, 3, true);
+    emulator::change_generation(1, 8);
+    assert_eq!(Cuda::open(Wanted::All).unwrap().devices(), devices([0, 2]));
+    let error = Cuda::open(wanted(2)).unwrap_err();
+    assert!(matches!(&error, DeviceError::Failed { ordinal: 1, .. }), "{error}");
+    // One that is too old is passed over, and does not hide that another one may come back.
+    emulator::change_generation(0, 6);
+    assert_eq!(Cuda::open(Wanted::All).unwrap().devices(), devices([1]));
+    emulator::change_generation(1, 6);
+    emulator::change_generation(2, 6);
+    let error = Cuda::open(Wanted::All).unwrap_err();
+    assert!(matches!(error, DeviceError::TooOld { ordinal: 0, major: 6, minor: 0 }), "{error}");
+}
+
+#[test]
+fn more_devices_than_a_device_has_ways_to_share_a_layout() {
+    emulator::start_several(false, 12, true);
+    let all = Cuda::open(Wanted::All).unwrap();
+    assert_eq!(all.devices(), devices(0..12));
+}

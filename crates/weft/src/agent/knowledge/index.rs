@@ -5,6 +5,7 @@ use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use prost_reflect::prost::Message;
 use sha2::{Digest, Sha256};
 use weft_proto::weft::agent::v1::{KnowledgeFile, KnowledgeFolder};
+use weft_store::Timestamp;
 
 use super::{
     plain,
@@ -31,6 +32,8 @@ pub(super) struct Index {
     pub(super) folders: Vec<KnowledgeFolder>,
     /// When all was looked at last, and how long that took.
     pub(super) scanned: Option<(prost_types::Timestamp, Duration)>,
+    /// There was no time for all.
+    pub(super) is_cut: bool,
 }
 
 impl Index {
@@ -40,7 +43,7 @@ impl Index {
         scanned: Option<(prost_types::Timestamp, Duration)>,
     ) -> Self {
         let by_id = files.iter().enumerate().map(|(at, known)| (known.file.name.clone(), at)).collect();
-        Self { files, by_id, folders, scanned }
+        Self { files, by_id, folders, scanned, is_cut: false }
     }
 
     /// A file, by the last part of its name.
@@ -125,17 +128,28 @@ fn stem(path: &Path) -> String {
     plain(&path.file_stem().unwrap_or_default().to_string_lossy(), 200)
 }
 
-/// An instant to the microsecond, as all of the mesh's.
+/// An instant to the microsecond, as all of the mesh's. A file system may tell of years that no calendar has: those are
+/// its first or last.
 pub(super) fn instant(nanos: i128) -> prost_types::Timestamp {
-    let (seconds, rest) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
-    prost_types::Timestamp {
-        seconds: i64::try_from(seconds).unwrap_or_default(),
-        nanos: i32::try_from(rest / 1_000 * 1_000).unwrap_or_default(),
-    }
+    let micros = nanos.div_euclid(1_000);
+    let furthest = if micros < 0 { i64::MIN } else { i64::MAX };
+    Timestamp::from_micros(i64::try_from(micros).unwrap_or(furthest)).into()
 }
 
 fn micros(time: std::time::SystemTime) -> prost_types::Timestamp {
-    let mut time = prost_types::Timestamp::from(time);
-    time.nanos -= time.nanos % 1_000;
-    time
+    let time = prost_types::Timestamp::from(time);
+    Timestamp::from_parts(time.seconds, time.nanos).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_no_calendar_has_are_its_ends() {
+        assert_eq!(instant(1_500_000_000_123_456_789).nanos, 123_456_000);
+        assert_eq!(instant(300_000_000_000 * 1_000_000_000), Timestamp::MAX.into());
+        assert_eq!(instant(i128::MAX), Timestamp::MAX.into());
+        assert_eq!(instant(i128::MIN), Timestamp::MIN.into());
+    }
 }

@@ -1,6 +1,6 @@
 //! Which files are asked for, and in which order?
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, sync::Arc, time::Instant};
 
 use weft_kit::{
     filter::{Filter, Found, Kind, Record, Schema},
@@ -44,21 +44,28 @@ enum Field {
     UpdateTime,
 }
 
-/// Answers a question for files of this agent.
+/// Answers a question for files of this agent, unless that takes longer than `until`.
 pub(super) fn list(
     view: &View,
     agent: &str,
     request: &ListKnowledgeFilesRequest,
+    until: Instant,
 ) -> Result<ListKnowledgeFilesResponse, HostRefusal> {
     let filter = Filter::parse(&request.filter, &FILE)
         .map_err(|error| refusal::invalid("filter", &error.to_string()))?;
     let order = order(&request.order_by).map_err(|problem| refusal::invalid("order_by", &problem))?;
     let search = Search::new(&request.search);
-    let scored = view.index.files.iter().filter_map(|known| {
-        let score = search.score(&known.file)?;
-        filter.matches(&Shown(&known.file)).then_some((known, score))
-    });
-    let mut found: Vec<(&Arc<Known>, f32)> = scored.collect();
+    let mut found: Vec<(&Arc<Known>, f32)> = Vec::new();
+    for known in &view.index.files {
+        if Instant::now() >= until {
+            return Err(refusal::failed("it takes too long: ask with fewer words or a shorter filter"));
+        }
+        if let Some(score) = search.score(&known.file)
+            && filter.matches(&Shown(&known.file))
+        {
+            found.push((known, score));
+        }
+    }
     // They are by folder and path already; whoever asks for another order gets it, and equals stay so.
     if !order.is_empty() {
         found.sort_by(|one, other| list::compare(&order, compare, &one.0.file, &other.0.file));

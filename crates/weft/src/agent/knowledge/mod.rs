@@ -29,7 +29,10 @@ use std::{
 };
 
 use anyhow::Result;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::timeout,
+};
 use weft_proto::weft::agent::v1::{
     GetKnowledgeFileRequest, HostRefusal, KnowledgeFile, KnowledgeStatistics, ListKnowledgeFilesRequest,
     ListKnowledgeFilesResponse, ReadKnowledgeFileRequest, ReadKnowledgeFileResponse,
@@ -46,6 +49,11 @@ use super::host::{reading, refusal};
 const FRESH: Duration = Duration::from_secs(3);
 /// How long a question waits for the end of a look.
 const WAIT: Duration = Duration::from_secs(4);
+/// Questions that are worked on at a time. A place is given back when the work is done, which may be after whoever asked
+/// has gone.
+const AT_WORK: usize = 4;
+/// How long the files are looked through for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// No look takes longer: the next one goes on where it was.
 const LONGEST: Duration = Duration::from_mins(5);
 /// The priority of the thread that looks: the lowest.
@@ -61,6 +69,7 @@ struct Inner {
     agent: String,
     folders: Arc<[Folder]>,
     view: watch::Sender<View>,
+    places: Arc<Semaphore>,
     /// Ends a look before its time.
     stop: Arc<AtomicBool>,
 }
@@ -77,7 +86,8 @@ struct View {
 impl View {
     /// Whether it is good enough to answer with.
     fn is_fresh(&self) -> bool {
-        let took = self.index.scanned.map_or(Duration::ZERO, |(_, took)| took);
+        // One that had no time for all is gone on with soon.
+        let took = self.index.scanned.filter(|_| !self.index.is_cut).map_or(Duration::ZERO, |(_, took)| took);
         self.ended.is_some_and(|ended| ended.elapsed() < FRESH.max(took * 10))
     }
 }
@@ -90,7 +100,8 @@ impl Knowledge {
     pub(crate) fn open(agent: &str, settings: &[FolderSettings]) -> Result<Self> {
         let (view, _) = watch::channel(View::default());
         let folders = Folder::all(settings)?.into();
-        Ok(Self(Arc::new(Inner { agent: agent.to_owned(), folders, view, stop: Arc::default() })))
+        let (agent, places) = (agent.to_owned(), Arc::new(Semaphore::new(AT_WORK)));
+        Ok(Self(Arc::new(Inner { agent, folders, view, places, stop: Arc::default() })))
     }
 
     /// Whether anything can be asked of it.
@@ -109,12 +120,17 @@ impl Knowledge {
         request: ListKnowledgeFilesRequest,
     ) -> Result<ListKnowledgeFilesResponse, HostRefusal> {
         let (view, inner) = (self.view().await, Arc::clone(&self.0));
-        reading(move || list::list(&view, &inner.agent, &request)).await
+        let place = self.place()?;
+        reading(move || {
+            let _place = place;
+            list::list(&view, &inner.agent, &request, Instant::now() + PATIENCE)
+        })
+        .await
     }
 
     /// What is one?
     pub(crate) async fn get(&self, request: &GetKnowledgeFileRequest) -> Result<KnowledgeFile, HostRefusal> {
-        let view = self.view().await;
+        let view = self.view_of(&request.name).await;
         let known = find(&view, &request.name)?;
         Ok(KnowledgeFile { name: name(&self.0.agent, &known.file.name), ..known.file.clone() })
     }
@@ -124,8 +140,10 @@ impl Knowledge {
         &self,
         request: ReadKnowledgeFileRequest,
     ) -> Result<ReadKnowledgeFileResponse, HostRefusal> {
-        let (view, folders) = (self.view().await, Arc::clone(&self.0.folders));
+        let (view, folders) = (self.view_of(&request.name).await, Arc::clone(&self.0.folders));
+        let place = self.place()?;
         reading(move || {
+            let _place = place;
             let known = find(&view, &request.name)?;
             let folder = &folders[known.folder];
             if !folder.settings.content {
@@ -139,7 +157,24 @@ impl Knowledge {
     /// How many are there?
     pub(crate) async fn count(&self) -> Result<KnowledgeStatistics, HostRefusal> {
         let view = self.view().await;
-        reading(move || Ok(count::count(&view))).await
+        let place = self.place()?;
+        reading(move || {
+            let _place = place;
+            Ok(count::count(&view))
+        })
+        .await
+    }
+
+    /// A place for work that nothing can end.
+    fn place(&self) -> Result<OwnedSemaphorePermit, HostRefusal> {
+        Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| refusal::busy())
+    }
+
+    /// What is known now, where this file is: nobody waits for a look at all to hear of one that is known.
+    async fn view_of(&self, name: &str) -> View {
+        self.begin();
+        let view = self.0.view.borrow().clone();
+        if find(&view, name).is_ok() { view } else { self.view().await }
     }
 
     /// What is known now: after another look, where the last one is too long ago and this one ends in time.

@@ -1,6 +1,9 @@
 //! What is in a file? Its digest, and what it tells of itself, where it is a kind of text that is understood.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, File, OpenOptions};
@@ -10,7 +13,7 @@ use weft_proto::weft::agent::v1::KnowledgeFileKind;
 
 use super::{
     plain,
-    walk::{Found, Pace, Stamp, problem_of, shown},
+    walk::{self, Found, Pace, Stamp, problem_of, shown},
 };
 
 /// Larger files are listed, and not read.
@@ -100,13 +103,15 @@ fn once(dir: &Dir, found: &Found, pace: &Pace) -> Result<Option<(Stamp, Stamp, C
     Ok(Some((before, after, content)))
 }
 
-/// Opens a file that is one, and no link, and waits for nobody.
+/// Opens a file that is one, to which no link leads or is on the way, and waits for nobody.
 pub(super) fn open(dir: &Dir, found: &Found) -> Result<File, String> {
     let mut options = OpenOptions::new();
     // Should somebody have put a pipe in its place, opening it must not wait for a writer.
     options.read(true).nonblock(true).follow(FollowSymlinks::No);
     let told = |error: io::Error| problem_of(&error);
-    let file = dir.open_with(&found.path, &options).map_err(told)?;
+    let name = found.path.file_name().ok_or_else(|| "is no file".to_owned())?;
+    let folder = walk::inside(dir, found.path.parent().unwrap_or(Path::new(""))).map_err(told)?;
+    let file = folder.open_with(name, &options).map_err(told)?;
     if !file.metadata().map_err(told)?.is_file() {
         return Err("is not a file any more".to_owned());
     }

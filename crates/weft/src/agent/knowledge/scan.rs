@@ -16,9 +16,12 @@ use super::{
 
 /// Files whose time is nearer to their reading may be written again within the same tick of the file system's clock.
 const UNSETTLED_NANOS: i128 = 2_000_000_000;
-/// Bytes that are kept of all files together.
+/// What is wrong with a folder some files of which could not be read in time.
+const UNREAD: &str = "there was no time to read all of its files; the next look goes on";
+/// Bytes that are kept of what all files tell of themselves, as they are sent.
 const MAX_KEPT_BYTES: usize = 64 << 20;
-/// After how many files that were read, what is known so far is told.
+/// After how many files that were read, what is known so far is told; then after twice as many, and so on: to tell
+/// takes as long as there are files.
 const TOLD_FILES: usize = 250;
 
 /// Looks at all folders, and tells of it on the way where there was no look before. `None`: it was stopped.
@@ -29,7 +32,7 @@ pub(super) fn scan(
     tell: &mut dyn FnMut(Index),
 ) -> Option<Index> {
     let (began, time) = (Instant::now(), Clock::system().now());
-    let opened: Vec<_> = folders.iter().map(|folder| open(folder, pace)).collect();
+    let mut opened: Vec<_> = folders.iter().map(|folder| open(folder, pace)).collect();
     if pace.is_stopped() {
         return None;
     }
@@ -39,7 +42,7 @@ pub(super) fn scan(
         for found in &walked.files {
             let id = id(&folder.settings.name, &found.path);
             if let Some(known) =
-                before.get(&id).filter(|known| known.is_settled && known.found.stamp == found.stamp)
+                before.get(&id).filter(|known| known.is_settled && known.found.is_same(found))
             {
                 files.push(Arc::clone(known));
             } else {
@@ -49,30 +52,38 @@ pub(super) fn scan(
         }
     }
     let is_first = before.scanned.is_none();
-    let told = |files: &[Arc<Known>]| Index::new(files.to_vec(), summary(folders, &opened, files), None);
+    let told = |opened: &[_], files: &[Arc<Known>]| {
+        Index::new(files.to_vec(), summary(folders, opened, files), None)
+    };
     if is_first {
-        tell(told(&files));
+        tell(told(&opened, &files));
     }
+    let (mut is_cut, mut next_told) = (pace.is_over(), TOLD_FILES);
     let mut kept: usize = files.iter().map(|known| known.bytes()).sum();
     for (count, at) in unread.into_iter().enumerate() {
         if pace.is_stopped() {
             return None;
         }
-        if pace.is_over() {
-            break;
-        }
         let known = &files[at];
+        if pace.is_over() {
+            is_cut = true;
+            opened[known.folder].1.problem.get_or_insert_with(|| UNREAD.to_owned());
+            continue;
+        }
         let Some(dir) = &opened[known.folder].0 else { continue };
         if let Some(read) = look_into(dir, known, kept, folders, pace) {
             kept = kept.saturating_sub(known.bytes()) + read.bytes();
             files[at] = Arc::new(read);
         }
-        if is_first && (count + 1) % TOLD_FILES == 0 {
-            tell(told(&files));
+        if is_first && count + 1 == next_told {
+            tell(told(&opened, &files));
+            next_told *= 2;
         }
     }
     let folders = summary(folders, &opened, &files);
-    Some(Index::new(files, folders, Some((time.into(), began.elapsed()))))
+    let mut index = Index::new(files, folders, Some((time.into(), began.elapsed())));
+    index.is_cut = is_cut;
+    Some(index)
 }
 
 /// The folder, and what is in it.

@@ -96,6 +96,12 @@ fn patterns(patterns: &[String]) -> Result<GlobSet> {
     ensure!(patterns.len() <= MAX_PATTERNS, "has more than {MAX_PATTERNS} patterns");
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
+        // Somebody who means a folder to be left out must not find that his way of saying so means nothing.
+        let is_path = !(pattern.starts_with('/') || pattern.starts_with("./") || pattern.ends_with('/'));
+        ensure!(
+            is_path,
+            "{pattern:?} matches nothing: a path below the folder has no `/` or `./` at its ends"
+        );
         set.add(GlobBuilder::new(pattern).literal_separator(true).build()?);
     }
     Ok(set.build()?)
@@ -136,6 +142,9 @@ mod tests {
             ("name = 'a-'\nfolder = '/a'", "lower-case"),
             ("name = 'a'\nfolder = 'a'", "whole path"),
             ("name = 'a'\nfolder = '/a'\ninclude = ['[']", "`include`"),
+            ("name = 'a'\nfolder = '/a'\nexclude = ['drafts/']", "matches nothing"),
+            ("name = 'a'\nfolder = '/a'\nexclude = ['./drafts']", "matches nothing"),
+            ("name = 'a'\nfolder = '/a'\ninclude = ['/drafts']", "matches nothing"),
             ("name = 'a'\nfolder = '/a'\nmax_files = 0", "`max_files`"),
             ("name = 'a'\nfolder = '/a'\nfollow = true", "follow"),
             ("name = 'a'\nfolder = '/a'\n[[knowledge]]\nname = 'a'\nfolder = '/b'", "two folders"),

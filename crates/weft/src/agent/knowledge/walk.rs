@@ -84,6 +84,13 @@ pub(super) struct Found {
     pub(super) is_logseq: bool,
 }
 
+impl Found {
+    /// Whether what was read of it then is still what is in it, read the same way.
+    pub(super) fn is_same(&self, now: &Self) -> bool {
+        self.stamp == now.stamp && self.is_logseq == now.is_logseq
+    }
+}
+
 /// What was found, by path, and what could not be.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
@@ -125,6 +132,11 @@ pub(super) fn walk(dir: &Dir, folder: &Folder, pace: &Pace) -> Walked {
     walked
 }
 
+/// Opens a folder below `dir`, no part of the way to which is a link.
+pub(super) fn inside(dir: &Dir, path: &Path) -> io::Result<Dir> {
+    path.components().try_fold(dir.try_clone()?, |at, part| at.open_dir_nofollow(part.as_os_str()))
+}
+
 impl Walked {
     /// A folder that is not there.
     pub(super) fn nothing(problem: String) -> Self {
@@ -137,7 +149,7 @@ impl Walked {
             return Err("lies too deep".to_owned());
         }
         let told = |error: io::Error| problem_of(&error);
-        let here = dir.open_dir_nofollow(if at.depth == 0 { Path::new(".") } else { &at.path });
+        let here = inside(dir, &at.path);
         let (mut folders, mut files, mut is_graph) = (Vec::new(), Vec::new(), false);
         for entry in here.and_then(|here| here.entries()).map_err(told)? {
             let entry = entry.map_err(told)?;
@@ -156,13 +168,23 @@ impl Walked {
             };
             is_graph |= name == "logseq";
             let path = at.path.join(&name);
+            if path.as_os_str().len() > MAX_PATH_BYTES {
+                self.complain(&path, "has too long a path");
+                continue;
+            }
             if kind.is_dir() && !folder.excludes(&path) {
                 folders.push(Next { path, depth: at.depth + 1, is_logseq: at.is_logseq });
             } else if kind.is_file() && folder.wants(&path, kind::of(&path) != KnowledgeFileKind::Other) {
                 files.push((path, entry));
+                // Always the same ones where there are too many, and no more of them in memory than needed. One more
+                // than there is room for says that there are.
+                let room = folder.settings.max_files - self.files.len() + 1;
+                if files.len() >= 2 * room {
+                    files.select_nth_unstable_by(room, |one, other| one.0.cmp(&other.0));
+                    files.truncate(room);
+                }
             }
         }
-        // Always the same ones where there are too many.
         files.sort_by(|one, other| one.0.cmp(&other.0));
         self.take(files, folder, at.is_logseq);
         folders.sort_by(|one, other| one.path.cmp(&other.path));
@@ -182,10 +204,6 @@ impl Walked {
             }
             // What is gone by now, or something else, is not there.
             let Some(meta) = entry.metadata().ok().filter(Metadata::is_file) else { continue };
-            if path.as_os_str().len() > MAX_PATH_BYTES {
-                self.complain(&path, "has too long a path");
-                continue;
-            }
             let kind = kind::of(&path);
             let created = meta.created().ok().map(cap_std::time::SystemTime::into_std);
             let is_logseq = is_logseq && kind == KnowledgeFileKind::Markdown;

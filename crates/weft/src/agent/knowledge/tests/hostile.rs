@@ -80,6 +80,22 @@ fn what_takes_a_files_place_is_not_read_and_nobody_waits_for_it() {
 }
 
 #[test]
+fn a_link_within_the_folder_does_not_lead_to_what_is_hidden_in_it() {
+    let place = Place::new();
+    place.put("open/a.md", b"# open");
+    place.put(".hidden/a.md", b"# hidden");
+    let folders = Folder::all(&[place.settings()]).expect("they are right");
+    let dir = Dir::open_ambient_dir(place.path(""), ambient_authority()).expect("it is there");
+    let pace = Pace::for_at_most(Duration::from_mins(5), Arc::default());
+    let mut found = walk::walk(&dir, &folders[0], &pace).files;
+    assert_eq!(found.len(), 1);
+    fs::remove_dir_all(place.path("open")).expect("it is there");
+    symlink(".hidden", place.path("open")).expect("a link can be made");
+    let content = read::read(&dir, &mut found[0], &pace).expect("there is time");
+    assert!(content.digest.is_none() && content.problem.is_some() && content.title.is_empty(), "{content:?}");
+}
+
+#[test]
 fn names_and_texts_need_not_be_utf_8() {
     let place = Place::new();
     let names: [&[u8]; 3] = [b"\xff.md", b"\xfe.md", b"line\nbreak.md"];

@@ -129,3 +129,26 @@ fn a_first_look_tells_what_it_has_found_before_it_has_read_it() {
     assert_eq!(told, [(600, 0, false), (600, 250, false), (600, 500, false)]);
     assert!(last.is_some_and(|index| index.files.iter().all(|known| known.file.title == "title")));
 }
+
+#[test]
+fn a_folder_that_becomes_a_graph_is_read_as_one() {
+    let place = Place::new();
+    place.put("graph/pages/a___b.md", b"tags:: x\n\n- [[y]]");
+    let before = place.look(&Index::default());
+    assert_eq!(file(&before, "graph/pages/a___b.md").title, "a___b");
+    place.put("graph/logseq/config.edn", b"{}");
+    assert_eq!(file(&place.look(&before), "graph/pages/a___b.md").title, "a/b");
+}
+
+#[test]
+fn a_look_without_time_says_so_and_is_gone_on_with() {
+    let place = Place::new();
+    place.put("a.md", b"# a");
+    let folders = Folder::all(&[place.settings()]).expect("they are right");
+    let no_time = Pace::for_at_most(Duration::ZERO, Arc::default());
+    let cut = scan::scan(&folders, &Index::default(), &no_time, &mut |_| {}).expect("nobody stops it");
+    assert!(cut.is_cut && !cut.folders[0].problem.is_empty(), "{:?}", cut.folders);
+    let whole = place.look(&cut);
+    assert!(!whole.is_cut && whole.folders[0].problem.is_empty());
+    assert_eq!(paths(&whole), ["a.md"]);
+}
