@@ -273,8 +273,12 @@ fn open_all() -> Result<Vec<Part>, DeviceError> {
         match Part::open(ordinal) {
             Ok(part) => parts.push(part),
             // What may pass is worth another try, whatever else is wrong for ever.
-            Err(error) if why.as_ref().is_none_or(|why: &DeviceError| !why.may_pass()) => why = Some(error),
-            Err(_) => {}
+            Err(error) => {
+                let counts = |why: &DeviceError| error.may_pass() && !why.may_pass();
+                if why.as_ref().is_none_or(counts) {
+                    why = Some(error);
+                }
+            }
         }
     }
     if parts.is_empty() {
