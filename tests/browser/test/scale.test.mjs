@@ -12,6 +12,8 @@ const NODES = 100_000;
 const EDGES = 300_000;
 /** For half of the frames. */
 const BUDGET_MS = 4;
+/** So many are looked at; where nobody measures, only that they come: a busy machine draws one a second. */
+const FRAMES = process.env.WEFT_BENCH ? 60 : 15;
 /** LayoutState. */
 const RUNNING = 2;
 
@@ -63,7 +65,7 @@ test("a graph of 100,000 nodes is imported and drawn, and says what a frame cost
   const firstFrames = Date.now() - began;
   await viewer.evaluate(() => window.__weft.reset());
   // A machine that draws slowly may have seen fewer when the layout comes to rest; then only what is moved is drawn.
-  for (let turn = 0; turn < 600 && (await stats(viewer)).mainThread.samples < 60; turn++) {
+  for (let turn = 0; turn < 600 && (await stats(viewer)).mainThread.samples < FRAMES; turn++) {
     await viewer.waitForTimeout(200);
     if ((await stats(viewer)).layoutState !== RUNNING) await viewer.keyboard.press(turn % 2 ? "ArrowLeft" : "ArrowRight");
   }
@@ -71,7 +73,7 @@ test("a graph of 100,000 nodes is imported and drawn, and says what a frame cost
   assert.equal(seen.nodes, NODES);
   assert.ok(seen.edges > EDGES * 0.95, `${seen.edges} edges`);
   const { p50, p95, samples } = seen.mainThread;
-  assert.ok(samples >= 60, `${samples} frames`);
+  assert.ok(samples >= FRAMES, `${samples} frames`);
   const record = { p50, p95, samples, decodeMs: seen.decodeMs, drawMs: seen.drawMs, labelMs: seen.labelMs, firstFrames };
   t.diagnostic(`main thread at ${NODES} nodes, ${seen.edges} edges: ${JSON.stringify(record)}`);
   writeFileSync(join(process.env.WEFT_SHOTS, "main-thread.json"), JSON.stringify(record));
