@@ -2,12 +2,13 @@
 //! once, over the same connection.
 //!
 //! `settings` is what its owner allows; `processes` and `ports` read what is there, from what the kernel says (`proc`,
-//! `users`); `list` cuts it into pages; `stop` ends a process; `refusal` says why a question is not answered.
+//! `users`), on a thread of their own (`reading`); `list` cuts it into pages; `stop` ends a process; `refusal` says why a question is not answered.
 
 pub(super) mod list;
 mod ports;
 mod proc;
 mod processes;
+pub(super) mod reading;
 pub(super) mod refusal;
 pub(crate) mod settings;
 mod stop;
@@ -32,6 +33,7 @@ use super::{knowledge::Knowledge, services::Services};
 
 use self::{
     processes::Processes,
+    reading::reading,
     settings::{Allowed, Has, HostSettings},
 };
 
@@ -187,13 +189,6 @@ impl Answerer {
             Ask::ReadServiceLog(question) => self.services.read_log(question).await.map(Outcome::Log),
         }
     }
-}
-
-/// Reads the host on a thread where it may take its time.
-pub(super) async fn reading<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, HostRefusal> + Send + 'static,
-) -> Result<T, HostRefusal> {
-    tokio::task::spawn_blocking(read).await.map_err(|error| refusal::failed(&error.to_string()))?
 }
 
 fn lock(processes: &Mutex<Processes>) -> std::sync::MutexGuard<'_, Processes> {

@@ -43,7 +43,7 @@ use self::{
     settings::{Folder, FolderSettings},
     walk::Pace,
 };
-use super::host::{reading, refusal};
+use super::host::{reading::reading, refusal};
 
 /// What is known is told without another look for so long, and for ten times as long as the last look took.
 const FRESH: Duration = Duration::from_secs(3);
