@@ -9,7 +9,11 @@ use std::time::Instant;
 use weft_compute::frames::{
     Columns, FrameEncoding, Grid, HEADER_BYTES, Reader, Selection, State, delta, encode,
 };
-use weft_kernels::{Dim, Edge, Params, Simulation};
+use weft_kernels::{Dim, Params, Simulation};
+
+// The graphs of the kernels' own tests.
+#[path = "../../../kernels/tests/layout/graphs.rs"]
+mod graphs;
 
 /// Edges of each new node; those with many get more of them.
 const EDGES_PER_NODE: u32 = 3;
@@ -24,9 +28,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let nodes = argument(1, 100_000);
     let three = argument(2, 2) == 3;
     let mut simulation = Simulation::new(if three { Dim::Three } else { Dim::Two }, Params::default(), 1)?;
-    let ids: Vec<u32> = (0..nodes).collect();
-    simulation.sync(&ids, &edges(nodes))?;
-    let mut columns = Columns { ids: ids.into(), three_dimensions: three, ..Columns::default() };
+    let graph = graphs::preferential(nodes, EDGES_PER_NODE, 1);
+    simulation.sync(&graph.nodes, &graph.edges)?;
+    let mut columns = Columns { ids: graph.nodes.into(), three_dimensions: three, ..Columns::default() };
     let (mut grid, mut before, mut reader) = (Grid::default(), None, Reader::default());
     let (mut settling, mut calm) = (Phase::default(), Phase::default());
     for step in 1..=STEPS {
@@ -108,26 +112,4 @@ fn show(simulation: &Simulation, columns: &mut Columns, step: u64) {
     for axis in 0..columns.dimensions() {
         columns.positions[axis] = simulation.positions().iter().map(|point| point[axis]).collect();
     }
-}
-
-/// Preferential attachment: each node joins three that are there, those with many edges likelier.
-fn edges(nodes: u32) -> Vec<Edge> {
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = move |below: usize| {
-        random ^= random >> 12;
-        random ^= random << 25;
-        random ^= random >> 27;
-        (random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % below
-    };
-    let mut ends: Vec<u32> = vec![0];
-    let mut edges = Vec::new();
-    for source in 1..nodes {
-        for _ in 0..EDGES_PER_NODE.min(source) {
-            let target = ends[next(ends.len())];
-            edges.push(Edge { source, target, weight: 1.0 });
-            ends.push(target);
-        }
-        ends.push(source);
-    }
-    edges
 }
