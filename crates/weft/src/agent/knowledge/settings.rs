@@ -13,6 +13,8 @@ const MAX_FOLDERS: usize = 64;
 const MAX_PATTERNS: usize = 64;
 /// Most files of a folder that may be asked for.
 const MOST_FILES: usize = 100_000;
+/// Most files of all folders together: what is known of each is kept in memory.
+const MOST_OF_ALL: usize = 200_000;
 
 /// One `[[knowledge]]` of `agent.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +61,11 @@ impl Folder {
             let told = || format!("the folder of knowledge {:?} of agent.toml", settings.name);
             folders.push(Self::new(settings.clone()).with_context(told)?);
         }
+        let all: usize = folders.iter().map(|folder: &Self| folder.settings.max_files).sum();
+        ensure!(
+            all <= MOST_OF_ALL,
+            "`max_files` of all folders of knowledge of agent.toml come to {all}, and {MOST_OF_ALL} is the most"
+        );
         folders.sort_by(|one, other| one.settings.name.cmp(&other.settings.name));
         for pair in folders.windows(2) {
             let name = &pair[0].settings.name;
@@ -137,6 +144,14 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
+        let folder = |name, files| {
+            format!("name = '{name}'\nfolder = '/{name}'\nmax_files = {files}\n[[knowledge]]\n")
+        };
+        let many = format!(
+            "{}{}name = 'c'\nfolder = '/c'\nmax_files = 1",
+            folder("a", 100_000),
+            folder("b", 100_000)
+        );
         for (text, problem) in [
             ("name = 'A'\nfolder = '/a'", "lower-case"),
             ("name = 'a-'\nfolder = '/a'", "lower-case"),
@@ -148,6 +163,7 @@ mod tests {
             ("name = 'a'\nfolder = '/a'\nmax_files = 0", "`max_files`"),
             ("name = 'a'\nfolder = '/a'\nfollow = true", "follow"),
             ("name = 'a'\nfolder = '/a'\n[[knowledge]]\nname = 'a'\nfolder = '/b'", "two folders"),
+            (&many, "come to 200001"),
         ] {
             let error = read(&format!("[[knowledge]]\n{text}")).err().expect(text);
             assert!(format!("{error:#}").contains(problem), "{error:#}");
