@@ -30,6 +30,11 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: "http-body",
+        at: "weft.execution.v1.ObjectService.WriteObject",
+        why: "the body is the object's bytes, as a client of HTTP has them; all else is in the path and the query",
+    },
+    Exception {
+        rule: "http-body",
         at: "weft.identity.v1.IdentityService.CreateTicket",
         why: "a ticket has no fields that a client could set; the body is the request",
     },

@@ -52,9 +52,13 @@ const VERBS: &[&str] = &[
     "Stream",
     "Watch", // streams
     "Backfill",
+    "Dismiss",
     "Fire",
     "Preview",
+    "Redeliver",
     "Receive", // triggers
+    "Download",
+    "Upload", // objects: bytes as they are, where an import reads them
 ];
 
 pub(crate) fn check(contracts: &Contracts, found: &mut Vec<Finding>) {
@@ -90,10 +94,9 @@ fn has_verb(name: &str, verb: &str) -> bool {
 fn check_repeats(method: &MethodDescriptor, report: &mut impl FnMut(&'static str, &str)) {
     let name = method.name();
     let declared = idempotency(method);
-    let natural = if ["Get", "List", "Search", "Find", "Preview", "Validate", "Watch", "Stream", "Export"]
-        .iter()
-        .any(|verb| has_verb(name, verb))
-    {
+    let reads =
+        ["Get", "List", "Search", "Find", "Preview", "Validate", "Watch", "Stream", "Export", "Download"];
+    let natural = if reads.iter().any(|verb| has_verb(name, verb)) {
         Some("NO_SIDE_EFFECTS")
     } else if ["Update", "Delete"].iter().any(|verb| has_verb(name, verb)) {
         Some("IDEMPOTENT")
@@ -147,10 +150,10 @@ fn check_hedging(
 
 fn check_stream(method: &MethodDescriptor, report: &mut impl FnMut(&'static str, &str)) {
     let verbs: &[&str] = match (method.is_client_streaming(), method.is_server_streaming()) {
-        (false, true) => &["Watch", "Stream", "Export"],
-        (true, _) => &["Attach", "Import"],
+        (false, true) => &["Watch", "Stream", "Export", "Download"],
+        (true, _) => &["Attach", "Import", "Upload"],
         (false, false) => {
-            let streams = ["Watch", "Stream", "Export", "Attach", "Import"];
+            let streams = ["Watch", "Stream", "Export", "Download", "Attach", "Import", "Upload"];
             if streams.iter().any(|verb| has_verb(method.name(), verb)) {
                 report("stream-name", "its name promises a stream; `stream` is missing");
             }
