@@ -8,7 +8,7 @@ use uuid::Uuid;
 use weft_store::{
     ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
     ExecutionMessages, ExecutionRow, ExecutionStore, NewExecution, NewExecutionMessage, OwnedExecutions,
-    Result, RunLimitRow, RunRateRow, SHARD_BITS, StoreError, Timestamp, Versioned,
+    Result, RunLimitRow, RunRateRow, SHARD_BITS, ShardOwner, StoreError, Timestamp, Versioned,
     check::{self, Check},
     codec,
 };
@@ -341,9 +341,8 @@ async fn write_flush(connection: &mut PgConnection, flush: &ExecutionFlush) -> R
     let count = i64::try_from(ends.len()).unwrap_or(i64::MAX);
     let published = i64::try_from(flush.messages.len()).unwrap_or(i64::MAX);
     let owned = sqlx::query!(
-        "UPDATE execution_shards SET lease_until = $1, ends = ends + $4, messages = messages + $5 \
-         WHERE shard = $2 AND epoch = $3 RETURNING ends, messages",
-        instant::to_sql(flush.lease_until),
+        "UPDATE execution_shards SET ends = ends + $3, messages = messages + $4 \
+         WHERE shard = $1 AND epoch = $2 RETURNING ends, messages",
         flush.shard,
         flush.epoch,
         count,
@@ -368,22 +367,33 @@ async fn write_flush(connection: &mut PgConnection, flush: &ExecutionFlush) -> R
 
 #[async_trait]
 impl ExecutionStore for Postgres {
-    async fn own_executions(
-        &self,
-        shard: i32,
-        owner: &str,
-        at: Timestamp,
-        until: Timestamp,
-    ) -> Result<OwnedExecutions> {
-        check::text("owner", owner)?;
+    async fn execution_shards(&self, wanted: i32) -> Result<i32> {
+        sqlx::query!(
+            "INSERT INTO execution_sharding (one, shards) VALUES (1, $1) ON CONFLICT (one) DO NOTHING",
+            wanted,
+        )
+        .execute(&self.pool)
+        .await
+        .or_fault()?;
+        let row = sqlx::query!("SELECT shards FROM execution_sharding").fetch_one(&self.pool).await;
+        Ok(row.or_fault()?.shards)
+    }
+
+    async fn execution_owners(&self) -> Result<Vec<ShardOwner>> {
+        let rows =
+            sqlx::query_as!(ShardOwner, "SELECT shard, owner, epoch FROM execution_shards ORDER BY shard");
+        rows.fetch_all(&self.pool).await.or_fault()
+    }
+
+    async fn own_executions(&self, shard: i32, owner: Uuid, at: Timestamp) -> Result<OwnedExecutions> {
         let (first, end) = range(shard);
         let row = sqlx::query!(
-            "INSERT INTO execution_shards AS s (shard, owner, epoch, lease_until) VALUES ($1, $2, 1, $3) \
-             ON CONFLICT (shard) DO UPDATE SET owner = $2, epoch = s.epoch + 1, lease_until = $3 \
-             WHERE s.lease_until <= $4 OR s.owner = $2 RETURNING epoch",
+            "INSERT INTO execution_shards AS s (shard, owner, epoch) VALUES ($1, $2, 1) \
+             ON CONFLICT (shard) DO UPDATE SET owner = $2, epoch = s.epoch + 1 \
+             WHERE s.owner IS NULL OR s.owner = $2 OR NOT EXISTS \
+             (SELECT 1 FROM members m WHERE m.uid = s.owner AND m.lease_until > $3) RETURNING epoch",
             shard,
             owner,
-            instant::to_sql(until),
             instant::to_sql(at),
         )
         .fetch_optional(&self.pool)
@@ -398,11 +408,11 @@ impl ExecutionStore for Postgres {
         Ok(OwnedExecutions { shard, epoch: row.epoch, last: last.last.unwrap_or(first) })
     }
 
-    async fn leave_executions(&self, shard: i32, epoch: i64) -> Result<()> {
+    async fn leave_executions(&self, shard: i32, owner: Uuid) -> Result<()> {
         sqlx::query!(
-            "UPDATE execution_shards SET lease_until = '-infinity' WHERE shard = $1 AND epoch = $2",
+            "UPDATE execution_shards SET owner = NULL WHERE shard = $1 AND owner = $2",
             shard,
-            epoch
+            owner
         )
         .execute(&self.pool)
         .await

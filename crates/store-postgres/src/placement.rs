@@ -1,12 +1,9 @@
-//! The rows of members and holds.
+//! The rows of holds.
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
 use uuid::Uuid;
-use weft_store::{
-    HoldRow, MemberRow, OrphanRow, PlacementStore, Result, SavedUnder, StoreError, Timestamp, Versioned,
-    check,
-};
+use weft_store::{HoldRow, OrphanRow, PlacementStore, Result, SavedUnder, StoreError, Timestamp, Versioned};
 
 use crate::{Postgres, fault::OrFault, instant};
 
@@ -25,50 +22,6 @@ pub(crate) async fn held(connection: &mut PgConnection, layout: Uuid, epoch: i64
 
 #[async_trait]
 impl PlacementStore for Postgres {
-    async fn keep_member(
-        &self,
-        member: MemberRow,
-        at: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<MemberRow>> {
-        check::text("address", &member.address)?;
-        sqlx::query!(
-            "INSERT INTO compute_members (uid, address, draining, lease_until) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (uid) DO UPDATE SET address = $2, draining = $3, lease_until = $4",
-            member.uid,
-            member.address,
-            member.draining,
-            instant::to_sql(until),
-        )
-        .execute(&self.pool)
-        .await
-        .or_fault()?;
-        sqlx::query!(
-            "DELETE FROM compute_members WHERE uid IN \
-             (SELECT uid FROM compute_members WHERE lease_until <= $1 FOR UPDATE SKIP LOCKED)",
-            instant::to_sql(at),
-        )
-        .execute(&self.pool)
-        .await
-        .or_fault()?;
-        sqlx::query_as!(
-            MemberRow,
-            "SELECT uid, address, draining FROM compute_members WHERE lease_until > $1 ORDER BY uid",
-            instant::to_sql(at),
-        )
-        .fetch_all(&self.pool)
-        .await
-        .or_fault()
-    }
-
-    async fn remove_member(&self, uid: Uuid) -> Result<()> {
-        sqlx::query!("DELETE FROM compute_members WHERE uid = $1", uid)
-            .execute(&self.pool)
-            .await
-            .or_fault()?;
-        Ok(())
-    }
-
     async fn get_hold(&self, layout: Uuid) -> Result<Option<HoldRow>> {
         let row = sqlx::query!(
             "SELECT holder, epoch, saved_epoch, saved_number FROM layout_holds WHERE layout = $1",
@@ -90,7 +43,7 @@ impl PlacementStore for Postgres {
              SELECT uid, $2, 1, 0, 0, TRUE FROM layouts WHERE uid = $1 \
              ON CONFLICT (layout) DO UPDATE SET holder = $2, epoch = h.epoch + 1, awake = TRUE \
              WHERE h.holder IS NULL OR h.holder = $2 OR NOT EXISTS \
-             (SELECT 1 FROM compute_members m WHERE m.uid = h.holder AND m.lease_until > $3) \
+             (SELECT 1 FROM members m WHERE m.uid = h.holder AND m.lease_until > $3) \
              RETURNING epoch, saved_epoch, saved_number",
             layout,
             holder,
@@ -154,7 +107,7 @@ impl PlacementStore for Postgres {
             OrphanRow,
             "SELECT h.layout, l.project, l.graph, l.id FROM layout_holds h JOIN layouts l ON l.uid = h.layout \
              WHERE h.awake AND l.desired_state = 1 AND h.layout > $1 AND (h.holder IS NULL OR NOT EXISTS \
-             (SELECT 1 FROM compute_members m WHERE m.uid = h.holder AND m.lease_until > $2)) \
+             (SELECT 1 FROM members m WHERE m.uid = h.holder AND m.lease_until > $2)) \
              ORDER BY h.layout LIMIT $3",
             after,
             instant::to_sql(at),

@@ -7,8 +7,9 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 use weft_store::{
-    Accepted, Advance, DeliveryChange, DeliveryRow, NewTrigger, Remember, Result, StoreError, Tick,
-    Timestamp, TriggerRow, TriggerStore, TriggerUpdate, Versioned, Written,
+    Accepted, Advance, DeliveryChange, DeliveryKind, DeliveryRow, Dismissal, NamedDelivery, NewTrigger,
+    Remember, Result, StoreError, Tick, Timestamp, TriggerRow, TriggerStore, TriggerUpdate, Versioned,
+    Written,
     check::{self, Check},
     codec,
 };
@@ -57,6 +58,7 @@ struct DeliveryRecord {
     trigger_uid: Uuid,
     dedup: Vec<u8>,
     state: i32,
+    kind: i32,
     wake: Option<OffsetDateTime>,
     expires: OffsetDateTime,
     head: Vec<u8>,
@@ -72,6 +74,7 @@ impl TryFrom<DeliveryRecord> for DeliveryRow {
             trigger: record.trigger_uid,
             dedup: codec::digest("trigger_deliveries", record.id, &record.dedup)?,
             state: record.state,
+            kind: kind(record.id, record.kind)?,
             wake: record.wake.map(instant::from_sql),
             expires: instant::from_sql(record.expires),
             head: record.head.into(),
@@ -80,8 +83,47 @@ impl TryFrom<DeliveryRecord> for DeliveryRow {
     }
 }
 
+/// A delivery with the name of its trigger, as PostgreSQL gives it.
+struct NamedRecord {
+    id: Uuid,
+    trigger_uid: Uuid,
+    dedup: Vec<u8>,
+    state: i32,
+    kind: i32,
+    wake: Option<OffsetDateTime>,
+    expires: OffsetDateTime,
+    head: Vec<u8>,
+    event: Vec<u8>,
+    trigger_id: String,
+}
+
+impl TryFrom<NamedRecord> for NamedDelivery {
+    type Error = StoreError;
+
+    fn try_from(record: NamedRecord) -> Result<Self> {
+        let NamedRecord { id, trigger_uid, dedup, state, kind, wake, expires, head, event, trigger_id } =
+            record;
+        let row = DeliveryRecord { id, trigger_uid, dedup, state, kind, wake, expires, head, event };
+        Ok(Self { trigger_id, row: row.try_into()? })
+    }
+}
+
+fn kind(row: Uuid, number: i32) -> Result<DeliveryKind> {
+    let all = [DeliveryKind::Taken, DeliveryKind::Dead, DeliveryKind::Refused];
+    all.into_iter().find(|kind| kind.number() == number).ok_or_else(|| StoreError::Corrupt {
+        table: "trigger_deliveries",
+        column: "kind",
+        row: row.to_string(),
+        reason: format!("there is no kind {number}"),
+    })
+}
+
 fn triggers(records: Vec<Record>) -> Result<Vec<TriggerRow>> {
     records.into_iter().map(TriggerRow::try_from).collect()
+}
+
+fn named(records: Vec<NamedRecord>) -> Result<Vec<NamedDelivery>> {
+    records.into_iter().map(NamedDelivery::try_from).collect()
 }
 
 fn deliveries(records: Vec<DeliveryRecord>) -> Result<Vec<DeliveryRow>> {
@@ -174,10 +216,16 @@ async fn insert(connection: &mut PgConnection, deliveries: &[&DeliveryRow]) -> R
     let expiries: Vec<OffsetDateTime> = deliveries.iter().map(|row| instant::to_sql(row.expires)).collect();
     let heads: Vec<&[u8]> = deliveries.iter().map(|row| &row.head[..]).collect();
     let events: Vec<&[u8]> = deliveries.iter().map(|row| &row.event[..]).collect();
+    let kinds: Vec<i32> = deliveries.iter().map(|row| row.kind.number()).collect();
     let written = sqlx::query!(
-        "INSERT INTO trigger_deliveries (id, trigger_uid, dedup, state, wake, expires, head, event) \
-         SELECT * FROM UNNEST($1::UUID[], $2::UUID[], $3::BYTEA[], $4::INTEGER[], $5::TIMESTAMPTZ[], \
-         $6::TIMESTAMPTZ[], $7::BYTEA[], $8::BYTEA[]) \
+        "INSERT INTO trigger_deliveries \
+         (id, trigger_uid, dedup, state, wake, expires, head, event, kind, kept, project) \
+         SELECT d.id, d.trigger_uid, d.dedup, d.state, d.wake, d.expires, d.head, d.event, d.kind, \
+         CASE WHEN d.wake IS NULL THEN length(d.event) ELSE 0 END, \
+         COALESCE((SELECT t.project FROM triggers t WHERE t.uid = d.trigger_uid), '') \
+         FROM UNNEST($1::UUID[], $2::UUID[], $3::BYTEA[], $4::INTEGER[], $5::TIMESTAMPTZ[], $6::TIMESTAMPTZ[], \
+         $7::BYTEA[], $8::BYTEA[], $9::INTEGER[]) \
+         AS d (id, trigger_uid, dedup, state, wake, expires, head, event, kind) \
          ON CONFLICT (trigger_uid, dedup) DO NOTHING RETURNING id",
         &ids,
         &triggers,
@@ -187,6 +235,7 @@ async fn insert(connection: &mut PgConnection, deliveries: &[&DeliveryRow]) -> R
         &expiries,
         &heads as _,
         &events as _,
+        &kinds,
     );
     Ok(written.fetch_all(connection).await.or_fault()?.into_iter().map(|row| row.id).collect())
 }
@@ -195,7 +244,7 @@ async fn same(connection: &mut PgConnection, row: &DeliveryRow) -> Result<Delive
     let dedup = &row.dedup[..];
     let record = sqlx::query_as!(
         DeliveryRecord,
-        "SELECT id, trigger_uid, dedup, state, wake, expires, head, event FROM trigger_deliveries \
+        "SELECT id, trigger_uid, dedup, state, kind, wake, expires, head, event FROM trigger_deliveries \
          WHERE trigger_uid = $1 AND dedup = $2",
         row.trigger,
         dedup,
@@ -466,17 +515,23 @@ impl TriggerStore for Postgres {
         let heads: Vec<&[u8]> = changes.iter().map(|change| &change.head[..]).collect();
         let starts: Vec<Option<OffsetDateTime>> =
             changes.iter().map(|change| change.started.map(instant::to_sql)).collect();
+        let kinds: Vec<i32> = changes.iter().map(|change| change.kind.number()).collect();
+        let expiries: Vec<Option<OffsetDateTime>> =
+            changes.iter().map(|change| change.expires.map(instant::to_sql)).collect();
         let settled = sqlx::query!(
             "UPDATE trigger_deliveries d SET state = c.state, wake = c.wake, head = c.head, started = c.started, \
-             event = CASE WHEN c.wake IS NULL THEN ''::BYTEA ELSE d.event END \
-             FROM UNNEST($1::UUID[], $2::INTEGER[], $3::TIMESTAMPTZ[], $4::BYTEA[], $5::TIMESTAMPTZ[]) \
-             AS c (id, state, wake, head, started) \
+             kind = c.kind, expires = COALESCE(c.expires, d.expires), \
+             kept = CASE WHEN c.wake IS NULL THEN length(d.event) ELSE 0 END \
+             FROM UNNEST($1::UUID[], $2::INTEGER[], $3::TIMESTAMPTZ[], $4::BYTEA[], $5::TIMESTAMPTZ[], \
+             $6::INTEGER[], $7::TIMESTAMPTZ[]) AS c (id, state, wake, head, started, kind, expires) \
              WHERE d.id = c.id",
             &ids,
             &states,
             &wakes as _,
             &heads as _,
             &starts as _,
+            &kinds,
+            &expiries as _,
         );
         settled.execute(&self.pool).await.or_fault()?;
         Ok(())
@@ -486,7 +541,7 @@ impl TriggerStore for Postgres {
         let before = instant::to_sql(before);
         let records = sqlx::query_as!(
             DeliveryRecord,
-            "SELECT id, trigger_uid, dedup, state, wake, expires, head, event FROM trigger_deliveries \
+            "SELECT id, trigger_uid, dedup, state, kind, wake, expires, head, event FROM trigger_deliveries \
              WHERE wake < $1 ORDER BY wake, id LIMIT $2",
             before,
             i64::from(limit),
@@ -503,7 +558,7 @@ impl TriggerStore for Postgres {
         let before = before.unwrap_or(Uuid::max());
         let records = sqlx::query_as!(
             DeliveryRecord,
-            "SELECT id, trigger_uid, dedup, state, wake, expires, head, ''::BYTEA AS \"event!\" FROM trigger_deliveries \
+            "SELECT id, trigger_uid, dedup, state, kind, wake, expires, head, ''::BYTEA AS \"event!\" FROM trigger_deliveries \
              WHERE trigger_uid = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
             trigger,
             before,
@@ -515,7 +570,7 @@ impl TriggerStore for Postgres {
     async fn get_delivery(&self, trigger: Uuid, id: Uuid) -> Result<DeliveryRow> {
         let record = sqlx::query_as!(
             DeliveryRecord,
-            "SELECT id, trigger_uid, dedup, state, wake, expires, head, event FROM trigger_deliveries \
+            "SELECT id, trigger_uid, dedup, state, kind, wake, expires, head, event FROM trigger_deliveries \
              WHERE id = $1 AND trigger_uid = $2",
             id,
             trigger,
@@ -524,10 +579,56 @@ impl TriggerStore for Postgres {
         record.ok_or(StoreError::NotFound { what: "delivery" })?.try_into()
     }
 
+    async fn project_deliveries(
+        &self,
+        project: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<NamedDelivery>> {
+        check::text("project", project)?;
+        let before = before.unwrap_or(Uuid::max());
+        let records = sqlx::query_as!(
+            NamedRecord,
+            "SELECT d.id, d.trigger_uid, d.dedup, d.state, d.kind, d.wake, d.expires, d.head, \
+             ''::BYTEA AS \"event!\", t.id AS trigger_id \
+             FROM trigger_deliveries d JOIN triggers t ON t.uid = d.trigger_uid \
+             WHERE d.project = $1 AND d.id < $2 ORDER BY d.id DESC LIMIT $3",
+            project,
+            before,
+            i64::from(limit),
+        );
+        named(records.fetch_all(&self.pool).await.or_fault()?)
+    }
+
+    async fn dead_deliveries(
+        &self,
+        project: &str,
+        trigger: Option<Uuid>,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<NamedDelivery>> {
+        check::text("project", project)?;
+        let before = before.unwrap_or(Uuid::max());
+        let records = sqlx::query_as!(
+            NamedRecord,
+            "SELECT d.id, d.trigger_uid, d.dedup, d.state, d.kind, d.wake, d.expires, d.head, \
+             ''::BYTEA AS \"event!\", t.id AS trigger_id \
+             FROM trigger_deliveries d JOIN triggers t ON t.uid = d.trigger_uid \
+             WHERE d.kind = 1 AND d.project = $1 AND d.id < $2 AND ($4::UUID IS NULL OR d.trigger_uid = $4) \
+             ORDER BY d.id DESC LIMIT $3",
+            project,
+            before,
+            i64::from(limit),
+            trigger,
+        );
+        named(records.fetch_all(&self.pool).await.or_fault()?)
+    }
+
     async fn last_started_delivery(&self, trigger: Uuid) -> Result<Option<DeliveryRow>> {
         let record = sqlx::query_as!(
             DeliveryRecord,
-            "SELECT id, trigger_uid, dedup, state, wake, expires, head, event FROM trigger_deliveries \
+            "SELECT id, trigger_uid, dedup, state, kind, wake, expires, head, ''::BYTEA AS \"event!\" \
+             FROM trigger_deliveries \
              WHERE trigger_uid = $1 AND started IS NOT NULL ORDER BY started DESC, id DESC LIMIT 1",
             trigger,
         );
@@ -540,6 +641,41 @@ impl TriggerStore for Postgres {
              WHERE wake IS NULL AND expires < $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED) old \
              WHERE d.id = old.id",
             instant::to_sql(before),
+            i64::from(limit),
+        );
+        Ok(done.execute(&self.pool).await.or_fault()?.rows_affected())
+    }
+
+    async fn dismiss_deliveries(&self, dismissals: Vec<Dismissal>) -> Result<Vec<Uuid>> {
+        dismissals.check()?;
+        let ids: Vec<Uuid> = dismissals.iter().map(|dismissal| dismissal.id).collect();
+        let heads: Vec<&[u8]> = dismissals.iter().map(|dismissal| &dismissal.head[..]).collect();
+        let dismissed = sqlx::query!(
+            "UPDATE trigger_deliveries d SET kind = 0, head = c.head FROM UNNEST($1::UUID[], $2::BYTEA[]) \
+             AS c (id, head) WHERE d.id = c.id AND d.kind = 1 RETURNING d.id",
+            &ids,
+            &heads as _,
+        );
+        Ok(dismissed.fetch_all(&self.pool).await.or_fault()?.into_iter().map(|row| row.id).collect())
+    }
+
+    async fn trim_events(&self, budget: u64, limit: u32) -> Result<u64> {
+        let done = sqlx::query!(
+            "UPDATE trigger_deliveries SET event = ''::BYTEA, kept = 0 WHERE id IN (SELECT id FROM (SELECT id, \
+             SUM(kept) OVER (PARTITION BY project, kind ORDER BY id DESC) AS total \
+             FROM trigger_deliveries WHERE kept > 0) sums WHERE total > $1::BIGINT ORDER BY id LIMIT $2)",
+            i64::try_from(budget).unwrap_or(i64::MAX),
+            i64::from(limit),
+        );
+        Ok(done.execute(&self.pool).await.or_fault()?.rows_affected())
+    }
+
+    async fn trim_refused(&self, keep: u32, limit: u32) -> Result<u64> {
+        let done = sqlx::query!(
+            "DELETE FROM trigger_deliveries WHERE id IN (SELECT id FROM (SELECT id, \
+             ROW_NUMBER() OVER (PARTITION BY trigger_uid ORDER BY id DESC) AS place \
+             FROM trigger_deliveries WHERE kind = 2) numbered WHERE place > $1 LIMIT $2)",
+            i64::from(keep),
             i64::from(limit),
         );
         Ok(done.execute(&self.pool).await.or_fault()?.rows_affected())

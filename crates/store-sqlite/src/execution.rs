@@ -7,7 +7,7 @@ use uuid::Uuid;
 use weft_store::{
     ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
     ExecutionMessages, ExecutionRow, ExecutionStore, NewExecution, NewExecutionMessage, OwnedExecutions,
-    Result, RunLimitRow, RunRateRow, SHARD_BITS, StoreError, Timestamp, Versioned,
+    Result, RunLimitRow, RunRateRow, SHARD_BITS, ShardOwner, StoreError, Timestamp, Versioned,
     check::{self, Check},
     codec,
 };
@@ -341,14 +341,12 @@ async fn epoch_of(connection: &mut SqliteConnection, shard: i32) -> Result<i64> 
 }
 
 async fn write_flush(connection: &mut SqliteConnection, flush: &ExecutionFlush) -> Result<()> {
-    let until = flush.lease_until.as_micros();
     let ends: Vec<&ExecutionChange> = flush.changes.iter().filter(|change| change.ended.is_some()).collect();
     let count = i64::try_from(ends.len()).unwrap_or(i64::MAX);
     let published = i64::try_from(flush.messages.len()).unwrap_or(i64::MAX);
     let owned = sqlx::query!(
-        "UPDATE execution_shards SET lease_until = $1, ends = ends + $4, messages = messages + $5 \
-         WHERE shard = $2 AND epoch = $3 RETURNING ends, messages",
-        until,
+        "UPDATE execution_shards SET ends = ends + $3, messages = messages + $4 \
+         WHERE shard = $1 AND epoch = $2 RETURNING ends, messages",
         flush.shard,
         flush.epoch,
         count,
@@ -373,30 +371,49 @@ async fn write_flush(connection: &mut SqliteConnection, flush: &ExecutionFlush) 
 
 #[async_trait]
 impl ExecutionStore for Sqlite {
-    async fn own_executions(
-        &self,
-        shard: i32,
-        owner: &str,
-        _at: Timestamp,
-        until: Timestamp,
-    ) -> Result<OwnedExecutions> {
-        check::text("owner", owner)?;
-        let owner = owner.to_owned();
+    async fn execution_shards(&self, wanted: i32) -> Result<i32> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                sqlx::query!(
+                    "INSERT INTO execution_sharding (one, shards) VALUES (1, $1) ON CONFLICT (one) DO NOTHING",
+                    wanted,
+                )
+                .execute(&mut *connection)
+                .await
+                .or_fault()?;
+                let row = sqlx::query!("SELECT shards FROM execution_sharding");
+                Ok(row.fetch_one(connection).await.or_fault()?.shards)
+            })
+        })
+        .await
+    }
+
+    async fn execution_owners(&self) -> Result<Vec<ShardOwner>> {
+        let rows = sqlx::query_as!(
+            ShardOwner,
+            "SELECT shard, owner AS \"owner: Uuid\", epoch FROM execution_shards ORDER BY shard"
+        );
+        rows.fetch_all(&self.readers).await.or_fault()
+    }
+
+    async fn own_executions(&self, shard: i32, owner: Uuid, at: Timestamp) -> Result<OwnedExecutions> {
         self.write(move |connection| {
             Box::pin(async move {
                 let (first, end) = range(shard);
-                let until = until.as_micros();
+                let at = at.as_micros();
                 let row = sqlx::query!(
-                    "INSERT INTO execution_shards (shard, owner, epoch, lease_until) VALUES ($1, $2, 1, $3) \
-                     ON CONFLICT (shard) DO UPDATE SET owner = $2, epoch = epoch + 1, lease_until = $3 \
-                     RETURNING epoch",
+                    "INSERT INTO execution_shards AS s (shard, owner, epoch) VALUES ($1, $2, 1) \
+                     ON CONFLICT (shard) DO UPDATE SET owner = $2, epoch = epoch + 1 \
+                     WHERE s.owner IS NULL OR s.owner = $2 OR NOT EXISTS \
+                     (SELECT 1 FROM members m WHERE m.uid = s.owner AND m.lease_until > $3) RETURNING epoch",
                     shard,
                     owner,
-                    until,
+                    at,
                 )
-                .fetch_one(&mut *connection)
+                .fetch_optional(&mut *connection)
                 .await
-                .or_fault()?;
+                .or_fault()?
+                .ok_or(StoreError::AlreadyExists { what: "owner of the shard" })?;
                 let last = sqlx::query!(
                     "SELECT MAX(id) AS \"last: i64\" FROM executions WHERE id > $1 AND id < $2",
                     first,
@@ -411,13 +428,13 @@ impl ExecutionStore for Sqlite {
         .await
     }
 
-    async fn leave_executions(&self, shard: i32, epoch: i64) -> Result<()> {
+    async fn leave_executions(&self, shard: i32, owner: Uuid) -> Result<()> {
         self.write(move |connection| {
             Box::pin(async move {
                 sqlx::query!(
-                    "UPDATE execution_shards SET lease_until = 0 WHERE shard = $1 AND epoch = $2",
+                    "UPDATE execution_shards SET owner = NULL WHERE shard = $1 AND owner = $2",
                     shard,
-                    epoch
+                    owner
                 )
                 .execute(connection)
                 .await

@@ -1,12 +1,9 @@
-//! The rows of members and holds.
+//! The rows of holds.
 
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqliteExecutor};
 use uuid::Uuid;
-use weft_store::{
-    HoldRow, MemberRow, OrphanRow, PlacementStore, Result, SavedUnder, StoreError, Timestamp, Versioned,
-    check,
-};
+use weft_store::{HoldRow, OrphanRow, PlacementStore, Result, SavedUnder, StoreError, Timestamp, Versioned};
 
 use crate::{Sqlite, fault::OrFault};
 
@@ -35,57 +32,6 @@ async fn hold(executor: impl SqliteExecutor<'_>, layout: Uuid) -> Result<Option<
 
 #[async_trait]
 impl PlacementStore for Sqlite {
-    async fn keep_member(
-        &self,
-        member: MemberRow,
-        at: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<MemberRow>> {
-        check::text("address", &member.address)?;
-        self.write(move |connection| {
-            Box::pin(async move {
-                let (at, until) = (at.as_micros(), until.as_micros());
-                sqlx::query!(
-                    "INSERT INTO compute_members (uid, address, draining, lease_until) VALUES ($1, $2, $3, $4) \
-                     ON CONFLICT (uid) DO UPDATE SET address = $2, draining = $3, lease_until = $4",
-                    member.uid,
-                    member.address,
-                    member.draining,
-                    until,
-                )
-                .execute(&mut *connection)
-                .await
-                .or_fault()?;
-                sqlx::query!("DELETE FROM compute_members WHERE lease_until <= $1", at)
-                    .execute(&mut *connection)
-                    .await
-                    .or_fault()?;
-                sqlx::query_as!(
-                    MemberRow,
-                    "SELECT uid, address, draining FROM compute_members WHERE lease_until > $1 ORDER BY uid",
-                    at,
-                )
-                .fetch_all(connection)
-                .await
-                .or_fault()
-            })
-        })
-        .await
-    }
-
-    async fn remove_member(&self, uid: Uuid) -> Result<()> {
-        self.write(move |connection| {
-            Box::pin(async move {
-                sqlx::query!("DELETE FROM compute_members WHERE uid = $1", uid)
-                    .execute(connection)
-                    .await
-                    .or_fault()?;
-                Ok(())
-            })
-        })
-        .await
-    }
-
     async fn get_hold(&self, layout: Uuid) -> Result<Option<HoldRow>> {
         hold(&self.readers, layout).await
     }
@@ -99,7 +45,7 @@ impl PlacementStore for Sqlite {
                      SELECT uid, $2, 1, 0, 0, TRUE FROM layouts WHERE uid = $1 \
                      ON CONFLICT (layout) DO UPDATE SET holder = $2, epoch = h.epoch + 1, awake = TRUE \
                      WHERE h.holder IS NULL OR h.holder = $2 OR NOT EXISTS \
-                     (SELECT 1 FROM compute_members m WHERE m.uid = h.holder AND m.lease_until > $3) \
+                     (SELECT 1 FROM members m WHERE m.uid = h.holder AND m.lease_until > $3) \
                      RETURNING epoch, saved_epoch, saved_number",
                     layout,
                     holder,
@@ -168,7 +114,7 @@ impl PlacementStore for Sqlite {
             OrphanRow,
             "SELECT h.layout, l.project, l.graph, l.id FROM layout_holds h JOIN layouts l ON l.uid = h.layout \
              WHERE h.awake AND l.desired_state = 1 AND h.layout > $1 AND (h.holder IS NULL OR NOT EXISTS \
-             (SELECT 1 FROM compute_members m WHERE m.uid = h.holder AND m.lease_until > $2)) \
+             (SELECT 1 FROM members m WHERE m.uid = h.holder AND m.lease_until > $2)) \
              ORDER BY h.layout LIMIT $3",
             after,
             at,

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqliteExecutor};
 use uuid::Uuid;
 use weft_store::{
-    Accepted, Advance, DeliveryChange, DeliveryRow, NewTrigger, Remember, Result, StoreError, Tick,
-    Timestamp, TriggerRow, TriggerStore, TriggerUpdate, Versioned, Written,
+    Accepted, Advance, DeliveryChange, DeliveryKind, DeliveryRow, Dismissal, NamedDelivery, NewTrigger,
+    Remember, Result, StoreError, Tick, Timestamp, TriggerRow, TriggerStore, TriggerUpdate, Versioned,
+    Written,
     check::{self, Check},
     codec,
 };
@@ -56,6 +57,7 @@ struct DeliveryRecord {
     trigger_uid: Uuid,
     dedup: Vec<u8>,
     state: i32,
+    kind: i32,
     wake: Option<i64>,
     expires: i64,
     head: Vec<u8>,
@@ -71,6 +73,7 @@ impl TryFrom<DeliveryRecord> for DeliveryRow {
             trigger: record.trigger_uid,
             dedup: codec::digest("trigger_deliveries", record.id, &record.dedup)?,
             state: record.state,
+            kind: kind(record.id, record.kind)?,
             wake: record.wake.map(Timestamp::from_micros),
             expires: Timestamp::from_micros(record.expires),
             head: record.head.into(),
@@ -79,8 +82,47 @@ impl TryFrom<DeliveryRecord> for DeliveryRow {
     }
 }
 
+/// A delivery with the name of its trigger, as SQLite gives it.
+struct NamedRecord {
+    id: Uuid,
+    trigger_uid: Uuid,
+    dedup: Vec<u8>,
+    state: i32,
+    kind: i32,
+    wake: Option<i64>,
+    expires: i64,
+    head: Vec<u8>,
+    event: Vec<u8>,
+    trigger_id: String,
+}
+
+impl TryFrom<NamedRecord> for NamedDelivery {
+    type Error = StoreError;
+
+    fn try_from(record: NamedRecord) -> Result<Self> {
+        let NamedRecord { id, trigger_uid, dedup, state, kind, wake, expires, head, event, trigger_id } =
+            record;
+        let row = DeliveryRecord { id, trigger_uid, dedup, state, kind, wake, expires, head, event };
+        Ok(Self { trigger_id, row: row.try_into()? })
+    }
+}
+
+fn kind(row: Uuid, number: i32) -> Result<DeliveryKind> {
+    let all = [DeliveryKind::Taken, DeliveryKind::Dead, DeliveryKind::Refused];
+    all.into_iter().find(|kind| kind.number() == number).ok_or_else(|| StoreError::Corrupt {
+        table: "trigger_deliveries",
+        column: "kind",
+        row: row.to_string(),
+        reason: format!("there is no kind {number}"),
+    })
+}
+
 fn triggers(records: Vec<Record>) -> Result<Vec<TriggerRow>> {
     records.into_iter().map(TriggerRow::try_from).collect()
+}
+
+fn named(records: Vec<NamedRecord>) -> Result<Vec<NamedDelivery>> {
+    records.into_iter().map(NamedDelivery::try_from).collect()
 }
 
 fn deliveries(records: Vec<DeliveryRecord>) -> Result<Vec<DeliveryRow>> {
@@ -185,13 +227,18 @@ async fn insert<'d>(
         rows.number(row.expires.as_micros());
         rows.bytes(&row.head);
         rows.bytes(&row.event);
+        rows.number(row.kind.number().into());
         rows.end();
     }
     let rows = rows.finish();
     let written = sqlx::query!(
-        "INSERT INTO trigger_deliveries (id, trigger_uid, dedup, state, wake, expires, head, event) \
+        "INSERT INTO trigger_deliveries \
+         (id, trigger_uid, dedup, state, wake, expires, head, event, kind, kept, project) \
          SELECT unhex(value ->> 1), unhex(value ->> 2), unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, \
-         unhex(value ->> 7), unhex(value ->> 8) FROM json_each($1) WHERE true \
+         unhex(value ->> 7), unhex(value ->> 8), value ->> 9, \
+         CASE WHEN value ->> 5 IS NULL THEN length(value ->> 8) / 2 ELSE 0 END, \
+         COALESCE((SELECT t.project FROM triggers t WHERE t.uid = unhex(value ->> 2)), '') \
+         FROM json_each($1) WHERE true \
          ON CONFLICT (trigger_uid, dedup) DO NOTHING RETURNING id",
         rows,
     );
@@ -202,7 +249,7 @@ async fn same(connection: &mut SqliteConnection, row: &DeliveryRow) -> Result<De
     let dedup = &row.dedup[..];
     let record = sqlx::query_as!(
         DeliveryRecord,
-        "SELECT id, trigger_uid, dedup, state, wake, expires, head, event FROM trigger_deliveries \
+        "SELECT id, trigger_uid, dedup, state, kind, wake, expires, head, event FROM trigger_deliveries \
          WHERE trigger_uid = $1 AND dedup = $2",
         row.trigger,
         dedup,
@@ -495,13 +542,16 @@ impl TriggerStore for Sqlite {
                     rows.optional_number(change.wake.map(Timestamp::as_micros));
                     rows.bytes(&change.head);
                     rows.optional_number(change.started.map(Timestamp::as_micros));
+                    rows.number(change.kind.number().into());
+                    rows.optional_number(change.expires.map(Timestamp::as_micros));
                     rows.end();
                 }
                 let rows = rows.finish();
                 let settled = sqlx::query!(
                     "UPDATE trigger_deliveries SET state = c.value ->> 2, wake = c.value ->> 3, \
                      head = unhex(c.value ->> 4), started = c.value ->> 5, \
-                     event = CASE WHEN c.value ->> 3 IS NULL THEN X'' ELSE event END \
+                     kind = c.value ->> 6, expires = COALESCE(c.value ->> 7, expires), \
+                     kept = CASE WHEN c.value ->> 3 IS NULL THEN length(event) ELSE 0 END \
                      FROM json_each($1) AS c WHERE trigger_deliveries.id = unhex(c.value ->> 1)",
                     rows,
                 );
@@ -516,7 +566,7 @@ impl TriggerStore for Sqlite {
         let before = before.as_micros();
         let records = sqlx::query_as!(
             DeliveryRecord,
-            "SELECT id, trigger_uid, dedup, state, wake, expires, head, event FROM trigger_deliveries \
+            "SELECT id, trigger_uid, dedup, state, kind, wake, expires, head, event FROM trigger_deliveries \
              WHERE wake < $1 ORDER BY wake, id LIMIT $2",
             before,
             limit,
@@ -533,7 +583,7 @@ impl TriggerStore for Sqlite {
         let before = before.unwrap_or(Uuid::max());
         let records = sqlx::query_as!(
             DeliveryRecord,
-            "SELECT id, trigger_uid, dedup, state, wake, expires, head, X'' AS \"event!: Vec<u8>\" FROM trigger_deliveries \
+            "SELECT id, trigger_uid, dedup, state, kind, wake, expires, head, X'' AS \"event!: Vec<u8>\" FROM trigger_deliveries \
              WHERE trigger_uid = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
             trigger,
             before,
@@ -545,7 +595,7 @@ impl TriggerStore for Sqlite {
     async fn get_delivery(&self, trigger: Uuid, id: Uuid) -> Result<DeliveryRow> {
         let record = sqlx::query_as!(
             DeliveryRecord,
-            "SELECT id, trigger_uid, dedup, state, wake, expires, head, event FROM trigger_deliveries \
+            "SELECT id, trigger_uid, dedup, state, kind, wake, expires, head, event FROM trigger_deliveries \
              WHERE id = $1 AND trigger_uid = $2",
             id,
             trigger,
@@ -554,10 +604,56 @@ impl TriggerStore for Sqlite {
         record.ok_or(StoreError::NotFound { what: "delivery" })?.try_into()
     }
 
+    async fn project_deliveries(
+        &self,
+        project: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<NamedDelivery>> {
+        check::text("project", project)?;
+        let before = before.unwrap_or(Uuid::max());
+        let records = sqlx::query_as!(
+            NamedRecord,
+            "SELECT d.id, d.trigger_uid, d.dedup, d.state, d.kind, d.wake, d.expires, d.head, \
+             X'' AS \"event!: Vec<u8>\", t.id AS trigger_id \
+             FROM trigger_deliveries d JOIN triggers t ON t.uid = d.trigger_uid \
+             WHERE d.project = $1 AND d.id < $2 ORDER BY d.id DESC LIMIT $3",
+            project,
+            before,
+            limit,
+        );
+        named(records.fetch_all(&self.readers).await.or_fault()?)
+    }
+
+    async fn dead_deliveries(
+        &self,
+        project: &str,
+        trigger: Option<Uuid>,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<NamedDelivery>> {
+        check::text("project", project)?;
+        let before = before.unwrap_or(Uuid::max());
+        let records = sqlx::query_as!(
+            NamedRecord,
+            "SELECT d.id, d.trigger_uid, d.dedup, d.state, d.kind, d.wake, d.expires, d.head, \
+             X'' AS \"event!: Vec<u8>\", t.id AS trigger_id \
+             FROM trigger_deliveries d JOIN triggers t ON t.uid = d.trigger_uid \
+             WHERE d.kind = 1 AND d.project = $1 AND d.id < $2 AND ($4 IS NULL OR d.trigger_uid = $4) \
+             ORDER BY d.id DESC LIMIT $3",
+            project,
+            before,
+            limit,
+            trigger,
+        );
+        named(records.fetch_all(&self.readers).await.or_fault()?)
+    }
+
     async fn last_started_delivery(&self, trigger: Uuid) -> Result<Option<DeliveryRow>> {
         let record = sqlx::query_as!(
             DeliveryRecord,
-            "SELECT id, trigger_uid, dedup, state, wake, expires, head, event FROM trigger_deliveries \
+            "SELECT id, trigger_uid, dedup, state, kind, wake, expires, head, X'' AS \"event!: Vec<u8>\" \
+             FROM trigger_deliveries \
              WHERE trigger_uid = $1 AND started IS NOT NULL ORDER BY started DESC, id DESC LIMIT 1",
             trigger,
         );
@@ -572,6 +668,79 @@ impl TriggerStore for Sqlite {
                     "DELETE FROM trigger_deliveries WHERE id IN (SELECT id FROM trigger_deliveries \
                      WHERE wake IS NULL AND expires < $1 ORDER BY expires LIMIT $2)",
                     before,
+                    limit,
+                );
+                Ok(done.execute(connection).await.or_fault()?.rows_affected())
+            })
+        })
+        .await
+    }
+
+    async fn dismiss_deliveries(&self, dismissals: Vec<Dismissal>) -> Result<Vec<Uuid>> {
+        dismissals.check()?;
+        self.write(move |connection| {
+            Box::pin(async move {
+                let mut rows = Rows::new(dismissals.len());
+                for dismissal in &dismissals {
+                    rows.begin();
+                    rows.bytes(dismissal.id.as_bytes());
+                    rows.bytes(&dismissal.head);
+                    rows.end();
+                }
+                let rows = rows.finish();
+                let dismissed = sqlx::query!(
+                    "UPDATE trigger_deliveries SET kind = 0, head = unhex(c.value ->> 2) FROM json_each($1) AS c \
+                     WHERE trigger_deliveries.id = unhex(c.value ->> 1) AND kind = 1 RETURNING id",
+                    rows,
+                );
+                Ok(dismissed.fetch_all(connection).await.or_fault()?.into_iter().map(|row| row.id).collect())
+            })
+        })
+        .await
+    }
+
+    async fn trim_events(&self, budget: u64, limit: u32) -> Result<u64> {
+        let budget = i64::try_from(budget).unwrap_or(i64::MAX);
+        // Looked for beside the writer: what is kept of all projects is read for it.
+        let old = sqlx::query!(
+            "SELECT id AS \"id!: Uuid\" FROM (SELECT id, \
+             SUM(kept) OVER (PARTITION BY project, kind ORDER BY id DESC) AS total \
+             FROM trigger_deliveries WHERE kept > 0) WHERE total > $1 ORDER BY id LIMIT $2",
+            budget,
+            limit,
+        );
+        let old = old.fetch_all(&self.readers).await.or_fault()?;
+        if old.is_empty() {
+            return Ok(0);
+        }
+        self.write(move |connection| {
+            Box::pin(async move {
+                let mut rows = Rows::new(old.len());
+                for row in &old {
+                    rows.begin();
+                    rows.bytes(row.id.as_bytes());
+                    rows.end();
+                }
+                let rows = rows.finish();
+                let done = sqlx::query!(
+                    "UPDATE trigger_deliveries SET event = X'', kept = 0 \
+                     WHERE id IN (SELECT unhex(value ->> 1) FROM json_each($1)) AND wake IS NULL",
+                    rows,
+                );
+                Ok(done.execute(connection).await.or_fault()?.rows_affected())
+            })
+        })
+        .await
+    }
+
+    async fn trim_refused(&self, keep: u32, limit: u32) -> Result<u64> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                let done = sqlx::query!(
+                    "DELETE FROM trigger_deliveries WHERE id IN (SELECT id FROM (SELECT id, \
+                     ROW_NUMBER() OVER (PARTITION BY trigger_uid ORDER BY id DESC) AS place \
+                     FROM trigger_deliveries WHERE kind = 2) WHERE place > $1 LIMIT $2)",
+                    keep,
                     limit,
                 );
                 Ok(done.execute(connection).await.or_fault()?.rows_affected())

@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use crate::{
     Advance, AgentUpdate, AlertSettingUpdate, CommandTypeUpdate, Commit, DeliveryChange, DeliveryRow,
-    EnrollmentTokenRow, ExecutionFlush, GraphUpdate, JobFlush, LayoutUpdate, LogEntry, MAX_PART_BYTES,
-    NewAgent, NewAlertSetting, NewAnalysis, NewApiKey, NewCommandType, NewEnrollmentToken, NewGraph,
-    NewLayout, NewRefresh, NewSecret, NewSigningKey, NewSource, NewTicket, NewTrigger, Once, Redemption,
-    RefreshState, Remember, Result, SealedSegments, SecretUpdate, SourceUpdate, StoreError, Tick, Timestamp,
-    TriggerUpdate,
+    Dismissal, EnrollmentTokenRow, ExecutionFlush, GraphUpdate, JobFlush, KeptResult, LayoutUpdate, LogEntry,
+    LooseContent, MAX_PART_BYTES, NewAgent, NewAlertSetting, NewAnalysis, NewApiKey, NewCommandType,
+    NewEnrollmentToken, NewGraph, NewLayout, NewProjectObject, NewRefresh, NewSecret, NewSigningKey,
+    NewSource, NewTicket, NewTrigger, Once, Redemption, RefreshState, Remember, Result, SealedSegments,
+    SecretUpdate, SourceUpdate, StoreError, Tick, Timestamp, TriggerUpdate,
 };
 
 /// A write that can be checked by itself.
@@ -147,6 +147,39 @@ impl Check for NewAnalysis {
     }
 }
 
+impl Check for LooseContent {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        size(self.size)
+    }
+}
+
+/// The size of an object.
+fn size(size: i64) -> Result<()> {
+    if size < 0 {
+        return Err(StoreError::Invalid { field: "size", reason: "is negative" });
+    }
+    Ok(())
+}
+
+impl Check for KeptResult {
+    fn check(&self) -> Result<()> {
+        text("project", &self.project)?;
+        text("area", &self.area)?;
+        text("maker", &self.maker)?;
+        bytes("bytes", &self.bytes)
+    }
+}
+
+impl Check for NewProjectObject {
+    fn check(&self) -> Result<()> {
+        size(self.size)?;
+        text("project", &self.project)?;
+        text("id", &self.id)?;
+        bytes("settings", &self.settings)
+    }
+}
+
 impl Check for NewSecret {
     fn check(&self) -> Result<()> {
         text("project", &self.project)?;
@@ -261,6 +294,12 @@ impl Check for DeliveryRow {
 }
 
 impl Check for DeliveryChange {
+    fn check(&self) -> Result<()> {
+        bytes("head", &self.head)
+    }
+}
+
+impl Check for Dismissal {
     fn check(&self) -> Result<()> {
         bytes("head", &self.head)
     }

@@ -89,8 +89,6 @@ pub struct ExecutionFlush {
     pub shard: i32,
     /// Whose flush.
     pub epoch: i64,
-    /// Until when the owner has the shard.
-    pub lease_until: Timestamp,
     /// New executions.
     pub executions: Vec<NewExecution>,
     /// Where executions stand that have changed, new ones among them; each once.
@@ -205,22 +203,34 @@ pub struct ExecutionMessages {
     pub messages: Vec<ExecutionMessage>,
 }
 
+/// Who has a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardOwner {
+    /// Which shard.
+    pub shard: i32,
+    /// Its owner; nobody where it was given back.
+    pub owner: Option<Uuid>,
+    /// Counts its owners: what is written under an older one is refused.
+    pub epoch: i64,
+}
+
 /// Keeps executions. See the promises in the crate's documentation.
 #[async_trait]
 pub trait ExecutionStore: Send + Sync {
-    /// Takes a shard until an instant, if nobody else has it at `at`; `AlreadyExists` if somebody does. Whoever had it
-    /// before cannot write to it any more, and that is so for the same owner too, who may take it again at any time.
-    /// A database that only one process can open gives it to whoever asks.
-    async fn own_executions(
-        &self,
-        shard: i32,
-        owner: &str,
-        at: Timestamp,
-        until: Timestamp,
-    ) -> Result<OwnedExecutions>;
+    /// How many shards there are: the first who asks decides, and it stays so, because the number of an execution has its
+    /// shard's in it, and what a project's runs count against must be in one.
+    async fn execution_shards(&self, wanted: i32) -> Result<i32>;
 
-    /// Gives a shard back, if that epoch still has it, so that the next owner need not wait.
-    async fn leave_executions(&self, shard: i32, epoch: i64) -> Result<()>;
+    /// Shards that somebody has had, by number. An owner whose lease as a [member](crate::MemberStore) is over has it no
+    /// more.
+    async fn execution_owners(&self) -> Result<Vec<ShardOwner>>;
+
+    /// Takes a shard, if no member whose lease holds at `at` has it; `AlreadyExists` if one does. Whoever had it
+    /// before cannot write to it any more, and that is so for the same owner too, who may take it again at any time.
+    async fn own_executions(&self, shard: i32, owner: Uuid, at: Timestamp) -> Result<OwnedExecutions>;
+
+    /// Gives a shard back, if that owner still has it, so that the next one need not wait.
+    async fn leave_executions(&self, shard: i32, owner: Uuid) -> Result<()>;
 
     /// Writes a flush, numbers its messages, and writes an end for each change that has ended.
     /// [`crate::StoreError::Stale`] if its epoch is not the shard's: nothing was written.

@@ -2,7 +2,7 @@
 //!
 //! Services speak to small object-safe traits in their own words: [`GraphStore`], [`SourceStore`],
 //! [`LayoutStore`], [`AnalysisStore`], [`AgentStore`], [`AlertStore`], [`CommandStore`], [`ExecutionStore`], [`IdentityStore`], [`JobStore`],
-//! [`SecretStore`], [`TelemetryStore`], [`TriggerStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
+//! [`KeptResultStore`], [`ProjectObjectStore`], [`SecretStore`], [`TelemetryStore`], [`TriggerStore`]. Every method is **one atomic intent**: it happens wholly or not at all, and when it
 //! answers, it is on disk. There is no general transaction, because read-then-write over two calls is where
 //! databases differ and where updates get lost.
 //!
@@ -16,7 +16,7 @@
 //! - *Ordered*: lists are sorted by the bytes of their ids, whatever the database's collation.
 //!
 //! Layout: one file per trait with its rows ([`graph`], [`source`], [`layout`], [`analysis`],
-//! [`agent`], [`alert`], [`command`], [`execution`], [`identity`], [`jobs`], [`secret`], [`telemetry`], [`trigger`]), the shared words
+//! [`agent`], [`alert`], [`command`], [`execution`], [`identity`], [`jobs`], [`kept_result`], [`project_object`], [`secret`], [`telemetry`], [`trigger`]), the shared words
 //! ([`once`], [`error`], [`time`]), what both backends share ([`check`], [`codec`]), large objects
 //! ([`objects`]), and the suite that both must pass
 //! (`conformance`, behind a feature of that name). `docs/adr/0003-graph-journal.md` and
@@ -51,11 +51,15 @@ pub mod execution;
 pub mod graph;
 pub mod identity;
 pub mod jobs;
+pub mod kept_result;
 pub mod layout;
+pub mod member;
 pub mod objects;
 pub mod once;
 pub mod placement;
+pub mod project_object;
 pub mod secret;
+mod shard;
 pub mod source;
 pub mod telemetry;
 pub mod time;
@@ -79,7 +83,7 @@ pub use crate::{
     execution::{
         ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
         ExecutionMessages, ExecutionRow, ExecutionStore, NewExecution, NewExecutionMessage, OwnedExecutions,
-        RunLimitRow, RunRateRow,
+        RunLimitRow, RunRateRow, ShardOwner,
     },
     graph::{
         Checkpoint, Commit, GraphRow, GraphStore, GraphUpdate, JournalEntry, JournalLimit, MAX_PART_BYTES,
@@ -92,16 +96,20 @@ pub use crate::{
         BatchChange, BatchCount, BatchFilter, BatchRow, JobFlush, JobOutput, JobRow, JobStore, NewBatch,
         OwnedShard, SHARD_BITS,
     },
+    kept_result::{Areas, KeptResult, KeptResultStore, MostKept},
     layout::{DesiredState, LayoutRow, LayoutStore, LayoutUpdate, NewLayout},
+    member::{MemberRow, MemberStore},
     once::{Once, Remember, Requests, Written},
-    placement::{HoldRow, MemberRow, OrphanRow, PlacementStore, SavedUnder},
+    placement::{HoldRow, OrphanRow, PlacementStore, SavedUnder},
+    project_object::{LooseContent, NewProjectObject, Only, ProjectObjectRow, ProjectObjectStore, PutObject},
     secret::{NewSecret, SealedSecret, SecretRow, SecretStore, SecretUpdate},
+    shard::shard_of,
     source::{Begun, NewRefresh, NewSource, RefreshRow, RefreshState, SourceRow, SourceStore, SourceUpdate},
     telemetry::{LogEntry, OwnedLog, ReporterRow, SealedSegments, SegmentRow, TelemetryKind, TelemetryStore},
     time::Timestamp,
     trigger::{
-        Accepted, Advance, DeliveryChange, DeliveryRow, NewTrigger, Tick, TriggerRow, TriggerStore,
-        TriggerUpdate,
+        Accepted, Advance, DeliveryChange, DeliveryKind, DeliveryRow, Dismissal, NamedDelivery, NewTrigger,
+        Tick, TriggerRow, TriggerStore, TriggerUpdate,
     },
 };
 
@@ -128,6 +136,8 @@ pub struct Stores {
     pub source: Arc<dyn SourceStore>,
     /// Layouts.
     pub layout: Arc<dyn LayoutStore>,
+    /// Which processes there are.
+    pub member: Arc<dyn MemberStore>,
     /// Which process has which layout.
     pub placement: Arc<dyn PlacementStore>,
     /// Analyses.
@@ -144,6 +154,10 @@ pub struct Stores {
     pub identity: Arc<dyn IdentityStore>,
     /// Durable jobs.
     pub jobs: Arc<dyn JobStore>,
+    /// What steps gave.
+    pub kept_result: Arc<dyn KeptResultStore>,
+    /// Which objects projects have.
+    pub object: Arc<dyn ProjectObjectStore>,
     /// Secrets of workflows.
     pub secret: Arc<dyn SecretStore>,
     /// Samples.

@@ -95,7 +95,8 @@ impl Objects {
         };
         std::fs::create_dir_all(path).map_err(|error| failed(error.into()))?;
         let store = LocalFileSystem::new_with_prefix(path).map_err(|error| failed(error.into()))?;
-        let store = Arc::new(store.with_fsync(true));
+        // A folder within it is there for as long as something is in it.
+        let store = Arc::new(store.with_fsync(true).with_automatic_cleanup(true));
         Ok(Self { store, prefix: Path::default(), ordered: false, shown: format!("file://{path}") })
     }
 

@@ -1,6 +1,6 @@
 //! Which process simulates which layout, so that never two do.
 //!
-//! A process of the compute service is a *member* for as long as it prolongs its lease. A layout has a *hold*: who
+//! A process of the compute service is a [member](crate::MemberStore) for as long as it prolongs its lease. A layout has a *hold*: who
 //! has it, and under which epoch. Each time it is taken the epoch grows, and whoever writes with an older one is refused
 //! ([`LayoutUpdate::held`](crate::LayoutUpdate::held), [`PlacementStore::record_save`]): a process that was silent for longer than
 //! its lease, and does not know it, changes nothing.
@@ -9,17 +9,6 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::{Result, Timestamp};
-
-/// A process of the compute service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemberRow {
-    /// Identity of this life of the process.
-    pub uid: Uuid,
-    /// Where others reach it, for example `http://10.0.0.7:8080`.
-    pub address: String,
-    /// It gives its layouts away and takes no others.
-    pub draining: bool,
-}
 
 /// Which saved positions of a layout count: those of a save that was recorded. 0 and 0 before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,14 +46,6 @@ pub struct OrphanRow {
 /// Keeps who has which layout. See the promises in the crate's documentation.
 #[async_trait]
 pub trait PlacementStore: Send + Sync {
-    /// Writes a member with its lease, forgets those whose lease was over at `at`, and gives all that are left, by uid. A member
-    /// that was forgotten may come back; what it held may have been taken meanwhile.
-    async fn keep_member(&self, member: MemberRow, at: Timestamp, until: Timestamp)
-    -> Result<Vec<MemberRow>>;
-
-    /// Forgets a member, so that nobody waits for the end of its lease.
-    async fn remove_member(&self, uid: Uuid) -> Result<()>;
-
     /// Who has a layout; nothing where nobody ever had it.
     async fn get_hold(&self, layout: Uuid) -> Result<Option<HoldRow>>;
 

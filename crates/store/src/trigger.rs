@@ -76,6 +76,29 @@ pub struct TriggerUpdate {
     pub at: Timestamp,
 }
 
+/// What is bounded together: what came of one kind does not push out what came of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeliveryKind {
+    /// It was taken.
+    #[default]
+    Taken,
+    /// It was taken, and no run could be started of it for good; nobody has looked after it yet.
+    Dead,
+    /// It was not taken.
+    Refused,
+}
+
+impl DeliveryKind {
+    /// As it is in a row.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Taken => 0,
+            Self::Dead => 1,
+            Self::Refused => 2,
+        }
+    }
+}
+
 /// Something that came to a trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryRow {
@@ -87,14 +110,34 @@ pub struct DeliveryRow {
     pub dedup: [u8; 32],
     /// What has become of it, in its service's numbers.
     pub state: i32,
+    /// What it is bounded with.
+    pub kind: DeliveryKind,
     /// When its run is to be started; absent once it is known what became of it.
     pub wake: Option<Timestamp>,
     /// From when on it may be forgotten.
     pub expires: Timestamp,
     /// What is shown of it.
     pub head: Bytes,
-    /// What its run is made of; empty once that is known.
+    /// What its run is made of: all that came. Empty once that is forgotten.
     pub event: Bytes,
+}
+
+/// A delivery, and what its trigger is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedDelivery {
+    /// Id of its trigger in the project.
+    pub trigger_id: String,
+    /// Without its event.
+    pub row: DeliveryRow,
+}
+
+/// That somebody has looked after a delivery which started nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dismissal {
+    /// Which.
+    pub id: Uuid,
+    /// What is shown of it.
+    pub head: Bytes,
 }
 
 /// What became of a delivery that was to be kept.
@@ -106,15 +149,19 @@ pub enum Accepted {
     Known(Box<DeliveryRow>),
 }
 
-/// What has become of a delivery since. Its event is dropped where it has no `wake`.
+/// What has become of a delivery since. Where it has no `wake` its event counts from now on among those that are trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryChange {
     /// Which.
     pub id: Uuid,
     /// What has become of it.
     pub state: i32,
+    /// What it is bounded with from now on.
+    pub kind: DeliveryKind,
     /// When to try again.
     pub wake: Option<Timestamp>,
+    /// From when on it may be forgotten; as it is when absent.
+    pub expires: Option<Timestamp>,
     /// When its run was started: the last one of a trigger can be asked for.
     pub started: Option<Timestamp>,
     /// What is shown of it.
@@ -228,9 +275,37 @@ pub trait TriggerStore: Requests {
     /// One of a trigger.
     async fn get_delivery(&self, trigger: Uuid, id: Uuid) -> Result<DeliveryRow>;
 
-    /// The one of a trigger whose run was started last.
+    /// Those of all triggers that there are in a project, the newest first: before `before` (all when absent), at most
+    /// `limit`.
+    async fn project_deliveries(
+        &self,
+        project: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<NamedDelivery>>;
+
+    /// Those of them that are dead, of one trigger or of all.
+    async fn dead_deliveries(
+        &self,
+        project: &str,
+        trigger: Option<Uuid>,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<NamedDelivery>>;
+
+    /// Keeps that somebody has looked after dead deliveries, and gives those that were dead until then.
+    async fn dismiss_deliveries(&self, dismissals: Vec<Dismissal>) -> Result<Vec<Uuid>>;
+
+    /// The one of a trigger whose run was started last, without its event.
     async fn last_started_delivery(&self, trigger: Uuid) -> Result<Option<DeliveryRow>>;
 
     /// Forgets deliveries that have expired before an instant and wait for nothing, at most `limit`; says how many.
     async fn forget_deliveries(&self, before: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Forgets the events of deliveries that wait for nothing: of each project and kind the newest are kept, as many as
+    /// have `budget` bytes together. At most `limit`; says how many.
+    async fn trim_events(&self, budget: u64, limit: u32) -> Result<u64>;
+
+    /// Forgets deliveries that were refused, but for the newest `keep` of each trigger. At most `limit`; says how many.
+    async fn trim_refused(&self, keep: u32, limit: u32) -> Result<u64>;
 }

@@ -2,15 +2,15 @@
 
 use bytes::Bytes;
 
-use super::{refused, time, uid};
+use super::{members::keep, refused, time, uid};
 use crate::{
     ExecutionChange, ExecutionEnd, ExecutionEnds, ExecutionEvents, ExecutionFlush, ExecutionMessage,
     ExecutionMessages, ExecutionRow, NewExecution, NewExecutionMessage, OwnedExecutions, RunLimitRow,
-    RunRateRow, SHARD_BITS, StoreError, Stores, Timestamp, Versioned,
+    RunRateRow, SHARD_BITS, ShardOwner, StoreError, Stores, Timestamp, Versioned,
 };
 
 async fn own(stores: &Stores, shard: i32) -> OwnedExecutions {
-    stores.execution.own_executions(shard, "owner", time(0), time(60)).await.expect("nobody has it")
+    stores.execution.own_executions(shard, uid(1), time(0)).await.expect("nobody has it")
 }
 
 fn new(id: i64, graph: &str) -> NewExecution {
@@ -48,12 +48,7 @@ fn events(execution: i64, sequence: i64) -> ExecutionEvents {
 }
 
 fn flush(owned: &OwnedExecutions) -> ExecutionFlush {
-    ExecutionFlush {
-        shard: owned.shard,
-        epoch: owned.epoch,
-        lease_until: time(60),
-        ..ExecutionFlush::default()
-    }
+    ExecutionFlush { shard: owned.shard, epoch: owned.epoch, ..ExecutionFlush::default() }
 }
 
 async fn write(stores: &Stores, flush: ExecutionFlush) {
@@ -107,8 +102,8 @@ pub async fn an_execution_reads_back_as_written(stores: Stores) {
 /// What an owner writes that is none any more is not written.
 pub async fn an_execution_flush_of_an_old_owner_writes_nothing(stores: Stores) {
     let first = own(&stores, 0).await;
-    stores.execution.leave_executions(0, first.epoch).await.unwrap();
-    let second = stores.execution.own_executions(0, "another", time(1), time(61)).await.unwrap();
+    stores.execution.leave_executions(0, uid(1)).await.unwrap();
+    let second = stores.execution.own_executions(0, uid(2), time(1)).await.unwrap();
     assert!(second.epoch > first.epoch);
     let late = ExecutionFlush { executions: vec![new(1, "g")], ..flush(&first) };
     refused!(
@@ -116,6 +111,39 @@ pub async fn an_execution_flush_of_an_old_owner_writes_nothing(stores: Stores) {
         StoreError::Stale { of: Versioned::Epoch, current } if current == second.epoch
     );
     refused!(stores.execution.get_execution(1).await, StoreError::NotFound { .. });
+}
+
+/// A shard is its owner's until that gives it back, or its lease is over; and there stay as many as there were first.
+pub async fn a_shard_of_executions_has_one_owner(stores: Stores) {
+    let store = &stores.execution;
+    assert_eq!(store.execution_shards(8).await.unwrap(), 8);
+    assert_eq!(store.execution_shards(16).await.unwrap(), 8);
+    assert_eq!(store.execution_owners().await.unwrap(), []);
+    keep(&stores, "execution", 11, 0).await;
+    assert_eq!(store.own_executions(3, uid(11), time(0)).await.unwrap().epoch, 1);
+    assert_eq!(store.own_executions(3, uid(11), time(1)).await.unwrap().epoch, 2);
+    refused!(store.own_executions(3, uid(12), time(9)).await, StoreError::AlreadyExists { .. });
+    // One that is no member has it for nobody.
+    assert_eq!(store.own_executions(5, uid(13), time(0)).await.unwrap().epoch, 1);
+    assert_eq!(store.own_executions(5, uid(12), time(0)).await.unwrap().epoch, 2);
+    let has = |shard, owner: Option<u128>, epoch| ShardOwner { shard, owner: owner.map(uid), epoch };
+    assert_eq!(store.execution_owners().await.unwrap(), [has(3, Some(11), 2), has(5, Some(12), 2)]);
+    // Its lease is over.
+    keep(&stores, "execution", 12, 10).await;
+    assert_eq!(store.own_executions(3, uid(12), time(10)).await.unwrap().epoch, 3);
+    store.leave_executions(3, uid(11)).await.unwrap();
+    refused!(store.own_executions(3, uid(11), time(11)).await, StoreError::AlreadyExists { .. });
+    store.leave_executions(3, uid(12)).await.unwrap();
+    assert_eq!(store.execution_owners().await.unwrap(), [has(3, None, 3), has(5, Some(12), 2)]);
+
+    // Of many who take at once one has it.
+    for n in 21..25 {
+        keep(&stores, "execution", n, 12).await;
+    }
+    let takers = (21..25).map(|n| store.own_executions(3, uid(n), time(12)));
+    let taken = futures::future::join_all(takers).await;
+    let winners: Vec<_> = taken.iter().filter_map(|taken| taken.as_ref().ok()).collect();
+    assert_eq!(winners.iter().map(|owned| owned.epoch).collect::<Vec<_>>(), [4]);
 }
 
 /// What is at work, and what goes on by itself, is found page by page; the rest is not.

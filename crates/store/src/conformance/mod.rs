@@ -16,9 +16,12 @@ pub mod executions;
 pub mod graphs;
 pub mod jobs;
 pub mod journal;
+pub mod kept_results;
 pub mod layouts;
 pub mod load;
+pub mod members;
 pub mod placement;
+pub mod project_objects;
 pub mod refreshes;
 pub mod requests;
 pub mod secrets;
@@ -82,7 +85,7 @@ macro_rules! conformance {
             enrollments: a_token_reads_back_as_written, tokens_list_in_byte_order, a_token_lets_in_so_many,
                 of_concurrent_uses_so_many_win, who_is_in_stays_in, revoked_and_expired_tokens_let_nobody_in,
                 taken_names_and_keys_use_nothing_up;
-            executions: an_execution_reads_back_as_written, an_execution_flush_of_an_old_owner_writes_nothing,
+            executions: a_shard_of_executions_has_one_owner, an_execution_reads_back_as_written, an_execution_flush_of_an_old_owner_writes_nothing,
                 active_and_due_executions_are_found, names_and_requests_of_executions_are_found,
                 executions_list_newest_first, asking_executions_are_found, a_definition_is_kept_once,
                 ended_executions_are_forgotten, ends_of_executions_are_numbered,
@@ -100,12 +103,20 @@ macro_rules! conformance {
             journal: revisions_come_back_in_order_whole, pages_end_on_entries_and_bytes,
                 a_page_may_end_inside_a_revision, a_stale_append_writes_nothing, of_concurrent_appends_one_wins,
                 appends_that_catch_up_all_land, revisions_of_many_graphs_in_one_call, a_large_revision_is_whole;
+            kept_results: a_result_reads_back_until_it_expires, a_project_keeps_so_many_results,
+                results_are_forgotten_and_purged;
             layouts: a_layout_reads_back_as_written, an_id_is_taken_once_in_a_graph, layouts_list_in_byte_order,
                 an_update_writes_only_what_it_names, a_stale_layout_write_writes_nothing,
                 constraints_have_versions_of_their_own, running_layouts_of_all_projects_are_found,
                 layouts_go_with_their_graph;
-            placement: members_are_kept_until_their_lease_is_over, a_layout_has_one_holder,
+            members: members_are_kept_until_their_lease_is_over, members_are_of_their_service;
+            placement: a_layout_has_one_holder,
                 what_is_written_under_an_older_epoch_is_refused, orphans_are_found, holds_go_with_their_layout;
+            project_objects: an_object_reads_back_as_written, objects_list_in_byte_order,
+                a_write_that_does_not_hold_changes_nothing, of_concurrent_writes_each_is_whole,
+                a_project_has_so_much, what_is_stored_counts_until_it_is_removed,
+                content_that_an_object_has_is_left_alone, what_is_deleted_meanwhile_is_not_written,
+                content_without_an_object_is_found;
             refreshes: a_refresh_reads_back_as_written, extreme_times_of_refreshes_read_back, a_refresh_ends_once,
                 one_refresh_of_a_source_runs, of_concurrent_begins_one_wins, an_expired_refresh_is_interrupted,
                 a_late_renewal_is_in_time, of_a_renewal_and_a_begin_one_wins, a_cancellation_is_seen_by_who_runs_it,
@@ -128,7 +139,9 @@ macro_rules! conformance {
                 each_kind_shortens_its_own_log, segments_replace_each_other, reporters_go_on_where_they_were;
             triggers: a_trigger_reads_back_as_written, triggers_list_in_byte_order,
                 a_stale_trigger_write_writes_nothing, a_tick_happens_once, a_delivery_is_kept_once,
-                waiting_deliveries_are_found, old_deliveries_are_forgotten, a_trigger_advances_once;
+                waiting_deliveries_are_found, old_deliveries_are_forgotten, a_trigger_advances_once,
+                dead_deliveries_are_found_until_they_are_dismissed, events_are_trimmed_to_a_budget,
+                refused_deliveries_are_trimmed_to_a_number;
         }
     };
     (@stamp $world:path; $($area:ident: $($case:ident),+;)+) => {

@@ -1,33 +1,13 @@
-//! Members and holds.
+//! Holds of layouts.
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{done, layouts, refused, time, uid};
-use crate::{HoldRow, LayoutUpdate, MemberRow, OrphanRow, SavedUnder, StoreError, Stores, Versioned};
-
-fn member(n: u128, draining: bool) -> MemberRow {
-    MemberRow { uid: uid(n), address: format!("http://host-{n}:8080"), draining }
-}
+use super::{done, layouts, members::keep, refused, time, uid};
+use crate::{HoldRow, LayoutUpdate, OrphanRow, SavedUnder, StoreError, Stores, Versioned};
 
 async fn layout(stores: &Stores, n: u128) -> Uuid {
     done(stores.layout.create_layout(layouts::new("g", &format!("l{n}"), n), None).await).uid
-}
-
-/// A member is there until its lease is over or it leaves, and may come back.
-pub async fn members_are_kept_until_their_lease_is_over(stores: Stores) {
-    let store = &stores.placement;
-    let (one, two) = (member(1, false), member(2, true));
-    assert_eq!(store.keep_member(two.clone(), time(0), time(10)).await.unwrap(), std::slice::from_ref(&two));
-    assert_eq!(store.keep_member(one.clone(), time(5), time(15)).await.unwrap(), [one.clone(), two.clone()]);
-    let one_drains = member(1, true);
-    let left = store.keep_member(one_drains.clone(), time(10), time(20)).await.unwrap();
-    assert_eq!(left, std::slice::from_ref(&one_drains), "the lease of the other was over");
-    store.remove_member(uid(1)).await.unwrap();
-    store.remove_member(uid(1)).await.unwrap();
-    assert_eq!(store.keep_member(two.clone(), time(11), time(21)).await.unwrap(), [two]);
-    let bad = MemberRow { address: "\0".into(), ..one };
-    refused!(store.keep_member(bad, time(12), time(22)).await, StoreError::Invalid { field: "address", .. });
 }
 
 /// While a member's lease holds, nobody else takes its layout; each taking is an epoch.
@@ -36,7 +16,7 @@ pub async fn a_layout_has_one_holder(stores: Stores) {
     let layout = layout(&stores, 1).await;
     assert_eq!(store.get_hold(layout).await.unwrap(), None);
     refused!(store.take_hold(uid(99), uid(11), time(0)).await, StoreError::NotFound { what: "layout" });
-    store.keep_member(member(11, false), time(0), time(10)).await.unwrap();
+    keep(&stores, "compute", 11, 0).await;
     let held =
         |holder: u128, epoch| HoldRow { holder: Some(uid(holder)), epoch, saved: SavedUnder::default() };
     assert_eq!(store.take_hold(layout, uid(11), time(0)).await.unwrap(), held(11, 1));
@@ -47,7 +27,7 @@ pub async fn a_layout_has_one_holder(stores: Stores) {
     assert_eq!(store.take_hold(layout, uid(12), time(10)).await.unwrap(), held(12, 3));
     // That of the second has never begun.
     assert_eq!(store.take_hold(layout, uid(13), time(10)).await.unwrap(), held(13, 4));
-    store.keep_member(member(13, false), time(10), time(20)).await.unwrap();
+    keep(&stores, "compute", 13, 10).await;
     store.leave_hold(layout, 3, false).await.unwrap();
     refused!(store.take_hold(layout, uid(12), time(11)).await, StoreError::AlreadyExists { .. });
     store.leave_hold(layout, 4, false).await.unwrap();
@@ -55,7 +35,7 @@ pub async fn a_layout_has_one_holder(stores: Stores) {
 
     // Of many who take at once one has it under each epoch.
     for n in 21..25 {
-        store.keep_member(member(n, false), time(12), time(22)).await.unwrap();
+        keep(&stores, "compute", n, 12).await;
     }
     let takers = (21..25).map(|n| store.take_hold(layout, uid(n), time(12)));
     let taken = futures::future::join_all(takers).await;
@@ -99,7 +79,7 @@ pub async fn orphans_are_found(stores: Stores) {
     for n in 1..=5 {
         all.push(layout(&stores, n).await);
     }
-    store.keep_member(member(11, false), time(0), time(10)).await.unwrap();
+    keep(&stores, "compute", 11, 0).await;
     for layout in &all[..4] {
         store.take_hold(*layout, uid(11), time(0)).await.unwrap();
     }

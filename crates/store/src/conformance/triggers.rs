@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{done, refused, remember, replayed, time, uid};
 use crate::{
-    Accepted, Advance, DeliveryChange, DeliveryRow, NewTrigger, StoreError, Stores, Tick, TriggerRow,
-    TriggerUpdate, Versioned,
+    Accepted, Advance, DeliveryChange, DeliveryKind, DeliveryRow, Dismissal, NewTrigger, StoreError, Stores,
+    Tick, TriggerRow, TriggerUpdate, Versioned,
 };
 
 /// A trigger to create, with a token and a first tick.
@@ -45,6 +45,7 @@ fn delivery(n: u128, dedup: u8, wake: i64) -> DeliveryRow {
         trigger: uid(1),
         dedup: [dedup; 32],
         state: 1,
+        kind: DeliveryKind::Taken,
         wake: Some(time(wake)),
         expires: time(100),
         head: Bytes::from_static(b"head \0\xff"),
@@ -228,7 +229,9 @@ pub async fn a_delivery_is_kept_once(stores: Stores) {
     let change = DeliveryChange {
         id: uid(1_001),
         state: 2,
+        kind: DeliveryKind::Taken,
         wake: None,
+        expires: Some(time(200)),
         started: Some(time(3)),
         head: "started".into(),
     };
@@ -236,8 +239,8 @@ pub async fn a_delivery_is_kept_once(stores: Stores) {
     let again = stores.trigger.accept_deliveries(vec![delivery(4, 1, 1), delivery(5, 2, 1)]).await.unwrap();
     let Accepted::Known(first) = &again[0] else { panic!("it is a repeat") };
     assert_eq!(
-        (first.state, first.wake, &first.head[..], &first.event[..]),
-        (2, None, &b"started"[..], &b""[..])
+        (first.state, first.wake, &first.head[..], &first.event[..], first.expires),
+        (2, None, &b"started"[..], &b"event \0\xff"[..], time(200))
     );
     assert_eq!(again[1], Accepted::New);
     assert_eq!(stores.trigger.get_delivery(uid(1), uid(1_005)).await.unwrap(), delivery(5, 2, 1));
@@ -263,7 +266,9 @@ pub async fn waiting_deliveries_are_found(stores: Stores) {
     let change = |n: u128, started: Option<i64>, wake: Option<i64>| DeliveryChange {
         id: uid(1_000 + n),
         state: 2,
+        kind: DeliveryKind::Taken,
         wake: wake.map(time),
+        expires: None,
         started: started.map(time),
         head: "later".into(),
     };
@@ -292,4 +297,130 @@ pub async fn old_deliveries_are_forgotten(stores: Stores) {
     assert_eq!(left.iter().map(|row| row.id).collect::<Vec<_>>(), [uid(1_004), uid(1_001)]);
     let again = stores.trigger.accept_deliveries(vec![delivery(7, 2, 1)]).await.unwrap();
     assert_eq!(again, [Accepted::New]);
+}
+
+/// Dead deliveries are found over all triggers that there are in a project, until somebody looks after them, once.
+pub async fn dead_deliveries_are_found_until_they_are_dismissed(stores: Stores) {
+    done(stores.trigger.create_trigger(new("t1", 1), None).await);
+    done(stores.trigger.create_trigger(new("t2", 2), None).await);
+    let elsewhere = NewTrigger { project: "q".into(), ..new("t1", 3) };
+    done(stores.trigger.create_trigger(elsewhere, None).await);
+    let of = |trigger: u128, row: DeliveryRow| DeliveryRow { trigger: uid(trigger), ..row };
+    let wanted =
+        vec![delivery(1, 1, 1), delivery(2, 2, 1), of(2, delivery(3, 3, 1)), of(3, delivery(4, 4, 1))];
+    stores.trigger.accept_deliveries(wanted).await.unwrap();
+    let names = |found: Vec<crate::NamedDelivery>| {
+        found.into_iter().map(|found| (found.trigger_id, found.row.id)).collect::<Vec<_>>()
+    };
+    let all = stores.trigger.project_deliveries("p", None, 9).await.unwrap();
+    assert_eq!(all[1].row, DeliveryRow { event: Bytes::new(), ..delivery(2, 2, 1) });
+    let expected = [("t2", 1_003), ("t1", 1_002), ("t1", 1_001)].map(|(id, n)| (id.to_owned(), uid(n)));
+    assert_eq!(names(all), expected);
+    let rest = stores.trigger.project_deliveries("p", Some(uid(1_003)), 1).await.unwrap();
+    assert_eq!(names(rest), expected[1..2]);
+    assert!(stores.trigger.dead_deliveries("p", None, None, 9).await.unwrap().is_empty());
+    let dead = [1, 3, 4].map(|n| DeliveryChange {
+        id: uid(1_000 + n),
+        state: 4,
+        kind: DeliveryKind::Dead,
+        wake: None,
+        expires: None,
+        started: None,
+        head: "failed".into(),
+    });
+    stores.trigger.settle_deliveries(dead.to_vec()).await.unwrap();
+    let found = stores.trigger.dead_deliveries("p", None, None, 9).await.unwrap();
+    assert_eq!((found[0].row.state, found[0].row.kind), (4, DeliveryKind::Dead));
+    assert_eq!(names(found), [expected[0].clone(), expected[2].clone()]);
+    let of_one = stores.trigger.dead_deliveries("p", Some(uid(1)), None, 9).await.unwrap();
+    assert_eq!(names(of_one), expected[2..]);
+    let rest = stores.trigger.dead_deliveries("p", None, Some(uid(1_003)), 9).await.unwrap();
+    assert_eq!(names(rest), expected[2..]);
+    // One that is not dead stays as it is.
+    let dismissals = [1, 2].map(|n| Dismissal { id: uid(1_000 + n), head: "dismissed".into() }).to_vec();
+    assert_eq!(stores.trigger.dismiss_deliveries(dismissals.clone()).await.unwrap(), [uid(1_001)]);
+    assert!(stores.trigger.dismiss_deliveries(dismissals).await.unwrap().is_empty());
+    let kept = stores.trigger.get_delivery(uid(1), uid(1_001)).await.unwrap();
+    assert_eq!((&kept.head[..], kept.kind, kept.state), (&b"dismissed"[..], DeliveryKind::Taken, 4));
+    assert_eq!(&stores.trigger.get_delivery(uid(1), uid(1_002)).await.unwrap().head[..], b"head \0\xff");
+    assert_eq!(names(stores.trigger.dead_deliveries("p", None, None, 9).await.unwrap()), expected[..1]);
+    stores.trigger.delete_trigger("p", "t2", None).await.unwrap();
+    assert!(stores.trigger.dead_deliveries("p", None, None, 9).await.unwrap().is_empty());
+    assert_eq!(stores.trigger.project_deliveries("p", None, 9).await.unwrap().len(), 2);
+}
+
+/// Of each project and kind the newest events are kept, and never fewer because of what still waits.
+pub async fn events_are_trimmed_to_a_budget(stores: Stores) {
+    done(stores.trigger.create_trigger(new("t1", 1), None).await);
+    let elsewhere = NewTrigger { project: "q".into(), ..new("t1", 3) };
+    done(stores.trigger.create_trigger(elsewhere, None).await);
+    let settled = |n: u128, kind: DeliveryKind| DeliveryRow {
+        wake: None,
+        kind,
+        event: Bytes::from(vec![7; 100]),
+        ..delivery(n, n as u8, 1)
+    };
+    let mut wanted = vec![delivery(9, 9, 1)];
+    wanted.extend([1, 2, 3].map(|n| settled(n, DeliveryKind::Taken)));
+    wanted.extend([4, 5].map(|n| settled(n, DeliveryKind::Dead)));
+    wanted.push(DeliveryRow { trigger: uid(3), ..settled(6, DeliveryKind::Taken) });
+    stores.trigger.accept_deliveries(wanted).await.unwrap();
+    let sizes = async || {
+        let mut sizes = Vec::new();
+        for n in 1..=5 {
+            sizes.push(stores.trigger.get_delivery(uid(1), uid(1_000 + n)).await.unwrap().event.len());
+        }
+        sizes
+    };
+    assert_eq!(stores.trigger.trim_events(1_000, 9).await.unwrap(), 0);
+    assert_eq!(stores.trigger.trim_events(200, 9).await.unwrap(), 1);
+    assert_eq!(sizes().await, [0, 100, 100, 100, 100]);
+    // The oldest first, no more than it may at once.
+    assert_eq!(stores.trigger.trim_events(150, 1).await.unwrap(), 1);
+    assert_eq!(sizes().await, [0, 0, 100, 100, 100]);
+    assert_eq!(stores.trigger.trim_events(150, 9).await.unwrap(), 1);
+    assert_eq!(sizes().await, [0, 0, 100, 0, 100]);
+    assert_eq!(stores.trigger.get_delivery(uid(3), uid(1_006)).await.unwrap().event.len(), 100);
+    assert_eq!(stores.trigger.trim_events(0, 9).await.unwrap(), 3);
+    assert_eq!(stores.trigger.get_delivery(uid(1), uid(1_009)).await.unwrap(), delivery(9, 9, 1));
+    // What was tried again counts once nothing waits for it.
+    let change = DeliveryChange {
+        id: uid(1_009),
+        state: 2,
+        kind: DeliveryKind::Taken,
+        wake: None,
+        expires: None,
+        started: None,
+        head: "started".into(),
+    };
+    stores
+        .trigger
+        .settle_deliveries(vec![DeliveryChange { wake: Some(time(4)), ..change.clone() }])
+        .await
+        .unwrap();
+    assert_eq!(stores.trigger.trim_events(0, 9).await.unwrap(), 0);
+    stores.trigger.settle_deliveries(vec![change]).await.unwrap();
+    assert_eq!(stores.trigger.trim_events(0, 9).await.unwrap(), 1);
+}
+
+/// Whoever is refused again and again leaves no more than so many traces at each trigger.
+pub async fn refused_deliveries_are_trimmed_to_a_number(stores: Stores) {
+    let refused = |trigger: u128, n: u128| DeliveryRow {
+        trigger: uid(trigger),
+        wake: None,
+        kind: DeliveryKind::Refused,
+        ..delivery(n, n as u8, 1)
+    };
+    let mut wanted: Vec<DeliveryRow> = (1..=5).map(|n| refused(1, n)).collect();
+    wanted.extend([refused(2, 6), refused(2, 7), delivery(8, 8, 1)]);
+    stores.trigger.accept_deliveries(wanted).await.unwrap();
+    assert_eq!(stores.trigger.trim_refused(2, 1).await.unwrap(), 1);
+    assert_eq!(stores.trigger.trim_refused(2, 9).await.unwrap(), 2);
+    assert_eq!(stores.trigger.trim_refused(2, 9).await.unwrap(), 0);
+    let left = async |trigger: u128| {
+        let rows = stores.trigger.list_deliveries(uid(trigger), None, 9).await.unwrap();
+        rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    assert_eq!(left(1).await, [uid(1_008), uid(1_005), uid(1_004)]);
+    assert_eq!(left(2).await, [uid(1_007), uid(1_006)]);
 }
