@@ -54,9 +54,6 @@ pub struct Options {
     /// Seconds after which others may take the layouts of a process that gives no sign of life, where several share a
     /// PostgreSQL database. It gives one every third of that. 3 to 600.
     pub lease_seconds: u64,
-    /// Where the others reach this process, for example `http://10.0.0.7:8080`. If empty, the address that it
-    /// listens on; where that is all addresses, the name of the host.
-    pub advertise: String,
     /// Seconds after which a layout at rest that nobody looks at leaves the memory.
     pub unload_after_seconds: u64,
     /// Analyses that are computed at the same moment. The others wait. Their threads are the same ones, and give
@@ -102,7 +99,6 @@ impl Default for Options {
             max_ticks_per_second: 60,
             save_every_seconds: 30,
             lease_seconds: 10,
-            advertise: String::new(),
             unload_after_seconds: 60,
             max_running_analyses: 1,
             analysis_threads: 0,

@@ -246,6 +246,15 @@ impl Error {
     }
 }
 
+impl From<weft_members::Error> for Error {
+    fn from(error: weft_members::Error) -> Self {
+        match error {
+            weft_members::Error::Lapsed => Self::Moving,
+            weft_members::Error::Store(error) => Self::store("the processes that share layouts")(error),
+        }
+    }
+}
+
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let reason = error.reason();

@@ -64,5 +64,5 @@ mod session;
 pub use analysis_service::AnalysisService;
 pub use config::{BadOption, Options};
 pub use error::Error;
-pub use placement::{Dial, Sharing};
+pub use placement::Sharing;
 pub use service::{ComputeService, Deps};

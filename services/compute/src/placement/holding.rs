@@ -31,9 +31,9 @@ impl Placement {
     /// # Errors
     /// Another process has it, or it cannot be known.
     pub(crate) async fn take(&self, layout: Uuid) -> Result<Taken, Error> {
-        let Some(members) = &self.members else { return Ok(Taken::default()) };
+        let Some((members, holds)) = self.shared_by() else { return Ok(Taken::default()) };
         members.present().await?;
-        let hold = match members.store().take_hold(layout, members.uid(), members.now()).await {
+        let hold = match holds.take_hold(layout, members.uid(), members.now()).await {
             Ok(hold) => hold,
             Err(StoreError::AlreadyExists { .. }) => return Err(Error::Moving),
             Err(error) => return Err(Error::store(layout)(error)),
@@ -44,8 +44,8 @@ impl Placement {
 
     /// Gives a layout back. If that fails, others wait until the lease is over.
     pub(crate) async fn leave(&self, layout: Uuid, epoch: Option<i64>, awake: bool) {
-        let (Some(members), Some(epoch)) = (&self.members, epoch) else { return };
-        match members.store().leave_hold(layout, epoch, awake).await {
+        let (Some(holds), Some(epoch)) = (&self.holds, epoch) else { return };
+        match holds.leave_hold(layout, epoch, awake).await {
             Ok(()) => {
                 self.meter.given_back.inc();
             }

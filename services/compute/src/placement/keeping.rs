@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 use weft_kit::{Lifecycle, TaskKind};
+use weft_members::{Members, Place};
+use weft_store::PlacementStore;
 
-use super::{Place, Placement, members::Members};
+use super::Placement;
 use crate::session::Layouts;
 
 /// How often a lease is prolonged before it would be over.
@@ -25,16 +27,16 @@ pub(crate) fn start(layouts: &Arc<Layouts>) {
     layouts.lifecycle.clone().spawn("layout-placement", TaskKind::Background, move |life| {
         let layouts = Arc::clone(&layouts);
         async move {
-            if let Some(members) = &layouts.placement.members {
-                keep(&layouts, members, &life).await;
+            if let Some((members, holds)) = layouts.placement.shared_by() {
+                keep(&layouts, members, holds, &life).await;
             }
             Ok::<_, std::convert::Infallible>(())
         }
     });
 }
 
-async fn keep(layouts: &Arc<Layouts>, members: &Members, life: &Lifecycle) {
-    let pause = members.lease / RENEWALS;
+async fn keep(layouts: &Arc<Layouts>, members: &Members, holds: &dyn PlacementStore, life: &Lifecycle) {
+    let pause = members.lease() / RENEWALS;
     while !life.is_draining() {
         let renewed = tokio::time::timeout(pause, members.renew()).await;
         match &renewed {
@@ -43,7 +45,7 @@ async fn keep(layouts: &Arc<Layouts>, members: &Members, life: &Lifecycle) {
                 if *lapsed {
                     layouts.lose_all();
                 }
-                adopt(layouts, members).await;
+                adopt(layouts, members, holds).await;
             }
             Ok(Err(error)) => tracing::warn!(%error, "the lease of this process could not be prolonged"),
             Err(_) => {
@@ -75,17 +77,17 @@ async fn keep(layouts: &Arc<Layouts>, members: &Members, life: &Lifecycle) {
             tracing::warn!(%error, "the lease of this process could not be prolonged");
         }
     }
-    if let Err(error) = members.store().remove_member(members.uid()).await {
+    if let Err(error) = members.leave().await {
         tracing::warn!(%error, "the lease of this process could not be given back; it will end by itself");
     }
 }
 
 /// Takes in some of the layouts that moved and that nobody has any more: those that belong here.
-async fn adopt(layouts: &Arc<Layouts>, members: &Members) {
+async fn adopt(layouts: &Arc<Layouts>, members: &Members, holds: &dyn PlacementStore) {
     let mut after = Uuid::nil();
     let mut adopted = 0;
     while adopted < ADOPTED {
-        let orphans = match members.store().orphans(members.now(), after, LOOKED_AT).await {
+        let orphans = match holds.orphans(members.now(), after, LOOKED_AT).await {
             Ok(orphans) => orphans,
             Err(error) => {
                 tracing::warn!(%error, "layouts without a process could not be looked for");

@@ -1,8 +1,6 @@
 //! Which process simulates which layout, where several share a store: each layout is one process's at a time.
 //!
 //! ```text
-//! ring.rs     which process a layout belongs to, if nobody has it
-//! members.rs  the processes that are there, and the lease of this one
 //! holding.rs  what a session has of its layout: an epoch, under which it writes
 //! route.rs    a call is answered here, or handed on once to who has the layout
 //! keeping.rs  the lease is prolonged, orphans are taken in, and all is given away in the end
@@ -12,8 +10,6 @@
 
 mod holding;
 mod keeping;
-mod members;
-mod ring;
 mod route;
 
 use std::sync::Arc;
@@ -24,9 +20,9 @@ use prometheus_client::{
 };
 use uuid::Uuid;
 use weft_kit::{Clock, Peer};
+use weft_members::{Members, Place};
 use weft_store::PlacementStore;
 
-use self::members::Members;
 pub(crate) use self::{
     holding::{Hold, Taken},
     keeping::start,
@@ -34,37 +30,26 @@ pub(crate) use self::{
 };
 use crate::Error;
 
-/// How another process is called, by the address that it has made known. The caller's credential goes with each call.
-pub type Dial = Arc<dyn Fn(&str) -> Result<Peer, String> + Send + Sync>;
-
 /// What a process needs to share layouts with others.
+#[derive(Clone)]
 pub struct Sharing {
+    /// The processes that share them.
+    pub members: weft_members::Sharing,
     /// Where it is kept who has what.
     pub store: Arc<dyn PlacementStore>,
-    /// Identity of this life of the process.
-    pub uid: Uuid,
-    /// Where the others reach this process, for example `http://10.0.0.7:8080`.
-    pub address: String,
-    /// How the others are called.
-    pub dial: Dial,
+}
+
+impl std::fmt::Debug for Sharing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Sharing").field("members", &self.members).finish_non_exhaustive()
+    }
 }
 
 /// Where layouts are: here, or at one of several processes.
-#[derive(Debug)]
 pub(crate) struct Placement {
     members: Option<Members>,
+    holds: Option<Arc<dyn PlacementStore>>,
     pub(crate) meter: Meter,
-}
-
-/// Where a call about a layout is answered.
-#[derive(Debug)]
-pub(crate) enum Place {
-    Here,
-    There {
-        peer: Peer,
-        /// The other process has it. Otherwise it would only be its turn to take it.
-        held: bool,
-    },
 }
 
 /// What is counted of layouts that are shared.
@@ -103,12 +88,14 @@ impl Meter {
 impl Placement {
     /// For a process that is alone with its store.
     pub(crate) fn alone() -> Self {
-        Self { members: None, meter: Meter::default() }
+        Self { members: None, holds: None, meter: Meter::default() }
     }
 
     /// For one of several.
     pub(crate) fn shared(sharing: Sharing, clock: Clock, lease: std::time::Duration) -> Self {
-        Self { members: Some(Members::new(sharing, clock, lease)), meter: Meter::default() }
+        let Sharing { members, store } = sharing;
+        let members = Members::new(members, clock, lease);
+        Self { members: Some(members), holds: Some(store), meter: Meter::default() }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -120,10 +107,9 @@ impl Placement {
         self.members.as_ref().map(Members::uid)
     }
 
-    /// Whether a process is one of those that share layouts.
-    pub(crate) async fn is_shared_with(&self, process: Uuid) -> bool {
-        let Some(members) = &self.members else { return false };
-        matches!(members.peer_of(process).await, Ok(Some(_)))
+    /// The processes, and who has what; nothing where this one is alone.
+    fn shared_by(&self) -> Option<(&Members, &dyn PlacementStore)> {
+        Some((self.members.as_ref()?, &**self.holds.as_ref()?))
     }
 
     /// Where a layout is that is not in memory here. A call that was handed on already is answered here or nowhere.
@@ -131,9 +117,9 @@ impl Placement {
     /// # Errors
     /// It is on its way from one process to another, this process has no lease, or the store fails.
     pub(crate) async fn place(&self, layout: Uuid, was_handed_on: bool) -> Result<Place, Error> {
-        let Some(members) = &self.members else { return Ok(Place::Here) };
+        let Some((members, holds)) = self.shared_by() else { return Ok(Place::Here) };
         members.present().await?;
-        let hold = members.store().get_hold(layout).await.map_err(Error::store(layout))?;
+        let hold = holds.get_hold(layout).await.map_err(Error::store(layout))?;
         if let Some(holder) = hold.and_then(|hold| hold.holder) {
             if holder == members.uid() {
                 return Ok(Place::Here);

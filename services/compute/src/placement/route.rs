@@ -9,15 +9,15 @@ use tokio::{
     time::Instant,
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Extensions, Request, Response, Status, metadata::MetadataMap};
-use uuid::Uuid;
+use tonic::{Code, Request, Response, Status};
 use weft_kit::{Messages, Peer, problem};
+use weft_members::{Origin, is_unreachable};
 use weft_proto::weft::compute::v1::{
     self as proto, AttachLayoutRequest, AttachLayoutResponse, analysis_service_client::AnalysisServiceClient,
     layout_service_client::LayoutServiceClient,
 };
 
-use super::{Place, Placement};
+use super::Place;
 use crate::{
     Error,
     domain::name::{ConstraintName, LayoutName},
@@ -25,9 +25,6 @@ use crate::{
     session::Layouts,
 };
 
-/// Says which process has handed a call on, so that it is not handed on again. What no process of these has said counts for
-/// nothing: a client may send anything.
-const HANDED_ON: &str = "weft-handed-on";
 /// How long a call waits for a layout that is on its way from one process to another.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long between two looks where it is.
@@ -87,42 +84,6 @@ impl OfLayout for proto::UpdateConstraintRequest {
     }
 }
 
-/// What a handed on call carries of the one that came.
-struct Origin {
-    metadata: MetadataMap,
-    extensions: Extensions,
-    was_handed_on: bool,
-}
-
-impl Origin {
-    async fn of(metadata: MetadataMap, extensions: Extensions, placement: &Placement) -> Self {
-        let from = metadata.get(HANDED_ON).and_then(|from| Uuid::try_parse(from.to_str().ok()?).ok());
-        let was_handed_on = match from {
-            Some(from) => placement.is_shared_with(from).await,
-            None => false,
-        };
-        Self { metadata, extensions, was_handed_on }
-    }
-
-    /// The same request, for this process.
-    fn here<T>(&self, message: T) -> Request<T> {
-        Request::from_parts(self.metadata.clone(), self.extensions.clone(), message)
-    }
-
-    /// The same request, for another process: in the name of the same caller, and marked.
-    fn there<T>(&self, placement: &Placement, message: T) -> Request<T> {
-        let mut metadata = MetadataMap::new();
-        if let Some(credential) = self.metadata.get("authorization") {
-            metadata.insert("authorization", credential.clone());
-        }
-        if let Some(me) = placement.me() {
-            metadata.insert(HANDED_ON, me.to_string().parse().expect("letters, digits and dashes"));
-        }
-        // Where the client is; trace, request id and deadline are added by whoever sends it.
-        Request::from_parts(metadata, self.extensions.clone(), message)
-    }
-}
-
 /// Answers calls where their layouts are.
 #[derive(Clone, Debug)]
 pub(crate) struct Router(pub(crate) Arc<Layouts>);
@@ -152,8 +113,7 @@ impl Router {
                 Ok(Place::Here) => here(origin.here(message.clone())).await,
                 Ok(Place::There { peer, held }) => {
                     self.0.placement.meter.handed_on.inc();
-                    let answered =
-                        there(client(peer), origin.there(&self.0.placement, message.clone())).await;
+                    let answered = there(client(peer), self.there(&origin, message.clone())).await;
                     match answered {
                         // Nobody has it, and whose turn it is cannot be reached.
                         Err(status) if !held && is_unreachable(&status) => {
@@ -209,10 +169,7 @@ impl Router {
                     self.0.placement.meter.handed_on.inc();
                     let (send, sent) = mpsc::channel(WAITING);
                     let _ = send.send(open.clone()).await;
-                    match client(peer)
-                        .attach_layout(origin.there(&self.0.placement, ReceiverStream::new(sent)))
-                        .await
-                    {
+                    match client(peer).attach_layout(self.there(&origin, ReceiverStream::new(sent))).await {
                         Ok(answers) => {
                             let refused = self.hand_on(messages, send);
                             return Ok(self.relay(answers.into_inner(), Some(refused)));
@@ -249,7 +206,7 @@ impl Router {
             if let Place::There { peer, .. } = self.0.placement.place_by_name(&message.graph).await? {
                 self.0.placement.meter.handed_on.inc();
                 let mut peer = AnalysisServiceClient::new(peer).max_decoding_message_size(usize::MAX);
-                match peer.watch_communities(origin.there(&self.0.placement, message)).await {
+                match peer.watch_communities(self.there(&origin, message)).await {
                     Ok(answers) => return Ok(Response::new(self.relay(answers.into_inner(), None))),
                     Err(status) if is_unreachable(&status) || is_moving(&status) => {}
                     Err(status) => return Err(status),
@@ -275,7 +232,7 @@ impl Router {
             return Ok(Response::new(list));
         }
         let asked = self.0.placement.others().into_iter().map(|peer| {
-            let request = origin.there(&self.0.placement, message.clone());
+            let request = self.there(&origin, message.clone());
             async move { tokio::time::timeout(LISTING, client(peer).list_layouts(request)).await.ok()?.ok() }
         });
         let is_live =
@@ -296,8 +253,12 @@ impl Router {
 
     /// What a handed on call carries of this one.
     fn origin<T>(&self, request: &Request<T>) -> impl Future<Output = Origin> + Send + use<'_, T> {
-        let (metadata, extensions) = (request.metadata().clone(), request.extensions().clone());
-        Origin::of(metadata, extensions, &self.0.placement)
+        Origin::of(request, self.0.placement.members.as_ref())
+    }
+
+    /// A request that goes to another process.
+    fn there<T>(&self, origin: &Origin, message: T) -> Request<T> {
+        origin.there(self.0.placement.me().unwrap_or_default(), message)
     }
 
     /// Where a layout is.
@@ -394,10 +355,4 @@ fn client(peer: Peer) -> LayoutServiceClient<Peer> {
 fn is_moving(status: &Status) -> bool {
     status.code() == Code::Unavailable
         && matches!(problem::reason(status).as_deref(), Some("DRAINING" | "LAYOUT_MOVES"))
-}
-
-/// Whether no process has seen the call.
-fn is_unreachable(status: &Status) -> bool {
-    status.code() == Code::Unavailable
-        && matches!(problem::reason(status).as_deref(), Some("PEER_UNREACHABLE" | "NO_ADDRESS"))
 }

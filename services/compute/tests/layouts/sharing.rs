@@ -25,10 +25,7 @@ use weft_proto::weft::compute::v1::{
     attach_layout_request::Action, layout_event::Event, layout_service_client::LayoutServiceClient,
     node_placement::Node,
 };
-use weft_store::{
-    HoldRow, MemberRow, OrphanRow, PlacementStore, Result, SavedUnder, StoreError, Stores, Timestamp,
-    objects::Objects,
-};
+use weft_store::{MemberRow, MemberStore, Result, StoreError, Stores, Timestamp, objects::Objects};
 
 use crate::{
     graph::{GRAPH, TestGraph},
@@ -93,14 +90,15 @@ impl Service<http::Request<Body>> for Wire {
 
 /// The store of leases, as a process reaches it.
 struct Reached {
-    store: Arc<dyn PlacementStore>,
+    store: Arc<dyn MemberStore>,
     cut: Arc<AtomicBool>,
 }
 
 #[async_trait]
-impl PlacementStore for Reached {
+impl MemberStore for Reached {
     async fn keep_member(
         &self,
+        service: &str,
         member: MemberRow,
         at: Timestamp,
         until: Timestamp,
@@ -108,31 +106,11 @@ impl PlacementStore for Reached {
         if self.cut.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("cut off"));
         }
-        self.store.keep_member(member, at, until).await
+        self.store.keep_member(service, member, at, until).await
     }
 
     async fn remove_member(&self, uid: Uuid) -> Result<()> {
         self.store.remove_member(uid).await
-    }
-
-    async fn get_hold(&self, layout: Uuid) -> Result<Option<HoldRow>> {
-        self.store.get_hold(layout).await
-    }
-
-    async fn take_hold(&self, layout: Uuid, holder: Uuid, at: Timestamp) -> Result<HoldRow> {
-        self.store.take_hold(layout, holder, at).await
-    }
-
-    async fn leave_hold(&self, layout: Uuid, epoch: i64, awake: bool) -> Result<()> {
-        self.store.leave_hold(layout, epoch, awake).await
-    }
-
-    async fn record_save(&self, layout: Uuid, epoch: i64, number: i64, awake: bool) -> Result<SavedUnder> {
-        self.store.record_save(layout, epoch, number, awake).await
-    }
-
-    async fn orphans(&self, at: Timestamp, after: Uuid, limit: u32) -> Result<Vec<OrphanRow>> {
-        self.store.orphans(at, after, limit).await
     }
 }
 
@@ -161,11 +139,9 @@ impl Several {
         self.wires.lock().unwrap().insert(address.clone(), wire.clone());
         let (wires, caller_cut) = (Arc::clone(&self.wires), Arc::clone(&wire.cut));
         let ids = Ids::seeded(number);
-        let sharing = Sharing {
-            store: Arc::new(Reached {
-                store: Arc::clone(&self.stores.placement),
-                cut: Arc::clone(&wire.cut),
-            }),
+        let members = weft_members::Sharing {
+            store: Arc::new(Reached { store: Arc::clone(&self.stores.member), cut: Arc::clone(&wire.cut) }),
+            service: "compute",
             uid: ids.uuid(),
             address,
             dial: Arc::new(move |address| {
@@ -174,6 +150,7 @@ impl Several {
                 wire.map(Peer::new).ok_or_else(|| "nobody has this address".to_owned())
             }),
         };
+        let sharing = Sharing { members, store: Arc::clone(&self.stores.placement) };
         let lifecycle = Lifecycle::new();
         let deps = Deps {
             store: Arc::clone(&self.stores.layout),

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// The member that `key` belongs to. `None` where there is no member.
-pub(super) fn winner(key: &[u8], members: impl IntoIterator<Item = Uuid>) -> Option<Uuid> {
+pub(crate) fn winner(key: &[u8], members: impl IntoIterator<Item = Uuid>) -> Option<Uuid> {
     members.into_iter().max_by_key(|member| (weight(key, *member), *member))
 }
 

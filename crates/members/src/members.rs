@@ -1,4 +1,4 @@
-//! The processes that share layouts: who is there, how they are called, and how long this one's own lease holds.
+//! The processes of a service: who is there, how they are called, and how long this one's own lease holds.
 
 use std::{
     collections::HashMap,
@@ -12,25 +12,26 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 use uuid::Uuid;
 use weft_kit::{Clock, Peer};
-use weft_store::{MemberRow, PlacementStore, StoreError, Timestamp};
+use weft_store::{MemberRow, StoreError, Timestamp};
 
-use super::{Place, Sharing, ring};
-use crate::Error;
+use crate::{Error, Place, Sharing, ring};
 
 /// What is known of the others is not asked for more often than this, however many calls miss somebody.
 const FRESH: Duration = Duration::from_millis(200);
 
-/// The processes, as this one knows them.
-pub(super) struct Members {
+/// The processes of a service, as this one knows them.
+pub struct Members {
     sharing: Sharing,
     clock: Clock,
-    pub(super) lease: Duration,
+    lease: Duration,
     known: Mutex<HashMap<Uuid, Member>>,
-    /// Until when nobody takes this process's layouts; `None` before it has joined.
+    /// Until when nobody takes what this process has; `None` before it has joined.
     kept_until: watch::Sender<Option<Instant>>,
     /// Held while the store is asked; since when what is known is known.
     asked: tokio::sync::Mutex<Option<Instant>>,
     draining: AtomicBool,
+    /// Its lease was given back, and is not written again.
+    has_left: AtomicBool,
 }
 
 struct Member {
@@ -39,7 +40,9 @@ struct Member {
 }
 
 impl Members {
-    pub(super) fn new(sharing: Sharing, clock: Clock, lease: Duration) -> Self {
+    /// For one process; it has joined when its lease is written for the first time ([`Self::renew`]).
+    #[must_use]
+    pub fn new(sharing: Sharing, clock: Clock, lease: Duration) -> Self {
         Self {
             sharing,
             clock,
@@ -48,18 +51,22 @@ impl Members {
             kept_until: watch::Sender::new(None),
             asked: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn uid(&self) -> Uuid {
+    /// This process, as the others know it.
+    pub fn uid(&self) -> Uuid {
         self.sharing.uid
     }
 
-    pub(super) fn store(&self) -> &dyn PlacementStore {
-        &*self.sharing.store
+    /// How long a process that has died keeps others from what it had.
+    pub fn lease(&self) -> Duration {
+        self.lease
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    /// The instant that leases are compared with.
+    pub fn now(&self) -> Timestamp {
         self.clock.now().into()
     }
 
@@ -67,35 +74,41 @@ impl Members {
     ///
     /// # Errors
     /// Its lease is over, so that others may take what it would take.
-    pub(super) async fn present(&self) -> Result<(), Error> {
+    pub async fn present(&self) -> Result<(), Error> {
         let mut kept_until = self.kept_until.subscribe();
-        let joined = kept_until.wait_for(Option::is_some).await.map_err(|_| Error::Moving)?;
-        if joined.is_some_and(|until| Instant::now() < until) { Ok(()) } else { Err(Error::Moving) }
+        let joined = kept_until.wait_for(Option::is_some).await.map_err(|_| Error::Lapsed)?;
+        if joined.is_some_and(|until| Instant::now() < until) { Ok(()) } else { Err(Error::Lapsed) }
     }
 
     /// Whether the lease was kept and is over now.
-    pub(super) fn has_lapsed(&self) -> bool {
+    pub fn has_lapsed(&self) -> bool {
         self.kept_until.borrow().is_some_and(|until| Instant::now() >= until)
     }
 
     /// From now on this process takes nothing any more.
-    pub(super) fn drain(&self) {
+    pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
     }
 
     /// Prolongs the lease, and learns who else is there. Whether the lease had been over before: then anything may have
     /// been taken.
-    pub(super) async fn renew(&self) -> Result<bool, StoreError> {
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn renew(&self) -> Result<bool, StoreError> {
         let mut asked = self.asked.lock().await;
         self.ask(&mut asked).await
     }
 
     async fn ask(&self, asked: &mut Option<Instant>) -> Result<bool, StoreError> {
+        if self.has_left.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
         let (began, at) = (Instant::now(), self.now());
-        let Sharing { store, uid, address, .. } = &self.sharing;
+        let Sharing { store, service, uid, address, .. } = &self.sharing;
         let draining = self.draining.load(Ordering::SeqCst);
         let me = MemberRow { uid: *uid, address: address.clone(), draining };
-        let rows = store.keep_member(me, at, at.after(self.lease)).await?;
+        let rows = store.keep_member(service, me, at, at.after(self.lease)).await?;
         self.learn(rows);
         *asked = Some(began);
         let before = self.kept_until.send_replace(Some(began + self.lease));
@@ -114,7 +127,8 @@ impl Members {
                         tracing::warn!(
                             address = row.address,
                             error,
-                            "a process that shares layouts cannot be called"
+                            service = self.sharing.service,
+                            "a process of the same service cannot be called"
                         );
                         continue;
                     }
@@ -124,13 +138,27 @@ impl Members {
         }
     }
 
-    /// How many are there.
-    pub(super) fn count(&self) -> usize {
+    /// Forgets this process, so that nobody waits for the end of its lease.
+    ///
+    /// # Errors
+    /// The store does not answer; the lease ends by itself.
+    pub async fn leave(&self) -> Result<(), StoreError> {
+        // After whoever is asking now.
+        let _asked = self.asked.lock().await;
+        self.has_left.store(true, Ordering::SeqCst);
+        self.sharing.store.remove_member(self.uid()).await
+    }
+
+    /// How many are there, this one too.
+    pub fn count(&self) -> usize {
         self.known().len()
     }
 
     /// How a member is called; nothing where its lease is over.
-    pub(super) async fn peer_of(&self, member: Uuid) -> Result<Option<Peer>, Error> {
+    ///
+    /// # Errors
+    /// This process's own lease is over, or the store does not answer.
+    pub async fn peer_of(&self, member: Uuid) -> Result<Option<Peer>, Error> {
         let find = || self.known().get(&member).map(|member| member.peer.clone());
         if let Some(peer) = find() {
             return Ok(Some(peer));
@@ -140,27 +168,31 @@ impl Members {
     }
 
     /// Learns who is there, unless that was learnt a moment ago.
-    pub(super) async fn refresh(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// This process's own lease is over, or the store does not answer.
+    pub async fn refresh(&self) -> Result<(), Error> {
         let mut asked = self.asked.lock().await;
         if asked.is_none_or(|asked| asked.elapsed() >= FRESH) {
             // A lease that was over meanwhile is seen by who keeps it, which asks by itself.
             if self.has_lapsed() {
-                return Err(Error::Moving);
+                return Err(Error::Lapsed);
             }
-            self.ask(&mut asked).await.map_err(Error::store("the processes that share layouts"))?;
+            self.ask(&mut asked).await?;
         }
         Ok(())
     }
 
     /// How all others are called.
-    pub(super) fn others(&self) -> Vec<Peer> {
+    pub fn others(&self) -> Vec<Peer> {
         let known = self.known();
         let others = known.values().filter(|member| member.row.uid != self.uid());
         others.map(|member| member.peer.clone()).collect()
     }
 
     /// Which process takes what nobody has.
-    pub(super) fn belonging(&self, key: &[u8]) -> Place {
+    #[must_use]
+    pub fn belonging(&self, key: &[u8]) -> Place {
         let known = self.known();
         let takers = known.values().filter(|member| !member.row.draining).map(|member| member.row.uid);
         let mine = |uid: &Uuid| *uid == self.uid();
