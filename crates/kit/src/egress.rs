@@ -8,6 +8,7 @@
 //! first address, because it is sent by the same way.
 
 mod address;
+mod dial;
 
 use std::{
     error::Error,
@@ -23,8 +24,10 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect::Policy,
 };
-use rustls::{ClientConfig, crypto::ring};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tokio::net::lookup_host;
+
+pub use dial::{connector, secure};
 
 use crate::{client::system_roots, config::Network};
 
@@ -47,6 +50,9 @@ pub enum EgressError {
     /// The answer took too long.
     #[error("{0} did not answer in time")]
     TimedOut(String),
+    /// What answers there cannot be talked to over TLS, or is not who it should be.
+    #[error("{0} has no TLS that can be trusted: {1}")]
+    Untrusted(String, String),
     /// The answer is larger than it may be.
     #[error("{0} answered with more than {1} bytes")]
     TooLarge(String, usize),
@@ -136,10 +142,14 @@ impl Egress {
 }
 
 fn tls() -> Result<ClientConfig, String> {
+    trusting(system_roots()?)
+}
+
+fn trusting(roots: RootCertStore) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    Ok(builder.with_root_certificates(system_roots()?).with_no_client_auth())
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn may_call(address: IpAddr, allowed: &[Network]) -> bool {
@@ -155,13 +165,22 @@ impl Resolve for Outside {
     fn resolve(&self, name: Name) -> Resolving {
         let allowed = Arc::clone(&self.0);
         Box::pin(async move {
-            let found: Vec<SocketAddr> = lookup_host((name.as_str(), 0)).await?.collect();
-            if found.iter().any(|address| !may_call(address.ip(), &allowed)) {
-                return Err(Box::new(Inside) as Box<dyn Error + Send + Sync>);
-            }
+            let found = outside((name.as_str(), 0), &allowed).await?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
+}
+
+/// Where a name leads to, if none of that is inside.
+async fn outside(
+    place: (&str, u16),
+    allowed: &[Network],
+) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+    let found: Vec<SocketAddr> = lookup_host(place).await?.collect();
+    if found.iter().any(|address| !may_call(address.ip(), allowed)) {
+        return Err(Box::new(Inside));
+    }
+    Ok(found)
 }
 
 /// A name leads inside.

@@ -16,10 +16,13 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tonic::{Code, Status};
-use weft_kit::{Ids, Lifecycle, client::remote, config::ClientOptions};
+use weft_kit::{Ids, Lifecycle, client::remote, config::ClientOptions, problem};
 use weft_proto::weft::graph::v1::{
     CreateGraphRequest, GetGraphRequest, Graph, graph_service_client::GraphServiceClient,
 };
+
+/// What became of a call: its code and reason where it failed.
+type Outcome = Result<(), (Code, String)>;
 
 /// What a server does with a connection, one after the other; the last one counts for all that follow.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +78,7 @@ impl Server {
     }
 
     /// Creates a graph, which may not be repeated; how often it came, and what was answered.
-    async fn create(&self) -> (usize, Result<(), Code>) {
+    async fn create(&self) -> (usize, Outcome) {
         let request = CreateGraphRequest {
             parent: "projects/p".into(),
             graph: Some(Graph::default()),
@@ -86,14 +89,19 @@ impl Server {
     }
 
     /// Reads a graph, which may be repeated.
-    async fn get(&self) -> (usize, Result<(), Code>) {
+    async fn get(&self) -> (usize, Outcome) {
         let answer = self.client().get_graph(GetGraphRequest { name: "projects/p/graphs/g".into() }).await;
         (self.calls.load(Ordering::SeqCst), outcome(answer))
     }
 }
 
-fn outcome<T>(answer: Result<T, Status>) -> Result<(), Code> {
-    answer.map(drop).map_err(|status| status.code())
+fn outcome<T>(answer: Result<T, Status>) -> Outcome {
+    answer.map(drop).map_err(|status| (status.code(), problem::reason(&status).unwrap_or_default()))
+}
+
+/// Nobody has seen it.
+fn unreachable() -> Outcome {
+    Err((Code::Unavailable, "PEER_UNREACHABLE".into()))
 }
 
 async fn serve(socket: TcpStream, does: Does, calls: &AtomicUsize) {
@@ -149,7 +157,7 @@ async fn a_refused_call_is_made_again_once_whatever_it_does() {
     assert_eq!(Server::start(&[Does::Answer]).await.create().await, (1, Ok(())));
     assert_eq!(Server::start(&[Does::Refuse(1), Does::Answer]).await.create().await, (2, Ok(())));
     let refused = Server::start(&[Does::Refuse(9)]).await.create().await;
-    assert_eq!(refused, (2, Err(Code::Unavailable)));
+    assert_eq!(refused, (2, unreachable()));
 }
 
 #[tokio::test]
@@ -157,12 +165,12 @@ async fn a_call_that_crosses_the_end_of_its_connection_finds_another() {
     assert_eq!(Server::start(&[Does::GoAway, Does::Answer]).await.create().await, (2, Ok(())));
     // Every connection that it finds is closing: at some time it must be enough.
     let gone = Server::start(&[Does::GoAway]).await.create().await;
-    assert_eq!(gone, (5, Err(Code::Unavailable)));
+    assert_eq!(gone, (5, unreachable()));
 }
 
 #[tokio::test]
 async fn a_call_that_a_service_may_have_seen_is_made_again_only_if_it_may_be_repeated() {
     let died = Server::start(&[Does::Die, Does::Answer]).await.create().await;
-    assert_eq!(died, (1, Err(Code::Unavailable)));
+    assert_eq!(died, (1, Err((Code::Unavailable, "PEER_LOST".into()))), "it may have been done");
     assert_eq!(Server::start(&[Does::Die, Does::Answer]).await.get().await, (2, Ok(())));
 }

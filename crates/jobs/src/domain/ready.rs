@@ -254,18 +254,34 @@ impl<J: Copy + Ord> Ready<J> {
         self.workers.entry(worker).or_default().used += 1;
     }
 
+    /// Starts a job at a worker that has it already, whoever's turn it is. Says whether it did: where a limit of the job is
+    /// reached, nothing changes.
+    pub fn start_at(&mut self, worker: u32, key: &LaneKey, class: Priority, job: J) -> bool {
+        if key.limits.iter().any(|limit| !self.limit_has_room(*limit)) {
+            return false;
+        }
+        self.remove(key, class, job);
+        self.occupy(worker, &key.limits);
+        true
+    }
+
     /// A job does not execute any more.
     pub fn release(&mut self, worker: u32, limits: &Limits) {
         for limit in limits {
-            if let Some(capacity) = self.limits.get_mut(limit) {
-                capacity.used = capacity.used.saturating_sub(1);
-            }
-            self.note(Room::Limit(*limit));
+            self.release_limit(*limit);
         }
         if let Some(capacity) = self.workers.get_mut(&worker) {
             capacity.used = capacity.used.saturating_sub(1);
         }
         self.note(Room::Worker(worker));
+    }
+
+    /// A job does not count against a limit any more, whether it executes or not.
+    pub fn release_limit(&mut self, limit: u32) {
+        if let Some(capacity) = self.limits.get_mut(&limit) {
+            capacity.used = capacity.used.saturating_sub(1);
+        }
+        self.note(Room::Limit(limit));
     }
 
     /// Starts the next job: takes it out, and counts it.

@@ -229,6 +229,10 @@ impl Inner {
             Circuit::Absent => unreachable_peer(),
             Circuit::Breaks => unreachable_peer().retry_after(FIRST_EJECTION),
         };
+        let lost = || match self.circuit {
+            Circuit::Absent => lost_peer(),
+            Circuit::Breaks => lost_peer().retry_after(FIRST_EJECTION),
+        };
         match failed {
             Failed::Refused(refused) => refused.into_response(),
             Failed::Unreached(error) => {
@@ -238,10 +242,9 @@ impl Inner {
             // It is a connection that failed, or that its server let go in order: it passes by itself.
             Failed::Lost(error, unseen) => {
                 tracing::debug!(%error, ?unseen, "a peer was lost");
+                let Some(unseen) = unseen else { return Status::from(lost()).into_http() };
                 let mut answer = Status::from(unreachable()).into_http();
-                if let Some(unseen) = unseen {
-                    answer.extensions_mut().insert(unseen);
-                }
+                answer.extensions_mut().insert(unseen);
                 answer
             }
         }
@@ -275,6 +278,11 @@ impl Refused {
         response.extensions_mut().insert(Shunned);
         response
     }
+}
+
+/// The call may have been done.
+fn lost_peer() -> Problem {
+    Problem::unavailable("PEER_LOST", "the connection to the service was lost before it answered")
 }
 
 fn unreachable_peer() -> Problem {

@@ -56,6 +56,9 @@ pub struct ConnectionOptions {
     /// How long calls may go on after that, and after the process was told to end.
     #[serde(with = "humantime_serde")]
     pub drain_grace: Duration,
+    /// Where other processes of the same services reach this one, for example `http://10.0.0.7:8080`, where several share a
+    /// PostgreSQL database. If empty, the address that it listens on; where that is all addresses, the name of the host.
+    pub advertise: String,
     /// Proxies in front, by address or network (`["10.0.0.0/8", "::1"]`): what they say of where a request
     /// came from is believed. None by default: then whoever connects is the client.
     pub trusted_proxies: Vec<Network>,
@@ -128,6 +131,7 @@ impl Default for ConnectionOptions {
             keep_alive_timeout: Duration::from_secs(20),
             max_age: Duration::from_hours(1),
             drain_grace: Duration::from_secs(10),
+            advertise: String::new(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::XForwardedFor,
             tls: TlsOptions::default(),
