@@ -91,7 +91,7 @@ impl Definitions {
         let json = zstd::decode_all(&bytes[..]).map_err(|error| corrupt(error.to_string()))?;
         let definition: Definition =
             serde_json::from_slice(&json).map_err(|error| corrupt(error.to_string()))?;
-        let (plan, faults) = Plan::compile(&definition);
+        let (_, plan, faults) = compile(definition).await?;
         let plan = plan.ok_or_else(|| corrupt(format!("{faults:?}")))?;
         let plan = Arc::new(plan);
         self.plans.insert(number, Arc::clone(&plan));
@@ -107,7 +107,7 @@ impl Definitions {
             return Ok(known);
         }
         let definition = self.read(graph).await?;
-        let (plan, faults) = Plan::compile(&definition);
+        let (definition, plan, faults) = compile(definition).await?;
         let plan = Arc::new(plan.ok_or_else(|| Error::workflow(graph, &faults))?);
         let json = serde_json::to_vec(&definition).map_err(|error| Error::workflow(graph, &[odd(&error)]))?;
         let packed =
@@ -161,7 +161,7 @@ impl Definitions {
             Err(error) => return Err(error),
         };
         let revision = definition.graphs.first().map_or(0, |graph| graph.revision);
-        Ok((Plan::compile(&definition).1, revision))
+        Ok((compile(definition).await?.2, revision))
     }
 
     /// A graph and its sub-graphs.
@@ -240,6 +240,15 @@ impl Definitions {
             }
         }
     }
+}
+
+/// Compiles a workflow on a thread that may take its time: modules of code are compiled, too.
+async fn compile(definition: Definition) -> Result<(Definition, Option<Plan>, Vec<Fault>), StoreError> {
+    let work = move || {
+        let (plan, faults) = Plan::compile(&definition);
+        (definition, plan, faults)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| StoreError::Bug(error.to_string()))
 }
 
 fn odd(error: &dyn std::fmt::Display) -> Fault {

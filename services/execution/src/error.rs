@@ -94,9 +94,24 @@ pub enum Error {
     /// A limit of runs lets nothing wait, and is reached.
     #[error("the run limit {0} is reached")]
     RunLimitReached(String),
+    /// A project has as many workers as it may.
+    #[error("at most {0} workers of a project may be attached")]
+    TooManyWorkers(usize),
+    /// A worker says something that is not its turn to say.
+    #[error("{0}")]
+    OutOfTurn(&'static str),
+    /// A worker was silent for too long.
+    #[error("nothing came for too long; connect again")]
+    NoHeartbeat,
+    /// A worker has come by another stream.
+    #[error("the worker has come again, by another stream")]
+    WorkerReplaced,
     /// The request id was used for another request.
     #[error("request_id: was used for another request")]
     RequestIdReused,
+    /// The engine failed before it was known what became of the call.
+    #[error("it is not known whether that was done; ask again, with the same request id where there is one")]
+    Interrupted,
     /// Another process has the executions, or this one has just begun.
     #[error("executions are not ready; try again")]
     NotReady,
@@ -211,11 +226,21 @@ impl From<Error> for Status {
             Error::RunLimitReached(name) => {
                 Problem::failed_precondition("RUN_LIMIT_REACHED", message).with("run_limit", name)
             }
+            Error::TooManyWorkers(limit) => Problem::resource_exhausted("TOO_MANY_WORKERS", message)
+                .quota("workers of the project", format!("at most {limit}"))
+                .retry_after(Duration::from_secs(5)),
+            Error::OutOfTurn(_) => Problem::invalid_argument("OUT_OF_TURN", message),
+            Error::NoHeartbeat => {
+                Problem::unavailable("NO_HEARTBEAT", message).retry_after(Duration::from_secs(1))
+            }
+            Error::WorkerReplaced => Problem::aborted("WORKER_REPLACED", message),
             Error::RequestIdReused => Problem::invalid_argument("REQUEST_ID_REUSED", message)
                 .field("request_id", "was used for another request"),
             Error::NotReady => {
                 Problem::unavailable("EXECUTIONS_NOT_READY", message).retry_after(Duration::from_millis(500))
             }
+            Error::Interrupted => Problem::unavailable("EXECUTIONS_INTERRUPTED", message)
+                .retry_after(Duration::from_millis(500)),
             Error::Draining => Problem::unavailable("DRAINING", message).retry_after(Duration::from_secs(1)),
             Error::Problem(problem) => problem,
             Error::Status(status) => return *status,

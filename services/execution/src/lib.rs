@@ -12,8 +12,8 @@
 //! - Waiting for a time, a signal or a person is a row on disk and nothing else.
 //!
 //! Where things are: the rules of a run in `domain` (pure: no clock, no disk, no wire), what nodes do in `kinds`, the
-//! one task that owns a shard of executions in `engine`, workflows read from their graphs in `definitions`, one file for
-//! each RPC in `rpc`, secrets in requests and in what comes of them in `secrets`, every status that a client can get in `error`. `docs/adr/0018-executions.md` says why it is shaped
+//! one task that owns a shard of executions in `engine` (with the tasks of workers, who speak in `rpc/attach_worker`), which of several processes has which shard in `placement`, workflows read from their graphs in `definitions`, one file for
+//! each RPC in `rpc`, secrets in requests and in what comes of them in `secrets`, files of projects in `objects`, results of steps for those that would do the same again in `kept`, every status that a client can get in `error`. `docs/adr/0018-executions.md` says why it is shaped
 //! like this.
 
 mod config;
@@ -21,14 +21,20 @@ mod definitions;
 mod domain;
 mod engine;
 mod error;
+mod kept;
 mod kinds;
+mod objects;
+mod placement;
 mod rpc;
 mod secrets;
 mod service;
 mod state;
 mod task;
+mod worker_service;
 
 pub use config::Options;
 pub use error::Error;
+pub use objects::ObjectService;
 pub use service::ExecutionService;
 pub use state::Deps;
+pub use worker_service::WorkerService;

@@ -7,10 +7,7 @@ use tokio::sync::Notify;
 use weft_kit::{Lifecycle, TaskKind};
 use weft_store::{StoreError, Timestamp};
 
-use crate::{
-    rpc::forget,
-    state::{SHARD, State},
-};
+use crate::{rpc::forget, state::State};
 
 /// How often it is forgotten.
 const PERIOD: Duration = Duration::from_mins(10);
@@ -79,13 +76,16 @@ async fn sweep(state: &State, life: &Lifecycle) -> Result<(), StoreError> {
         }
         forget(state, &ended).await?;
     }
-    let forget_ends = || state.store.forget_execution_ends(SHARD, before, ENDS_AT_ONCE);
-    while forget_ends().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
+    while state.kept.sweep().await? && !life.is_draining() {}
     let now = Timestamp::from(state.clock.now());
     let forget_rates = || state.store.forget_run_rates(now, ENDS_AT_ONCE);
     while forget_rates().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
-    let before = Timestamp::from(state.clock.now()).before(state.options.message_retention);
-    let forget_messages = || state.store.forget_execution_messages(SHARD, before, ENDS_AT_ONCE);
-    while forget_messages().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
+    let published_before = Timestamp::from(state.clock.now()).before(state.options.message_retention);
+    for (shard, _) in state.engines.all().filter(|(_, engine)| engine.is_open()) {
+        let forget_ends = || state.store.forget_execution_ends(shard, before, ENDS_AT_ONCE);
+        while forget_ends().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
+        let forget_messages = || state.store.forget_execution_messages(shard, published_before, ENDS_AT_ONCE);
+        while forget_messages().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
+    }
     Ok(())
 }

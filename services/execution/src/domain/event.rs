@@ -23,6 +23,14 @@ pub(crate) enum Event {
         /// Absent: what the step was given, as it was.
         value: Option<Value>,
     },
+    /// A step gave what one of another run has given, which was kept, and has ended.
+    Recalled {
+        step: u32,
+        /// Absent: what the step was given, as it was.
+        value: Option<Value>,
+        /// Name of the execution that has made it.
+        from: String,
+    },
     /// An attempt of a step failed.
     Failed {
         step: u32,

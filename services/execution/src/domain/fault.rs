@@ -1,5 +1,7 @@
 //! What is wrong with a workflow, and why a step failed.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Most faults that are told of one workflow.
@@ -70,12 +72,15 @@ pub(crate) struct StepError {
     /// Whether another attempt may help.
     #[serde(skip)]
     pub(crate) again: bool,
+    /// How long another attempt is to wait at least.
+    #[serde(skip)]
+    pub(crate) pause: Duration,
 }
 
 impl StepError {
     /// One that another attempt does not mend.
     pub(crate) fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason: reason.into(), message: cut(message.into()), again: false }
+        Self { reason: reason.into(), message: cut(message.into()), again: false, pause: Duration::ZERO }
     }
 
     /// One that another attempt may mend.

@@ -50,8 +50,9 @@ pub(crate) struct Written {
     pub(crate) objects: Vec<(String, Bytes)>,
 }
 
-/// Writes events with their instants; large values get keys that begin with `prefix`.
-pub(crate) fn write(events: &[(i64, Event)], prefix: &str, sequence: i64) -> Written {
+/// Writes events with their instants; large values get keys that begin with `prefix`. They are written before the row that
+/// names them is refused to an owner that is none any more, so whose epoch it is is in them: no owner's are another's.
+pub(crate) fn write(events: &[(i64, Event)], prefix: &str, (epoch, sequence): (i64, i64)) -> Written {
     let at = events.first().map_or(0, |(at, _)| *at);
     let mut objects = Vec::new();
     let mut row = Row { at, events: Vec::with_capacity(events.len()) };
@@ -59,7 +60,7 @@ pub(crate) fn write(events: &[(i64, Event)], prefix: &str, sequence: i64) -> Wri
         let mut record = record(event);
         record.after = time - at;
         if let Some(value) = record.value.take_if(|value| value.len() > INLINE) {
-            record.object = format!("{prefix}/{sequence}-{number}");
+            record.object = format!("{prefix}/{epoch}-{sequence}-{number}");
             objects.push((record.object.clone(), value));
         }
         row.events.push(record);
@@ -144,6 +145,12 @@ fn record(event: &Event) -> Record {
         }
         Event::Queued => 14,
         Event::Started => 15,
+        Event::Recalled { step, value: given, from } => {
+            record.step = *step;
+            record.text.clone_from(from);
+            record.value = value(given);
+            17
+        }
         Event::Dropped { error } => {
             record.text.clone_from(&error.reason);
             record.message.clone_from(&error.message);
@@ -181,6 +188,7 @@ fn event(record: Record) -> Option<Event> {
         13 => Event::Retried { from: Some(step).filter(|step| *step > 0), definition: time, once: once() },
         14 => Event::Queued,
         15 => Event::Started,
+        17 => Event::Recalled { step, value: value()?, from: text },
         16 => Event::Dropped { error: StepError::new(text, message) },
         _ => return None,
     })
@@ -205,6 +213,8 @@ mod tests {
             Event::Gave { step: 7, port: Some("true".into()), value: None },
             Event::Gave { step: 8, port: None, value: value(json!({"a": [1, null, "x"]})) },
             Event::Gave { step: 9, port: None, value: value(json!("large ".repeat(20_000))) },
+            Event::Recalled { step: 8, value: value(json!([1])), from: "projects/p/executions/x1".into() },
+            Event::Recalled { step: 8, value: None, from: "projects/p/executions/x1".into() },
             Event::Failed { step: 1, error: StepError::new("R", "m"), again_at: Some(-4) },
             Event::Waits { step: 2, wait },
             Event::Entered { step: 3, value: value(json!([1])) },
@@ -222,14 +232,14 @@ mod tests {
         .enumerate()
         .map(|(at, event)| (1_700_000_000_000_000 + at as i64, event))
         .collect();
-        let written = write(&events, "executions/u", 5);
+        let written = write(&events, "executions/u", (2, 5));
         assert_eq!(written.objects.len(), 1);
-        assert_eq!(objects(&written.row).unwrap(), ["executions/u/5-3"]);
+        assert_eq!(objects(&written.row).unwrap(), ["executions/u/2-5-3"]);
         let kept: HashMap<_, _> = written.objects.into_iter().collect();
         assert_eq!(read(&written.row, &|key| kept.get(key).cloned()), Some(events));
         assert_eq!(read(&written.row, &|_| None), None);
         let small =
-            write(&[(1_700_000_000_000_000, Event::Gave { step: 7, port: None, value: None })], "", 0);
+            write(&[(1_700_000_000_000_000, Event::Gave { step: 7, port: None, value: None })], "", (1, 0));
         assert!(small.row.len() < 20, "{}", small.row.len());
     }
 }

@@ -129,6 +129,7 @@ pub(crate) fn step(execution: &str, uid: Uuid, run: &Run, step: &Step, with_valu
         node: node.to_owned(),
         kind: kind.to_owned(),
         port: step.port.clone().unwrap_or_default(),
+        cached_from: step.cached_from.clone().unwrap_or_default(),
         failure_count: step.failures.cast_signed(),
         create_time: Some(Timestamp::from_micros(step.began).into()),
         end_time: step.ended.map(|at| Timestamp::from_micros(at).into()),

@@ -1,6 +1,7 @@
 //! What is decided without a clock, a disk or a wire: what a workflow is, whether it can be run, and what happens next.
 
 pub(crate) mod address;
+pub(crate) mod cache;
 pub(crate) mod duration;
 pub(crate) mod event;
 pub(crate) mod expression;

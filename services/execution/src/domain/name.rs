@@ -47,6 +47,11 @@ pub(crate) fn of_execution(project: &str, id: &str) -> String {
     format!("projects/{project}/executions/{id}")
 }
 
+/// The name of a worker.
+pub(crate) fn of_worker(project: &str, uid: uuid::Uuid) -> String {
+    format!("projects/{project}/workers/{uid}")
+}
+
 /// Project and id in `projects/{project}/runLimits/{run_limit}`. The contract has checked the form.
 pub(crate) fn run_limit(name: &str) -> (&str, &str) {
     let parts = name.strip_prefix("projects/").and_then(|name| name.split_once("/runLimits/"));
@@ -58,8 +63,8 @@ pub(crate) fn of_run_limit(project: &str, id: &str) -> String {
     format!("projects/{project}/runLimits/{id}")
 }
 
-/// Whether a text can name a topic: the rule of the contract.
-pub(crate) fn is_topic(text: &str) -> bool {
+/// Whether a text can name a topic, or a queue of tasks: the rule of the contracts.
+pub(crate) fn is_dotted(text: &str) -> bool {
     let is_end = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
     let ends = bytes.first().zip(bytes.last());
@@ -81,10 +86,10 @@ mod tests {
     fn topics_are_told_from_what_is_none() {
         let (longest, longer) = ("x".repeat(100), "x".repeat(101));
         for topic in ["a", "orders", "orders.paid", "eu-1.orders.paid", "7", &longest] {
-            assert!(is_topic(topic), "{topic}");
+            assert!(is_dotted(topic), "{topic}");
         }
         for other in ["", "-a", "a.", ".", "Orders", "a b", "a/b", "ä", &longer] {
-            assert!(!is_topic(other), "{other}");
+            assert!(!is_dotted(other), "{other}");
         }
     }
 

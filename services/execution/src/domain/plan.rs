@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    cache::Cache,
     limit::Limit,
     retry::Retry,
     workflow::{ERROR, FINALLY},
@@ -42,6 +43,8 @@ pub(crate) struct Planned {
     pub(crate) timeout: Option<std::time::Duration>,
     /// How many of its steps may act at once.
     pub(crate) limit: Option<Limit>,
+    /// Whether its steps may have what others gave.
+    pub(crate) cache: Option<Cache>,
     /// Edges that lead to it.
     pub(crate) incoming: u32,
     /// Where its values go: port, and place of the node.

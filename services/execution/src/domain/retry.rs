@@ -81,7 +81,7 @@ impl Retry {
         }
         let growth = self.factor.powi(failures.saturating_sub(1).min(1_000).cast_signed());
         let full = (self.first.as_secs_f64() * growth).min(self.longest.as_secs_f64());
-        Some(Duration::from_secs_f64(full * (1.0 - self.jitter * chance)))
+        Some(Duration::from_secs_f64(full * (1.0 - self.jitter * chance)).max(error.pause))
     }
 }
 
@@ -101,6 +101,8 @@ mod tests {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(pauses, [seconds(2), seconds(6), seconds(10), None]);
         assert_eq!(retry.pause(1, &error, 1.0), seconds(1));
+        let later = StepError { pause: Duration::from_secs(30), ..error };
+        assert_eq!(retry.pause(1, &later, 0.0), seconds(30), "whoever failed knows better");
         assert_eq!(retry.pause(1, &StepError::new("BAD", "for good"), 0.0), None);
         assert_eq!(Retry::of(&json!({"attempts": 0})).unwrap_err().0, "attempts");
         assert!(Retry::of(&json!({"often": true})).is_err());

@@ -22,6 +22,25 @@ pub(crate) fn reference(name: &str) -> String {
     format!("{}{name}{END}", *BEGIN)
 }
 
+/// A text with references as every process writes them: only to be compared, with [`count`] beside it.
+pub(crate) fn told_everywhere(text: &str) -> String {
+    text.replace(BEGIN.as_str(), "\u{e000}")
+}
+
+/// Whether a setting names one secret and says nothing else: `${secrets.name}` or `${secrets["a-name"]}`.
+pub(crate) fn is_one(setting: &str) -> bool {
+    let inner = setting.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    let Some(name) = inner.and_then(|inner| inner.trim().strip_prefix("secrets")) else { return false };
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter))
+    };
+    let quoted = |quote: &str| {
+        let inner = name.strip_prefix('[')?.strip_suffix(']')?.trim();
+        inner.strip_prefix(quote)?.strip_suffix(quote)
+    };
+    name.strip_prefix('.').or_else(|| quoted("\"")).or_else(|| quoted("'")).is_some_and(is_name)
+}
+
 /// Whether a text refers to a secret.
 pub(crate) fn is_in(text: &str) -> bool {
     text.contains(BEGIN.as_str())
@@ -100,6 +119,24 @@ mod tests {
             "url": "https://example.org/?key=one", "headers": {"authorization": "Bearer twoone"}, "body": ["two", 5],
         });
         assert_eq!(filled(&request, &values), expected);
+    }
+
+    #[test]
+    fn a_secret_alone_is_told_from_more() {
+        for setting in ["${secrets.db}", " ${ secrets[\"a-b\"] } ", "${secrets['a']}"] {
+            assert!(is_one(setting), "{setting}");
+        }
+        for setting in [
+            "",
+            "${secrets.}",
+            "x${secrets.a}",
+            "${secrets.a}x",
+            "${secrets.a}${secrets.b}",
+            "${input.a}",
+            "${secrets.a + ''}",
+        ] {
+            assert!(!is_one(setting), "{setting}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Map, Value as Json};
 
 use super::{
+    cache::Cache,
     duration,
     fault::{Fault, Faults},
     limit::Limit,
@@ -22,8 +23,8 @@ pub(crate) const NODES: usize = 100_000;
 /// Deepest nesting of bodies, and of sub-graphs in each other.
 pub(crate) const DEPTH: usize = 16;
 /// Properties that every node may have, besides those of its kind.
-const COMMON: [&str; 9] =
-    ["retry", "timeout", "limit", "title", "description", "notes", "position", "x", "y"];
+const COMMON: [&str; 10] =
+    ["cache", "retry", "timeout", "limit", "title", "description", "notes", "position", "x", "y"];
 
 impl Plan {
     /// Makes a plan, or says why not. Also tells what is odd.
@@ -114,6 +115,7 @@ impl Making<'_> {
             let mut settings = Settings::new(&node.key, &node.settings, self.faults);
             let behaviour = kind.compile(&mut settings);
             let limit = Limit::of(&mut settings, kind, &graph.name, &node.key);
+            let cache = Cache::of(&mut settings, kind, &graph.name, &node.key);
             named.extend(settings.steps.into_iter().map(|(step, property)| (place, step, property)));
             let (retry, timeout) = self.common(node, kind);
             local[place] = self.scopes[scope].nodes.len() as u32;
@@ -137,6 +139,7 @@ impl Making<'_> {
                 retry,
                 timeout,
                 limit,
+                cache,
                 incoming: wired[place].incoming,
                 outgoing: Vec::new(),
                 body,
@@ -426,6 +429,12 @@ fn secrets(node: &str, path: &str, settings: &Map<String, Json>, faults: &mut Fa
             }
             Json::String(text) if !text.is_empty() && !text.contains("${") => {
                 let is_named = NAMES.contains(&name.to_ascii_lowercase().as_str());
+                // Certificates are for everybody to see.
+                let is_public =
+                    text.starts_with("-----BEGIN CERTIFICATE-----") && !text.contains("PRIVATE KEY");
+                if is_public {
+                    continue;
+                }
                 if is_named || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)) {
                     let problem = "looks like a secret; whoever sees the graph reads it: keep it as a secret (`weft secrets set`)";
                     faults.property((node, &path), "SECRET_EMBEDDED", problem);

@@ -92,6 +92,11 @@ fn every_fault_names_its_place() {
             fault("BAD_SETTING", "a", "limit.at_once"),
         ),
         (
+            vec![input(), ("a", "http", json!({"url": "http://x", "limit": {"rate": "100"}}))],
+            vec![("in", "", "a")],
+            fault("BAD_SETTING", "a", "limit.rate"),
+        ),
+        (
             vec![input(), ("a", "set", json!({"value": 1, "limit": {"at_once": 1}}))],
             vec![("in", "", "a")],
             fault("BAD_SETTING", "a", "limit"),
@@ -192,4 +197,18 @@ fn a_hundred_thousand_nodes_are_looked_at_and_more_are_refused() {
     };
     assert_eq!(faults(chain(NODES)), []);
     assert_eq!(faults(chain(NODES + 1))[0].0, "TOO_LARGE");
+}
+
+#[test]
+fn a_certificate_is_no_secret() {
+    let certificate = "-----BEGIN CERTIFICATE-----\nMIIB";
+    let found = |text: &str| {
+        let mut faults = Faults::default();
+        let settings = json!({"ca": text});
+        secrets("n", "", settings.as_object().expect("an object"), &mut faults);
+        faults.into_vec().len()
+    };
+    assert_eq!(found(certificate), 0);
+    assert_eq!(found("-----BEGIN PRIVATE KEY-----\nMIIB"), 1);
+    assert_eq!(found(&format!("{certificate}\n-----BEGIN PRIVATE KEY-----\nMIIB")), 1);
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use uuid::Uuid;
 use weft_proto::weft::execution::v1::ExecutionPriority;
-use weft_store::{RunLimitRow, RunRateRow, StoreError, Timestamp};
+use weft_store::{RunLimitRow, RunRateRow, StoreError, Timestamp, shard_of};
 
 use super::{
     counting::{self, COUNTED},
@@ -49,6 +49,9 @@ impl Shard {
             let is_last = page.len() < PAGE as usize;
             for row in page {
                 after = (row.project.clone(), row.id.clone());
+                if shard_of(&row.project, self.parts.shards) != self.owned.shard {
+                    continue;
+                }
                 let limit = RunLimit::stored(row);
                 self.gate.set_project(limit.row.uid, &limit.row.project);
                 self.gate.set_limit(limit.row.uid, limit.terms(), now);
@@ -64,6 +67,10 @@ impl Shard {
             let is_last = page.len() < PAGE as usize;
             for rate in page {
                 after = (rate.limit, rate.key.clone());
+                if self.limits.project(rate.limit).is_none() {
+                    // Of another shard.
+                    continue;
+                }
                 self.gate.set_rate(&Arc::new((rate.limit, rate.key)), rate.until.as_micros());
             }
             if is_last {
@@ -195,7 +202,7 @@ impl Shard {
 
     /// Whether one more run may be at work.
     pub(super) fn has_room(&self) -> bool {
-        self.lives.len() < self.parts.options.max_active
+        self.lives.has_room()
     }
 
     /// A run has begun, or goes on after its end: it starts, waits, or is dropped.

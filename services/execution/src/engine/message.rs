@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use tokio::sync::oneshot;
 use weft_store::{ExecutionRow, NewExecution, RunLimitRow};
 
-use super::limits::Limits;
+use super::{limits::Limits, remote::OfWorkers, turns::Turns, workers::Workers};
 use crate::{
     Error,
     domain::{
@@ -61,6 +61,8 @@ pub(super) struct Outcome {
     pub(super) step: u32,
     pub(super) generation: u32,
     pub(super) result: Result<Json, StepError>,
+    /// The execution that has made it, where it was kept.
+    pub(super) cached_from: Option<String>,
 }
 
 /// What somebody wants of the limits of runs.
@@ -91,6 +93,9 @@ pub(crate) type ChangeOfLimit = Box<dyn Fn(&RunLimit) -> Result<Kept, Error> + S
 /// Looks at limits of runs, and at what waits for them.
 pub(crate) type ViewOfLimits = Box<dyn FnOnce(&Limits, &Gate) + Send>;
 
+/// Looks at workers, and at what waits for them.
+pub(crate) type ViewOfWorkers = Box<dyn FnOnce(&Workers, &Turns) + Send>;
+
 pub(super) enum Message {
     OfLimits(Box<OfLimits>, Answer<Arc<RunLimit>>),
     LookAtLimits(ViewOfLimits),
@@ -98,4 +103,25 @@ pub(super) enum Message {
     Ask(i64, Box<Asked>, Answer<()>),
     Look(i64, View),
     Performed(Box<Outcome>),
+    OfWorkers(OfWorkers),
+    LookAtWorkers(ViewOfWorkers),
+}
+
+impl Message {
+    /// The engine does not have the shard: nothing was done, and whoever asks is told so.
+    pub(super) fn refuse(self) {
+        // Each fails when the caller has gone away; whoever looks sees that nobody answers.
+        match self {
+            Self::OfLimits(_, answer) => drop(answer.send(Err(Error::NotReady))),
+            Self::Create(_, answer) => drop(answer.send(Err(Error::NotReady))),
+            Self::Ask(_, _, answer) => drop(answer.send(Err(Error::NotReady))),
+            Self::OfWorkers(OfWorkers::Attach(_, answer)) => drop(answer.send(Err(Error::NotReady))),
+            // Workers find out by themselves that the shard is gone.
+            Self::OfWorkers(OfWorkers::Said(..))
+            | Self::Look(..)
+            | Self::LookAtLimits(_)
+            | Self::LookAtWorkers(_)
+            | Self::Performed(_) => {}
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::FutureExt;
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use weft_kit::Role;
 use weft_store::NewExecution;
 
@@ -14,7 +14,7 @@ use super::{
     message::{Message, Outcome},
 };
 use crate::{
-    domain::{fault::StepError, message, run::Performance},
+    domain::{fault::StepError, message, name, run::Performance},
     kinds::{self, Attempt},
 };
 
@@ -25,11 +25,16 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) struct Outward {
     parts: Arc<Parts>,
     messages: mpsc::Sender<Message>,
+    /// Work is let go with the shard, as at the end of a process: not stopped, because whoever has the shard next goes on
+    /// with it.
+    gone: CancellationToken,
+    _goes: DropGuard,
 }
 
 impl Outward {
     pub(super) fn new(parts: Arc<Parts>, messages: mpsc::Sender<Message>) -> Self {
-        Self { parts, messages }
+        let gone = CancellationToken::new();
+        Self { parts, messages, _goes: gone.clone().drop_guard(), gone }
     }
 
     /// Begins a step's work. What is done at once is given back; the rest comes as a message.
@@ -39,21 +44,32 @@ impl Outward {
         (ticket, performance): (u64, Performance),
         stop: CancellationToken,
     ) -> Option<Outcome> {
-        let Performance { step, failures, generation, kind, request, timeout, limit: _ } = performance;
+        let Performance { step, failures, generation, kind, request, timeout, queue: _, limit: _, cache } =
+            performance;
         let head = message::head(&execution.head);
         let role = Role::try_from(head.role).unwrap_or(Role::Unspecified);
+        let limit = timeout.unwrap_or(self.parts.options.step_timeout);
         let attempt = Attempt {
             project: execution.project.clone(),
             key: kinds::key(execution.uid, step, generation),
             failures,
             depth: head.depth,
             caller: kinds::caller(&head.creator, &execution.project, role, &head.scopes),
+            limit,
             stop: stop.clone(),
         };
+        let kept = Arc::clone(&self.parts.kept);
+        let cache = cache.map(|cache| cache.for_rights(head.role, &head.scopes));
+        let maker = name::of_execution(&execution.project, &message::id_of(execution));
         let most_bytes = self.parts.options.max_value_bytes;
-        let limit = timeout.unwrap_or(self.parts.options.step_timeout);
         let outside = Arc::clone(&self.parts.outside);
         let work = async move {
+            // Who retries by hand wants it done.
+            if let Some(cache) = cache.as_ref().filter(|_| generation == 0)
+                && let Some((value, from)) = kept.find(&attempt.project, cache).await
+            {
+                return Ok::<_, StepError>((value, Some(from)));
+            }
             let work = kind.perform(&outside, &attempt, request);
             let stopped = async {
                 stop.cancelled().await;
@@ -67,18 +83,29 @@ impl Outward {
                 }),
                 () = stopped => Err(StepError::new("CANCELLED", "it was stopped")),
             }?;
-            bounded(given, most_bytes)
+            let given = bounded(given, most_bytes)?;
+            if let Some(cache) = &cache {
+                kept.keep(&attempt.project, cache, &given, maker).await;
+            }
+            Ok((given, None))
         };
-        let outcome = |result| Outcome { ticket, execution: execution.id, step, generation, result };
+        let execution = execution.id;
+        let outcome = move |given: Result<(Json, Option<String>), StepError>| {
+            let (result, cached_from) = match given {
+                Ok((value, from)) => (Ok(value), from),
+                Err(error) => (Err(error), None),
+            };
+            Outcome { ticket, execution, step, generation, result, cached_from }
+        };
         let mut work = Box::pin(work);
         // What needs no waiting needs no task.
         if let Some(result) = (&mut work).now_or_never() {
             return Some(outcome(result));
         }
-        let (messages, execution) = (self.messages.clone(), execution.id);
+        let (messages, gone) = (self.messages.clone(), self.gone.clone());
         self.parts.lifecycle.spawn_future(async move {
-            let result = work.await;
-            let outcome = Outcome { ticket, execution, step, generation, result };
+            let Some(result) = gone.run_until_cancelled(work).await else { return };
+            let outcome = outcome(result);
             // Fails when the engine has ended: whoever opens the shard next begins the step again.
             drop(messages.send(Message::Performed(Box::new(outcome))).await);
         });
@@ -87,7 +114,7 @@ impl Outward {
 }
 
 /// What a step gives, if it is not too large.
-pub(super) fn bounded(value: Json, most_bytes: usize) -> Result<Json, StepError> {
+pub(crate) fn bounded(value: Json, most_bytes: usize) -> Result<Json, StepError> {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

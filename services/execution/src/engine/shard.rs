@@ -11,7 +11,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{sync::mpsc, time::Instant};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, OptionFuture},
+};
+use serde_json::Value as Json;
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use weft_kit::Lifecycle;
 use weft_store::{
@@ -19,20 +27,23 @@ use weft_store::{
 };
 
 use super::{
-    Parts,
+    Parts, Wish,
     known::{Known, Verdict},
     limits::Limits,
     live::{self, Live},
     lives::Lives,
     message::{Answer, Asked, Creation, Message, Newest, Outcome},
     outward::Outward,
-    turns::{Turn, Turns},
+    remote::Counted,
+    turns::{HERE, StepKey, Turn, Turns},
     watchers::Watchers,
+    workers::Workers,
 };
 use crate::{
     Error,
     domain::{
         event::Event,
+        fault::StepError,
         gate::Gate,
         journal, message, name,
         run::{Performance, Run, Status, StepIs},
@@ -48,11 +59,15 @@ pub(super) const PAGE: u32 = 1_000;
 const MOST_PUBLISHED: usize = 16 << 20;
 /// Executions that wake within this are known in memory; the others are looked for once in half of it.
 const HORIZON: Duration = Duration::from_mins(10);
-/// How long steps that are at work may go on when the process ends.
+/// How long one that may start waits in a full process before it asks for room again, whatever it was told.
+const FULL: Duration = Duration::from_secs(1);
+/// How long steps that are at work may go on when the process ends that has its store alone.
 const LAST: Duration = Duration::from_secs(10);
+/// The same where another process takes the shard, which begins again what has not ended. Nothing new starts meanwhile.
+const LAST_OF_MOVE: Duration = Duration::from_secs(2);
 
 /// What is told once the flush is on disk.
-type Told = Box<dyn FnOnce() + Send>;
+pub(super) type Told = Box<dyn FnOnce() + Send>;
 
 pub(super) struct Shard {
     pub(super) parts: Arc<Parts>,
@@ -60,7 +75,13 @@ pub(super) struct Shard {
     watchers: Arc<Watchers>,
     pub(super) owned: OwnedExecutions,
     pub(super) lives: Lives,
-    turns: Turns,
+    pub(super) turns: Turns,
+    pub(super) workers: Workers,
+    /// Streams of workers that there were, of this epoch.
+    pub(super) streams: u64,
+    /// Until when no task is given out, so that workers that have some of before may come back first.
+    pub(super) hold_until: Option<i64>,
+    pub(super) counted: Counted,
     /// Limits of whole runs, and who may start.
     pub(super) limits: Limits,
     pub(super) gate: Gate,
@@ -71,13 +92,18 @@ pub(super) struct Shard {
     timers: BTreeSet<(i64, i64)>,
     pub(super) flush: ExecutionFlush,
     objects: Vec<(String, Bytes)>,
-    told: Vec<Told>,
+    pub(super) told: Vec<Told>,
     /// Executions that something has happened to in this round.
     pub(super) touched: BTreeSet<i64>,
     /// What steps gave that needed no waiting: of the next round.
     done: Vec<Outcome>,
     /// Repeats of what is in this flush: of the next round.
     deferred: Vec<Message>,
+    /// A place outside that was waited for.
+    place: Option<OwnedSemaphorePermit>,
+    /// In line for a place in the process, where a step has its turn in the shard. It is kept while other things happen, so
+    /// that a busy shard does not go to the end of the line again and again.
+    in_line: Option<BoxFuture<'static, OwnedSemaphorePermit>>,
     pub(super) draining: Option<Instant>,
 }
 
@@ -89,16 +115,22 @@ impl Shard {
         watchers: Arc<Watchers>,
     ) -> Result<Self, StoreError> {
         let now = Timestamp::from(parts.clock.now());
-        let until = now.after(parts.options.shard_lease);
-        let owned = parts.store.own_executions(parts.shard, &parts.owner, now, until).await?;
+        let owned = parts.store.own_executions(parts.shard, parts.owner, now).await?;
         let turns = Turns::new(&parts.options, owned.epoch);
+        let room = Arc::clone(&parts.room);
+        let counted = Counted::new(Arc::clone(&parts.meter));
+        let streams = owned.epoch.cast_unsigned() << 40;
         let mut shard = Self {
             outward: Outward::new(Arc::clone(&parts), messages),
             parts,
             watchers,
             owned,
-            lives: Lives::default(),
+            lives: Lives::new(room),
             turns,
+            workers: Workers::default(),
+            streams,
+            hold_until: None,
+            counted,
             limits: Limits::default(),
             gate: Gate::default(),
             due: BTreeSet::new(),
@@ -110,6 +142,8 @@ impl Shard {
             touched: BTreeSet::new(),
             done: Vec::new(),
             deferred: Vec::new(),
+            place: None,
+            in_line: None,
             draining: None,
         };
         shard.read_limits().await?;
@@ -126,6 +160,10 @@ impl Shard {
             }
         }
         shard.take_back().await?;
+        if shard.lives.len() > 0 {
+            let grace = shard.parts.options.worker_grace.as_micros() as i64;
+            shard.hold_until = Some(shard.now().saturating_add(grace));
+        }
         shard.touched.extend(shard.lives.keys());
         tracing::info!(
             shard = shard.owned.shard,
@@ -166,31 +204,49 @@ impl Shard {
         Timestamp::from(self.parts.clock.now()).as_micros()
     }
 
-    /// Works until the mesh drains or a flush fails. What is at work then may end; nothing begins any more.
+    /// Works until the mesh drains, another process is to have the shard or may have it already, or a flush fails. Where it
+    /// gives the shard back, what is at work may end; nothing begins any more.
     pub(super) async fn run(
         mut self,
         messages: &mut mpsc::Receiver<Message>,
         life: &Lifecycle,
+        (wish, term): (&mut watch::Receiver<Wish>, u64),
     ) -> Result<(), StoreError> {
-        let renewal = self.parts.options.shard_lease / 3;
-        let mut renew = tokio::time::interval_at(Instant::now() + renewal, renewal);
-        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let room = Arc::clone(&self.parts.room);
         let mut group = Vec::new();
         loop {
+            let wished = *wish.borrow_and_update();
+            if wished.term != term {
+                return Ok(());
+            }
+            if self.draining.is_none() && (life.is_draining() || !wished.has) {
+                let last = if self.parts.is_alone { LAST } else { LAST_OF_MOVE };
+                self.draining = Some(Instant::now() + last);
+            }
             let timer = self.next_timer();
             let timer = timer.map(|at| Duration::from_micros(at.saturating_sub(self.now()).max(0) as u64));
-            let mut must_flush = false;
             let waits = self.done.is_empty()
                 && self.deferred.is_empty()
                 && self.touched.is_empty()
                 && !self.may_admit();
             if waits {
                 let last = self.draining;
+                if last.is_some() && self.turns.is_idle() {
+                    break;
+                }
+                let is_full = self.gate.is_open() && !self.has_room();
                 tokio::select! {
                     received = messages.recv_many(&mut group, GROUP) => if received == 0 { break },
                     () = tokio::time::sleep(timer.unwrap_or(HORIZON / 2)) => {}
-                    _ = renew.tick() => must_flush = true,
-                    () = life.draining(), if last.is_none() => self.draining = Some(Instant::now() + LAST),
+                    Some(place) = OptionFuture::from(self.in_line.as_mut()) => {
+                        (self.in_line, self.place) = (None, Some(place));
+                        self.begin();
+                    }
+                    () = room.left(), if is_full => {}
+                    // There may be room again since it was asked for.
+                    () = tokio::time::sleep(FULL), if is_full => {}
+                    () = life.draining(), if last.is_none() => continue,
+                    changed = wish.changed() => if changed.is_err() { break } else { continue },
                     () = tokio::time::sleep_until(last.unwrap_or_else(Instant::now)), if last.is_some() => break,
                 }
             } else {
@@ -201,12 +257,12 @@ impl Shard {
                 }
             }
             drop(group.splice(0..0, self.deferred.drain(..)));
-            self.round(&mut group, must_flush).await?;
+            self.round(&mut group).await?;
             if self.draining.is_some() && self.turns.is_idle() {
                 break;
             }
         }
-        self.parts.store.leave_executions(self.owned.shard, self.owned.epoch).await
+        Ok(())
     }
 
     /// When something happens by itself.
@@ -218,14 +274,13 @@ impl Shard {
         let parked = self.due.first().map(|(at, _)| *at);
         // Where no more may be at work, the end of one is what to wait for.
         let starts = self.gate.next_timer().filter(|_| self.has_room());
-        [live, parked, starts, Some(self.horizon - HORIZON.as_micros() as i64 / 2)]
-            .into_iter()
-            .flatten()
-            .min()
+        let (paced, workers) = (self.turns.next_timer(), self.workers_timer());
+        let horizon = self.horizon - HORIZON.as_micros() as i64 / 2;
+        [live, parked, starts, paced, workers, Some(horizon)].into_iter().flatten().min()
     }
 
     /// One flush and what led to it.
-    async fn round(&mut self, group: &mut Vec<Message>, must_flush: bool) -> Result<(), StoreError> {
+    async fn round(&mut self, group: &mut Vec<Message>) -> Result<(), StoreError> {
         let now = self.now();
         let chance = self.parts.ids.fraction();
         self.wake(now).await?;
@@ -248,6 +303,7 @@ impl Shard {
         for outcome in std::mem::take(&mut self.done) {
             self.performed(outcome, now, chance);
         }
+        self.workers_due(now, chance);
         for message in group.drain(..) {
             match message {
                 Message::Create(creation, answer) => self.create(*creation, answer, now, &mut known),
@@ -262,6 +318,8 @@ impl Shard {
                     }
                 }
                 Message::Performed(outcome) => self.performed(*outcome, now, chance),
+                Message::OfWorkers(told) => self.of_workers(told, now, chance),
+                Message::LookAtWorkers(view) => view(&self.workers, &self.turns),
                 // Were done before all others.
                 Message::OfLimits(..) | Message::LookAtLimits(_) => {}
             }
@@ -272,7 +330,7 @@ impl Shard {
         let mut waiting = std::mem::take(&mut self.touched).into_iter();
         let mut touched = BTreeSet::new();
         let mut begins: Vec<(i64, Performance)> = Vec::new();
-        let mut stops = Vec::new();
+        let mut stops: Vec<(StepKey, Option<CancellationToken>)> = Vec::new();
         for id in waiting.by_ref() {
             self.settle(id, self.draining.is_none(), (now, chance), &mut begins, &mut stops);
             touched.insert(id);
@@ -295,14 +353,13 @@ impl Shard {
             && changes.is_empty()
             && events.is_empty()
             && (limits.is_empty() && removed_limits.is_empty() && turns.is_empty() && rates.is_empty());
-        if !nothing || must_flush {
+        if !nothing {
             for (key, bytes) in std::mem::take(&mut self.objects) {
                 self.parts.objects.put(&key, bytes).await?;
             }
             let flush = ExecutionFlush {
                 shard: self.owned.shard,
                 epoch: self.owned.epoch,
-                lease_until: Timestamp::from(self.parts.clock.now()).after(self.parts.options.shard_lease),
                 ..std::mem::take(&mut self.flush)
             };
             let have_ended = flush.changes.iter().any(|change| change.ended.is_some());
@@ -388,9 +445,8 @@ impl Shard {
         if self.draining.is_some() {
             return self.answer(answer, Err(Error::Draining));
         }
-        let limit = self.parts.options.max_active;
-        if self.lives.len() >= limit {
-            return self.answer(answer, Err(Error::TooMany(limit)));
+        if !self.has_room() {
+            return self.answer(answer, Err(Error::TooMany(self.parts.options.max_active)));
         }
         let limit = self.parts.options.max_active_per_project;
         if self.lives.of_project(&execution.project) >= limit {
@@ -463,12 +519,28 @@ impl Shard {
     }
 
     fn performed(&mut self, outcome: Outcome, now: i64, chance: f64) {
-        let Outcome { ticket, execution, step, generation, result } = outcome;
+        let Outcome { ticket, execution, step, generation, result, cached_from } = outcome;
         self.turns.ended(ticket);
-        let Some(live) = self.lives.get_mut(execution) else { return };
-        if live.outside.remove(&(step, generation)).is_some() {
-            live.run.performed((step, generation), result, now, chance);
-            self.touched.insert(execution);
+        self.came_of((execution, step, generation), (result, cached_from), now, chance);
+    }
+
+    /// What a step does outside came to this; with the execution whose result it is, where it was kept. Says whether that
+    /// counts.
+    pub(super) fn came_of(
+        &mut self,
+        (execution, step, generation): StepKey,
+        (result, cached_from): (Result<Json, StepError>, Option<String>),
+        now: i64,
+        chance: f64,
+    ) -> bool {
+        let Some(live) = self.lives.get_mut(execution) else { return false };
+        if live.outside.remove(&(step, generation)).is_none() {
+            return false;
+        }
+        self.touched.insert(execution);
+        match (result, cached_from) {
+            (Ok(value), Some(from)) => live.run.recalled((step, generation), value, from, now),
+            (result, _) => live.run.performed((step, generation), result, now, chance),
         }
     }
 
@@ -479,7 +551,7 @@ impl Shard {
         goes_on: bool,
         (now, chance): (i64, f64),
         begins: &mut Vec<(i64, Performance)>,
-        stops: &mut Vec<CancellationToken>,
+        stops: &mut Vec<(StepKey, Option<CancellationToken>)>,
     ) {
         let Some(live) = self.lives.get_mut(id) else { return };
         if goes_on {
@@ -504,7 +576,8 @@ impl Shard {
             let of_step = live.outside.keys().filter(|(number, _)| *number == step).copied();
             for key in of_step.collect::<Vec<_>>() {
                 // What is terminated is left alone: its work ends as it may, and nobody hears of it.
-                stops.extend(live.outside.remove(&key).filter(|_| !is_left));
+                let stop = live.outside.remove(&key);
+                stops.push(((id, key.0, key.1), stop.filter(|_| !is_left)));
                 self.turns.forget((id, key.0, key.1));
                 begins.retain(|(of, begin)| (*of, begin.step, begin.generation) != (id, key.0, key.1));
             }
@@ -524,7 +597,7 @@ impl Shard {
         if !events.is_empty() {
             live.sequence += 1;
             let prefix = format!("executions/{}", live.row.execution.uid);
-            let written = journal::write(&events, &prefix, live.sequence);
+            let written = journal::write(&events, &prefix, (self.owned.epoch, live.sequence));
             let bytes = written.row;
             self.objects.extend(written.objects);
             self.flush.events.push(ExecutionEvents { execution: id, sequence: live.sequence, bytes });
@@ -541,13 +614,16 @@ impl Shard {
         &mut self,
         touched: &BTreeSet<i64>,
         begins: Vec<(i64, Performance)>,
-        stops: Vec<CancellationToken>,
+        stops: Vec<(StepKey, Option<CancellationToken>)>,
     ) {
         for told in self.told.drain(..) {
             told();
         }
-        for stop in stops {
-            stop.cancel();
+        for (step, stop) in stops {
+            self.stop_task(step, stop.is_some());
+            if let Some(stop) = stop {
+                stop.cancel();
+            }
         }
         for (id, performance) in begins {
             let Some(live) = self.lives.get(id) else { continue };
@@ -580,9 +656,19 @@ impl Shard {
 
     /// Begins what has its turn.
     fn begin(&mut self) {
-        while self.draining.is_none()
-            && let Some(Turn { ticket, execution, performance }) = self.turns.next()
-        {
+        let now = self.now();
+        self.turns.pass(now);
+        let (mut place, mut handed) = (None, Vec::new());
+        while self.draining.is_none() && self.turns.has_waiting() {
+            if place.is_none() && self.turns.has_waiting_here() {
+                place = self.take_place();
+            }
+            let Some(turn) = self.turns.next(&mut place, now) else { break };
+            if turn.worker != HERE {
+                handed.extend(self.hand(turn));
+                continue;
+            }
+            let Turn { ticket, execution, performance, .. } = turn;
             let key = (performance.step, performance.generation);
             let live = self.lives.get(execution);
             let begun = live.and_then(|live| Some((live, live.outside.get(&key)?.clone())));
@@ -595,6 +681,25 @@ impl Shard {
                 self.done.push(outcome);
             }
         }
+        self.tell_tasks(handed);
+        self.count_workers();
+        // One that was waited for and that nobody has taken.
+        self.place = None;
+        if self.draining.is_some() || !self.turns.has_waiting_here() {
+            self.in_line = None;
+        }
+    }
+
+    /// A place in the process, or one more in line for it. One whose turn in line has come may hold a place already.
+    fn take_place(&mut self) -> Option<OwnedSemaphorePermit> {
+        let at_hand = self.place.take();
+        let at_hand = at_hand.or_else(|| self.in_line.is_none().then(|| self.parts.room.place())?);
+        if at_hand.is_some() {
+            return at_hand;
+        }
+        let place = self.in_line.get_or_insert_with(|| self.parts.room.next_place()).now_or_never()?;
+        self.in_line = None;
+        Some(place)
     }
 }
 

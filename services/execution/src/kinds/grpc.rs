@@ -14,12 +14,13 @@ use tonic::{
 use weft_proto::{
     Method,
     weft::{
+        compute::v1::CreateAnalysisRequest,
         execution::v1::OnBehalf,
         options::v1::{Access, Exposure},
     },
 };
 
-use super::{Attempt, Behaviour, FAILURE, Kind, Move, Outside, Port, Settings, outside};
+use super::{Attempt, Behaviour, FAILURE, Kind, Move, Outside, Port, Settings, analysis, outside};
 use crate::domain::{expression::Variables, fault::StepError, template::Template};
 
 pub(crate) struct Grpc;
@@ -133,6 +134,10 @@ async fn call(outside: &Outside, attempt: &Attempt, request: Arc<Json>) -> Resul
         path => weft_proto::string_at(&encoded, path),
     };
     attempt.may_call(method, resource)?;
+    if method.path == analysis::CREATE {
+        let create = CreateAnalysisRequest::decode(encoded.as_slice()).map_err(|error| bad(&error))?;
+        analysis::may_write(attempt, &create)?;
+    }
     let mut client = tonic::client::Grpc::new(outside.peer(method)?);
     let failed = |status: Status| outside::of_status(&status);
     client.ready().await.map_err(|error| StepError::passing("GRPC_UNAVAILABLE", error.to_string()))?;

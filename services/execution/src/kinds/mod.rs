@@ -3,8 +3,10 @@
 //! A kind says what its ports and settings are, compiles the settings of a node into a [`Behaviour`], and, if it acts
 //! outside its run, performs what its behaviour asks for. To add one: write its file, and add its row.
 
+mod analysis;
 mod approval;
 mod choose;
+mod code;
 mod command;
 mod delay;
 mod fail;
@@ -16,14 +18,17 @@ mod mcp;
 mod merge;
 mod noop;
 mod note;
+mod object;
 mod output;
 mod outside;
 mod publish;
 mod set;
 mod settings;
 mod signal;
+mod sql;
 mod subgraph;
 mod switch;
+mod task;
 mod r#try;
 mod r#while;
 
@@ -33,9 +38,11 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
+pub(crate) use code::Sandbox;
 pub(crate) use http::Web;
 pub(crate) use outside::{Attempt, Outside, caller, key};
 pub(crate) use settings::Settings;
+pub(crate) use sql::Databases;
 
 use crate::domain::{
     event::{Value, Wait},
@@ -167,6 +174,8 @@ pub(crate) enum Move {
     Wait(Wait),
     /// Its kind performs something.
     Perform(Arc<Json>),
+    /// A worker that serves the queue does it.
+    Hand { queue: Arc<str>, input: Arc<Json> },
     /// Its body begins; with a value in place of what it was given.
     Enter(Option<Value>),
 }
@@ -179,8 +188,10 @@ impl Move {
 }
 
 /// All kinds, by name.
-pub(crate) static KINDS: [&dyn Kind; 21] = [
+pub(crate) static KINDS: [&dyn Kind; 26] = [
+    &analysis::Analysis,
     &approval::Approval,
+    &code::Code,
     &command::Command,
     &delay::Delay,
     &fail::Fail,
@@ -194,11 +205,14 @@ pub(crate) static KINDS: [&dyn Kind; 21] = [
     &merge::Merge,
     &noop::Noop,
     &note::Note,
+    &object::Object,
     &output::Output,
     &publish::Publish,
     &set::Set,
     &signal::Signal,
+    &sql::Sql,
     &switch::Switch,
+    &task::Task,
     &r#try::Try,
     &r#while::While,
 ];

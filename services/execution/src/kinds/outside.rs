@@ -1,6 +1,6 @@
 //! What steps that act outside their run act with.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -9,15 +9,23 @@ use uuid::Uuid;
 use weft_kit::{Caller, Peer, server::authorise};
 use weft_proto::Method;
 
-use super::http::Web;
-use crate::{domain::fault::StepError, secrets::Secrets};
+use super::{Databases, Sandbox, http::Web};
+use crate::{domain::fault::StepError, objects::ProjectObjects, secrets::Secrets};
 
 /// The world outside.
 pub(crate) struct Outside {
     /// The mesh's services by the full names of their contracts, called in the name of this service.
     pub(crate) services: HashMap<String, Peer>,
     pub(crate) web: Web,
+    /// Databases of users.
+    pub(crate) databases: Databases,
     pub(crate) secrets: Secrets,
+    /// Where code runs.
+    pub(crate) sandbox: Sandbox,
+    /// The objects of projects.
+    pub(crate) objects: Arc<ProjectObjects>,
+    /// Most bytes of what a step gives.
+    pub(crate) most_bytes: usize,
 }
 
 /// One attempt of a step.
@@ -31,6 +39,8 @@ pub(crate) struct Attempt {
     pub(crate) depth: i32,
     /// Whoever started the run, as far as they may do something in its project.
     pub(crate) caller: Caller,
+    /// How long it may take.
+    pub(crate) limit: Duration,
     /// Somebody wants it to end.
     pub(crate) stop: CancellationToken,
 }
@@ -54,6 +64,11 @@ impl Attempt {
             return Err(StepError::new("OTHER_PROJECT", problem));
         }
         authorise(method, &self.caller, resource).map_err(|status| of_status(&status))
+    }
+
+    /// How long what it asks for may take, so that there is time left to clear it up.
+    pub(crate) fn patience(&self) -> Duration {
+        self.limit.saturating_sub((self.limit / 10).min(Duration::from_secs(1)))
     }
 
     /// A request id that is the same for the same attempt, whatever processes end meanwhile.

@@ -39,7 +39,7 @@ impl Kind for Publish {
     }
     fn compile(&self, settings: &mut Settings<'_>) -> Box<dyn Behaviour> {
         let topic = settings.text("topic");
-        if settings.get("topic").is_some_and(Json::is_string) && !name::is_topic(&topic) {
+        if settings.get("topic").is_some_and(Json::is_string) && !name::is_dotted(&topic) {
             settings.wrong(
                 "topic",
                 "must be lower-case letters, digits, hyphens and dots between letters or digits, 100 at most",

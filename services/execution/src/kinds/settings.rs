@@ -6,6 +6,7 @@ use crate::domain::{
     address, duration,
     expression::{Expression, VARIABLES},
     fault::Faults,
+    secret,
     template::Template,
 };
 
@@ -123,6 +124,16 @@ impl<'a> Settings<'a> {
             self.wrong(name, problem.message);
         }
         url
+    }
+
+    /// An address that must be there, which is a secret and nothing else.
+    pub(crate) fn address_in_secret(&mut self, name: &str) -> Template {
+        let address = self.need_outward(name);
+        let text = self.all.get(name).and_then(Json::as_str).unwrap_or_default();
+        if self.all.contains_key(name) && !secret::is_one(text) {
+            self.wrong(name, "must be the name of a secret that has it, and nothing else: ${secrets.name}");
+        }
+        address
     }
 
     /// A text without expressions that must be there.

@@ -48,7 +48,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateExecutionRequest>) ->
     let row = match planned {
         Ok(creation) => {
             let creation = Creation { ended: wait.map(|_| ended), ..creation };
-            state.engine.create(creation).await?
+            state.engines.of_project(&creation.execution.project).create(creation).await?
         }
         // A repeat does not fail because the first one has changed the world.
         Err(error) => repeated(state, once.as_ref()).await?.ok_or(error)?,
@@ -83,7 +83,7 @@ async fn wait_for(
         return Ok(execution);
     }
     // It waits for something, or is a repeat: news of it wake this.
-    let mut news = state.engine.watch(row.execution.id);
+    let mut news = state.engines.of_execution(row.execution.id).watch(row.execution.id);
     loop {
         news.mark_unchanged();
         let mut seen = find::see(state, row, message::of_run).await?;
@@ -94,6 +94,7 @@ async fn wait_for(
         tokio::select! {
             _ = news.changed() => {}
             () = tokio::time::sleep_until(until) => {}
+            () = state.engines.of_execution(row.execution.id).gone() => return Ok(seen),
             () = state.lifecycle.draining() => return Ok(seen),
         }
     }

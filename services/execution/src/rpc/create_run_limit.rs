@@ -41,6 +41,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateRunLimitRequest>) -> 
     let limit = run_limit::RunLimit::new(row.clone());
     let limit = limit.map_err(|problem| Error::field("run_limit.key", problem))?;
     let keys = engine::keys(&*state.store, &state.objects, &limit).await?;
-    let limit = state.engine.of_limits(OfLimits::Create { row, keys }).await?;
+    let limit =
+        state.engines.of_project(&limit.row.project).of_limits(OfLimits::Create { row, keys }).await?;
     get_run_limit::shown(state, limit).await
 }

@@ -33,6 +33,10 @@ pub(crate) async fn handle(state: &State, call: Call<DecideApprovalRequest>) -> 
     let answer = json!({
         "approved": approved, "form": form, "comment": comment, "by": call.caller.name.as_ref(),
     });
-    state.engine.ask(row.execution.id, Asked::Decide { step, approved, answer }).await?;
+    state
+        .engines
+        .of_execution(row.execution.id)
+        .ask(row.execution.id, Asked::Decide { step, approved, answer })
+        .await?;
     get_step::find(state, &full).await
 }

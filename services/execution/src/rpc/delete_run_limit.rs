@@ -9,6 +9,6 @@ pub(crate) async fn handle(state: &State, call: Call<DeleteRunLimitRequest>) -> 
     let DeleteRunLimitRequest { name: full, etag } = call.message;
     let (project, id) = name::run_limit(&full);
     let (project, id) = (project.to_owned(), id.to_owned());
-    state.engine.of_limits(OfLimits::Delete { project, id, etag }).await?;
+    state.engines.of_project(&project).of_limits(OfLimits::Delete { project, id, etag }).await?;
     Ok(())
 }

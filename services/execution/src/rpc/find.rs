@@ -36,7 +36,7 @@ pub(super) async fn see<T: Send + 'static>(
 ) -> Result<T, Error> {
     if row.change.ended.is_none()
         // Where another process has the executions, what is on disk is what is known here.
-        && let Ok(Some(seen)) = state.engine.look(row.execution.id, look.clone()).await
+        && let Ok(Some(seen)) = state.engines.of_execution(row.execution.id).look(row.execution.id, look.clone()).await
     {
         return Ok(seen);
     }
@@ -54,19 +54,17 @@ pub(super) async fn execution(state: &State, full: &str) -> Result<Execution, Er
     Ok(execution)
 }
 
-/// Says of executions that wait to start what they wait for. Where another process has them, that is not known here.
+/// Says of executions of one project that wait to start what they wait for. Where another process has them, that is not known here.
 pub(super) async fn waits(state: &State, executions: &mut [(i64, &mut Execution)]) {
     let queued = |execution: &Execution| execution.state() == ExecutionState::Queued;
     let asked: Vec<i64> =
         executions.iter().filter(|(_, execution)| queued(execution)).map(|(id, _)| *id).collect();
-    if asked.is_empty() {
-        return;
-    }
+    let Some(first) = asked.first().copied() else { return };
     let now = Timestamp::from(state.clock.now()).as_micros();
     let look = move |limits: &Limits, gate: &Gate| -> HashMap<i64, ExecutionWait> {
         asked.into_iter().filter_map(|id| Some((id, limits.wait(gate, id, now)?))).collect()
     };
-    let Ok(mut found) = state.engine.look_at_limits(look).await else { return };
+    let Ok(mut found) = state.engines.of_execution(first).look_at_limits(look).await else { return };
     for (id, execution) in executions {
         execution.wait = found.remove(id);
     }

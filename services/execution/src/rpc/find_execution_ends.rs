@@ -8,11 +8,7 @@ use weft_proto::weft::execution::v1::{
 };
 use weft_store::StoreError;
 
-use crate::{
-    Error,
-    domain::message,
-    state::{SHARD, State},
-};
+use crate::{Error, domain::message, state::State};
 
 /// Ends that are looked at in one call.
 const PAGE: u32 = 500;
@@ -22,16 +18,21 @@ pub(crate) async fn handle(
     call: Call<FindExecutionEndsRequest>,
 ) -> Result<FindExecutionEndsResponse, Error> {
     let request = call.message;
+    let (shard, shard_count) = (request.shard, state.engines.count());
+    if state.engines.get(shard).is_none() {
+        return Err(Error::field("shard", format!("must be below {shard_count}")));
+    }
     let Some(after) = request.after_number else {
-        let newest_number = state.store.execution_ends(SHARD, i64::MAX, 1).await?.newest;
+        let newest_number = state.store.execution_ends(shard, i64::MAX, 1).await?.newest;
         let last_number = newest_number;
         return Ok(FindExecutionEndsResponse {
             newest_number,
             last_number,
+            shard_count,
             ..FindExecutionEndsResponse::default()
         });
     };
-    let found = state.store.execution_ends(SHARD, after, PAGE).await?;
+    let found = state.store.execution_ends(shard, after, PAGE).await?;
     // What was forgotten is before the first that there is, or all of it.
     let forgotten_number = match found.ends.first() {
         Some(first) if first.number > after + 1 => first.number - 1,
@@ -56,5 +57,11 @@ pub(crate) async fn handle(
         execution.end_time = Some(end.ended.into());
         ends.push(ExecutionEnd { number: end.number, execution: Some(execution) });
     }
-    Ok(FindExecutionEndsResponse { ends, last_number, newest_number: found.newest, forgotten_number })
+    Ok(FindExecutionEndsResponse {
+        ends,
+        last_number,
+        newest_number: found.newest,
+        forgotten_number,
+        shard_count,
+    })
 }

@@ -6,11 +6,7 @@ use prost::Message;
 use weft_kit::Call;
 use weft_proto::weft::execution::v1::{FindTopicMessagesRequest, FindTopicMessagesResponse};
 
-use crate::{
-    Error,
-    domain::topic_message,
-    state::{SHARD, State},
-};
+use crate::{Error, domain::topic_message, state::State};
 
 /// Messages that are looked at in one call.
 const PAGE: u32 = 200;
@@ -23,16 +19,21 @@ pub(crate) async fn handle(
     call: Call<FindTopicMessagesRequest>,
 ) -> Result<FindTopicMessagesResponse, Error> {
     let request = call.message;
+    let (shard, shard_count) = (request.shard, state.engines.count());
+    if state.engines.get(shard).is_none() {
+        return Err(Error::field("shard", format!("must be below {shard_count}")));
+    }
     let Some(after) = request.after_number else {
-        let newest_number = state.store.execution_messages(SHARD, i64::MAX, 1).await?.newest;
+        let newest_number = state.store.execution_messages(shard, i64::MAX, 1).await?.newest;
         let last_number = newest_number;
         return Ok(FindTopicMessagesResponse {
             newest_number,
             last_number,
+            shard_count,
             ..FindTopicMessagesResponse::default()
         });
     };
-    let found = state.store.execution_messages(SHARD, after, PAGE).await?;
+    let found = state.store.execution_messages(shard, after, PAGE).await?;
     // What was forgotten is before the first that there is, or all of it.
     let forgotten_number = match found.messages.first() {
         Some(first) if first.number > after + 1 => first.number - 1,
@@ -55,5 +56,11 @@ pub(crate) async fn handle(
         }
         last_number = number;
     }
-    Ok(FindTopicMessagesResponse { messages, last_number, newest_number: found.newest, forgotten_number })
+    Ok(FindTopicMessagesResponse {
+        messages,
+        last_number,
+        newest_number: found.newest,
+        forgotten_number,
+        shard_count,
+    })
 }

@@ -15,14 +15,18 @@ pub(crate) async fn handle(state: &State, call: Call<GetRunLimitRequest>) -> Res
     let full = call.message.name;
     let (project, id) = name::run_limit(&full);
     let (project, id) = (project.to_owned(), id.to_owned());
-    let found = state.engine.look_at_limits(move |limits, gate| {
+    let found = state.engines.of_project(&project).look_at_limits(move |limits, gate| {
         let limit = limits.get(&project, &id)?;
         Some(limit.shown(gate.counts(limit.row.uid)))
     });
     found.await?.ok_or(Error::RunLimitNotFound(full))
 }
 
-/// A limit as clients see it.
+/// A limit as clients see it. What was written just now is told in any case: where another process counts by now, without
+/// counts.
 pub(super) async fn shown(state: &State, limit: Arc<run_limit::RunLimit>) -> Result<RunLimit, Error> {
-    state.engine.look_at_limits(move |_, gate| limit.shown(gate.counts(limit.row.uid))).await
+    let engine = state.engines.of_project(&limit.row.project);
+    let counted = Arc::clone(&limit);
+    let seen = engine.look_at_limits(move |_, gate| counted.shown(gate.counts(counted.row.uid))).await;
+    Ok(seen.unwrap_or_else(|_| limit.shown(Default::default())))
 }

@@ -17,7 +17,7 @@ pub(crate) async fn handle(
     let after = list.cursor(&request.page_token)?;
     let size = page_size(request.page_size, 50, 1_000) as usize;
     let project = name::project(&request.parent).to_owned();
-    let found = state.engine.look_at_limits(move |limits, gate| {
+    let found = state.engines.of_project(&project).look_at_limits(move |limits, gate| {
         let some = limits.of_project(&project).filter(|limit| limit.row.id > after).take(size + 1);
         let shown = some.map(|limit| (limit.row.id.clone(), limit.shown(gate.counts(limit.row.uid))));
         shown.collect::<Vec<_>>()

@@ -1,5 +1,7 @@
 //! One file for each RPC, or for those that differ in a word.
 
+pub(crate) mod attach_worker;
+pub(crate) mod clear_kept_results;
 pub(crate) mod control;
 pub(crate) mod create_execution;
 pub(crate) mod create_run_limit;
@@ -17,6 +19,8 @@ pub(crate) mod list_executions;
 pub(crate) mod list_node_kinds;
 pub(crate) mod list_run_limits;
 pub(crate) mod list_steps;
+pub(crate) mod list_task_queues;
+pub(crate) mod list_workers;
 pub(crate) mod retry_execution;
 pub(crate) mod signal_execution;
 pub(crate) mod update_run_limit;

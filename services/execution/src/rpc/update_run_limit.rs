@@ -24,6 +24,7 @@ pub(crate) async fn handle(state: &State, call: Call<UpdateRunLimitRequest>) -> 
         let limit = checked(changed(&before.wanted(), &wanted, &paths)?, &of)?;
         Ok(Kept { limit: Some(limit), ..before.kept.clone() })
     });
-    let limit = state.engine.of_limits(OfLimits::Update { project, id, etag, change }).await?;
+    let limit =
+        state.engines.of_project(&project).of_limits(OfLimits::Update { project, id, etag, change }).await?;
     get_run_limit::shown(state, limit).await
 }

@@ -32,7 +32,7 @@ pub(crate) async fn handle(
     let mut signs_of_life = tokio::time::interval_at(Instant::now() + period, period);
     signs_of_life.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let watcher = Watcher {
-        news: state.engine.watch(row.execution.id),
+        news: state.engines.of_execution(row.execution.id).watch(row.execution.id),
         state: Arc::clone(state),
         row,
         name,
@@ -94,6 +94,7 @@ impl Watcher {
             tokio::select! {
                 _ = self.news.changed() => {}
                 _ = self.signs_of_life.tick() => return Ok(Some(Event::CaughtUpCursor(self.at.to_string()))),
+                () = self.state.engines.of_execution(self.row.execution.id).gone() => return Err(Error::Draining),
                 () = self.state.lifecycle.draining() => return Err(Error::Draining),
             }
         }

@@ -19,7 +19,7 @@ const PART: usize = 512;
 pub(crate) struct Mask(Vec<Regex>);
 
 impl Mask {
-    pub(super) fn of<'v>(values: impl Iterator<Item = &'v String>) -> Self {
+    pub(crate) fn of<'v>(values: impl Iterator<Item = &'v String>) -> Self {
         let mut values: Vec<&str> =
             values.map(|value| value.trim()).filter(|value| value.len() >= SHORTEST).collect();
         // What is in another one is looked for after it.

@@ -4,4 +4,5 @@ mod host;
 mod mask;
 mod reveal;
 
+pub(crate) use mask::Mask;
 pub(crate) use reveal::{Revealed, Secrets};

@@ -9,7 +9,7 @@ use tonic::{Code, Request, Status};
 use weft_kit::Peer;
 use weft_proto::weft::identity::v1::{OpenSecretRequest, secret_service_client::SecretServiceClient};
 
-use super::{host, mask::Mask};
+use super::{host::Place, mask::Mask};
 use crate::domain::{address, fault::StepError, secret};
 
 /// How long a secret may take to be opened.
@@ -89,6 +89,12 @@ fn failed(id: &str, status: &Status) -> StepError {
 }
 
 impl Revealed {
+    /// A request that names no secret.
+    #[cfg(test)]
+    pub(crate) fn without_secrets(request: Arc<Json>) -> Self {
+        Self { request, mask: Mask::default(), allowed: Vec::new() }
+    }
+
     /// Whether there is a secret in it.
     pub(crate) fn has_secrets(&self) -> bool {
         !self.allowed.is_empty()
@@ -96,10 +102,22 @@ impl Revealed {
 
     /// Fails where one of its secrets may not go there.
     pub(crate) fn may_go_to(&self, url: &Url) -> Result<(), StepError> {
-        let refused = self.allowed.iter().find(|(_, hosts)| !host::is_allowed(url, hosts));
+        self.may_go(Place::of(url), &url.origin().ascii_serialization())
+    }
+
+    /// Fails where one of its secrets may not go to that database, which is part of a secret itself.
+    pub(crate) fn may_go_to_database(
+        &self,
+        (host, port): (&str, u16),
+        is_secure: bool,
+    ) -> Result<(), StepError> {
+        self.may_go(Place { host, port, own_port: 5432, is_secure }, "this database")
+    }
+
+    fn may_go(&self, place: Place<'_>, name_of_place: &str) -> Result<(), StepError> {
+        let refused = self.allowed.iter().find(|(_, hosts)| !place.is_allowed(hosts));
         refused.map_or(Ok(()), |(name, _)| {
-            let message =
-                format!("the secret {name} may not be sent to {}", url.origin().ascii_serialization());
+            let message = format!("the secret {name} may not be sent to {name_of_place}");
             Err(StepError::new("SECRET_NOT_FOR_HOST", message))
         })
     }

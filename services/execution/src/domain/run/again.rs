@@ -58,6 +58,7 @@ impl Run {
                 port: step.port.filter(|_| keeps),
                 wait: step.wait.filter(|_| keeps && waits),
                 error: step.error.filter(|_| keeps),
+                cached_from: step.cached_from.filter(|_| keeps),
                 failures: if keeps { step.failures } else { 0 },
                 began: step.began,
                 ended: step.ended,

@@ -16,6 +16,7 @@ pub(super) struct Carried {
     pub(super) port: Option<String>,
     pub(super) wait: Option<Wait>,
     pub(super) error: Option<StepError>,
+    pub(super) cached_from: Option<String>,
     pub(super) failures: u32,
     pub(super) began: i64,
     pub(super) ended: Option<i64>,

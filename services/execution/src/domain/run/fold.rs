@@ -36,6 +36,12 @@ impl Run {
                 self.open(0, None, Arc::from(""), input, false, &mut then);
             }
             Event::Gave { step, port, value } => self.gave(step, port.as_deref(), value, &mut then),
+            Event::Recalled { step, value, from } => {
+                if let Some(step) = self.steps.get_mut(&step).filter(|step| !step.is.has_ended()) {
+                    step.cached_from = Some(from);
+                }
+                self.gave(step, None, value, &mut then);
+            }
             Event::Failed { step, error, again_at } => self.failed(step, error, again_at, &mut then),
             Event::Waits { step, wait } => self.waits(step, wait),
             Event::Entered { step, value } => self.entered(step, value, &mut then),
@@ -145,6 +151,7 @@ impl Run {
             output: None,
             port: None,
             error: None,
+            cached_from: None,
             failures: 0,
             generation,
             began: self.at,
@@ -171,6 +178,7 @@ impl Run {
     fn take_over(&mut self, number: u32, carried: Carried, then: &mut VecDeque<Then>) {
         let Some(step) = self.steps.get_mut(&number) else { return };
         (step.began, step.failures, step.error) = (carried.began, carried.failures, carried.error);
+        step.cached_from = carried.cached_from;
         if let Some(wait) = carried.wait {
             return self.waits(number, wait);
         }

@@ -157,6 +157,8 @@ pub(crate) struct Step {
     pub(crate) output: Option<Value>,
     pub(crate) port: Option<String>,
     pub(crate) error: Option<StepError>,
+    /// The execution that has made what it gave.
+    pub(crate) cached_from: Option<String>,
     /// Attempts that have failed.
     pub(crate) failures: u32,
     /// How often it was begun anew by hand: with another idempotency key.

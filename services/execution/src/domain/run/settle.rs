@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::{Run, Status, StepIs, variables::Seen};
 use crate::{
     domain::{
+        cache,
         event::{Event, Value},
         fault::StepError,
         limit::Counted,
@@ -21,6 +22,7 @@ const ENOUGH: usize = 1 << 20;
 const ENVELOPE: usize = 200;
 
 /// Something that a step does outside, to be begun once what led to it is on disk.
+#[derive(Clone)]
 pub(crate) struct Performance {
     pub(crate) step: u32,
     /// Attempts that have failed.
@@ -28,9 +30,13 @@ pub(crate) struct Performance {
     pub(crate) generation: u32,
     pub(crate) kind: &'static dyn Kind,
     pub(crate) request: Arc<Json>,
+    /// The queue whose workers do it; this process does, where there is none.
+    pub(crate) queue: Option<Arc<str>>,
     pub(crate) timeout: Option<Duration>,
     /// What it counts against while it acts.
     pub(crate) limit: Option<Counted>,
+    /// What would do in place of its work.
+    pub(crate) cache: Option<cache::Asked>,
 }
 
 impl Run {
@@ -67,10 +73,27 @@ impl Run {
         let seen = Seen { run: self, step };
         let moved = planned.behaviour.start(&seen, now.max(self.at));
         let limit = match (&moved, &planned.limit) {
-            (Ok(Move::Perform(_)), Some(limit)) => limit.count(&seen).map(Some),
+            (Ok(Move::Perform(_) | Move::Hand { .. }), Some(limit)) => limit.count(&seen).map(Some),
             _ => Ok(None),
         };
-        match limit.and_then(|limit| Ok((moved?, limit))) {
+        let cache = match (&moved, &planned.cache) {
+            (Ok(Move::Perform(request)), Some(cache)) => {
+                cache.ask(planned.kind.name(), request, &seen).map(Some)
+            }
+            _ => Ok(None),
+        };
+        let perform = |request, queue, limit, cache| Performance {
+            step: number,
+            failures: step.failures,
+            generation: step.generation,
+            kind: planned.kind,
+            request,
+            queue,
+            timeout: planned.timeout,
+            limit,
+            cache,
+        };
+        match limit.and_then(|limit| Ok((moved?, (limit, cache?)))) {
             Ok((Move::Give { port, value }, _)) => {
                 // What is given as it came is not written down again.
                 let value = value.filter(|value| *value != step.input || is_again);
@@ -94,21 +117,22 @@ impl Run {
                 }
                 self.happen(now, Event::Entered { step: number, value });
             }
-            Ok((Move::Perform(request), limit)) => {
-                performances.push(Performance {
-                    step: number,
-                    failures: step.failures,
-                    generation: step.generation,
-                    kind: planned.kind,
-                    request,
-                    timeout: planned.timeout,
-                    limit,
-                });
-                if let Some(step) = self.steps.get_mut(&number) {
-                    step.is = StepIs::Performing;
-                }
+            Ok((Move::Perform(request), (limit, cache))) => {
+                performances.push(perform(request, None, limit, cache));
+                self.performs(number);
+            }
+            Ok((Move::Hand { queue, input }, (limit, _))) => {
+                performances.push(perform(input, Some(queue), limit, None));
+                self.performs(number);
             }
             Err(error) => self.report_failure(number, error, now, chance),
+        }
+    }
+
+    /// A step is at work outside.
+    fn performs(&mut self, number: u32) {
+        if let Some(step) = self.steps.get_mut(&number) {
+            step.is = StepIs::Performing;
         }
     }
 
@@ -177,12 +201,29 @@ impl Run {
         true
     }
 
+    /// A step has what another one gave. Says whether that counts, as [`Self::performed`].
+    pub(crate) fn recalled(
+        &mut self,
+        (number, generation): (u32, u32),
+        value: Json,
+        from: String,
+        now: i64,
+    ) -> bool {
+        let is_at_work = |step: &&super::Step| {
+            step.generation == generation && matches!(step.is, StepIs::Performing | StepIs::Ready)
+        };
+        let Some(step) = self.steps.get(&number).filter(is_at_work) else { return false };
+        let value = (value != *step.input).then(|| Arc::new(value));
+        self.happen(now, Event::Recalled { step: number, value, from });
+        true
+    }
+
     fn report_failure(&mut self, number: u32, error: StepError, now: i64, chance: f64) {
         let Some(step) = self.steps.get(&number) else { return };
         let pause = self.planned(step).retry.pause(step.failures + 1, &error, chance);
         let again_at = pause.map(|pause| now.saturating_add(pause.as_micros() as i64));
         // Whether it may help is decided, and not written down.
-        let error = StepError { again: false, ..error };
+        let error = StepError { again: false, pause: Duration::ZERO, ..error };
         self.happen(now, Event::Failed { step: number, error, again_at });
     }
 }

@@ -748,7 +748,7 @@ impl Life {
         assert!(begins.is_empty() || self.run.has_started(), "what is queued begins nothing");
         let log = self.run.take_log();
         if !log.is_empty() {
-            let written = journal::write(&log, "x", self.rows.len() as i64);
+            let written = journal::write(&log, "x", (1, self.rows.len() as i64));
             assert!(written.objects.is_empty());
             self.rows.push(written.row);
         }
@@ -867,5 +867,41 @@ proptest! {
         }
         let has_an_end = life.run.status().has_ended() || life.run.error().is_some();
         prop_assert!(has_an_end, "it does not end: {}", told(&life.run));
+    }
+}
+
+#[test]
+fn what_was_kept_is_given_and_told_also_when_it_is_read_back_and_after_a_retry() {
+    let graph = graph(
+        &[
+            ("a", "input", json!({})),
+            ("ask", "http", json!({"url": "https://a.example/${input.n}", "cache": {"ttl": "1h"}})),
+            ("then", "http", json!({"url": "https://b.example/"})),
+            ("out", "output", json!({})),
+        ],
+        &[("a", "", "ask"), ("ask", "", "then"), ("then", "", "out")],
+    );
+    let plan = plan(graph);
+    let mut run = Run::new(Arc::clone(&plan), start());
+    run.happen(1, Event::Began { input: Arc::new(json!({"n": 7})) });
+    let begin = run.settle(1, 0.0).pop().expect("it asks");
+    assert_eq!(begin.cache.as_ref().map(|asked| asked.area.as_str()), Some("graphs/g/nodes/ask"));
+    let from = || "projects/p/executions/before".to_owned();
+    assert!(run.recalled((begin.step, 0), json!("kept"), from(), 2));
+    assert!(!run.recalled((begin.step, 0), json!("twice"), from(), 2), "it is over");
+    let next = run.settle(2, 0.0).pop().expect("it goes on");
+    assert!(next.cache.is_none());
+    run.performed((next.step, 0), Err(broken(false)), 3, 0.0);
+    let events = run.take_log();
+    let written = journal::write(&events, "", (1, 1));
+    let mut read = Run::new(Arc::clone(&plan), start());
+    for (at, event) in journal::read(&written.row, &|_| None).expect("it can be read") {
+        read.apply(at, event);
+    }
+    // A retry of what failed takes over what was kept.
+    read.happen(4, Event::Retried { from: None, definition: None, once: None });
+    for run in [&run, &read] {
+        let step = run.step(begin.step).expect("it is there");
+        assert_eq!((step.output.as_deref(), step.cached_from.clone()), (Some(&json!("kept")), Some(from())));
     }
 }
