@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tonic::Status;
-use weft_kit::{Problem, cursor::CursorError};
+use weft_kit::{Problem, cursor::CursorError, filter::FilterError};
 use weft_store::StoreError;
 
 /// Why a call did not do what it should.
@@ -34,6 +34,19 @@ pub enum Error {
     /// The trigger has changed since it was read.
     #[error("{0} has changed since it was read")]
     EtagMismatch(String),
+    /// A filter is wrong.
+    #[error("filter: {0}")]
+    Filter(#[from] FilterError),
+    /// A delivery cannot be redelivered.
+    #[error("{name} cannot be redelivered: {message}")]
+    NotAgain {
+        /// A stable word.
+        reason: &'static str,
+        /// Why not.
+        message: &'static str,
+        /// The delivery.
+        name: String,
+    },
     /// The request id was used for another request.
     #[error("this request id was used for another request")]
     RequestIdReused,
@@ -46,6 +59,9 @@ pub enum Error {
     /// Nothing is at that address.
     #[error("there is no webhook at this address")]
     UnknownToken,
+    /// It comes too often; when to come again.
+    #[error("too many requests: come again later")]
+    TooOften(Duration),
     /// The trigger is paused.
     #[error("this webhook is paused")]
     Paused,
@@ -115,6 +131,10 @@ impl From<Error> for Status {
             Error::DeliveryNotFound(name) => {
                 Problem::not_found("DELIVERY_NOT_FOUND", message).with("name", name)
             }
+            Error::Filter(error) => Problem::bad_field("filter", error.to_string()),
+            Error::NotAgain { reason, name, .. } => {
+                Problem::failed_precondition(reason, message).with("name", name)
+            }
             Error::Exists(name) => {
                 Problem::already_exists("TRIGGER_ALREADY_EXISTS", message).with("name", name)
             }
@@ -126,6 +146,9 @@ impl From<Error> for Status {
                 .with("limit", limit)
                 .field("end_time", format!("there are more than {limit} ticks before it")),
             Error::UnknownToken => Problem::not_found("WEBHOOK_NOT_FOUND", message),
+            Error::TooOften(wait) => {
+                Problem::resource_exhausted("WEBHOOK_TOO_OFTEN", message).retry_after(wait)
+            }
             Error::Paused => Problem::failed_precondition("WEBHOOK_PAUSED", message),
             Error::NotVerified { reason, basic, .. } => {
                 let mut status: Status = Problem::unauthenticated(reason, message).into();

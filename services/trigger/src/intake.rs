@@ -6,7 +6,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use weft_kit::Lifecycle;
 use weft_store::{Accepted, DeliveryRow, StoreError, TriggerStore};
 
-use crate::Error;
+use crate::{Error, news::News};
 
 /// Deliveries that are written together at most.
 const TOGETHER: usize = 256;
@@ -46,7 +46,12 @@ impl Intake {
     }
 
     /// Writes what comes, until the process ends.
-    pub(crate) async fn run(&self, store: &dyn TriggerStore, life: &Lifecycle) -> Result<(), StoreError> {
+    pub(crate) async fn run(
+        &self,
+        store: &dyn TriggerStore,
+        news: &News,
+        life: &Lifecycle,
+    ) -> Result<(), StoreError> {
         let mut wanted = self.wanted.lock().await;
         let mut group = Vec::with_capacity(TOGETHER);
         loop {
@@ -62,6 +67,7 @@ impl Intake {
             let rows = group.iter().map(|wanted: &Wanted| wanted.row.clone()).collect();
             match store.accept_deliveries(rows).await {
                 Ok(accepted) => {
+                    news.tell();
                     for (wanted, accepted) in group.drain(..).zip(accepted) {
                         // Fails when whoever brought it has gone away.
                         drop(wanted.answer.send(Ok(accepted)));

@@ -81,11 +81,27 @@ struct Asked(Instant, Arc<Ready>);
 pub(crate) struct Readies {
     by_token: Cache<[u8; 32], Asked>,
     by_uid: Cache<Uuid, Asked>,
+    turns: Cache<[u8; 32], Turn>,
 }
+
+/// The turn of whoever names a token.
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Readies {
     pub(crate) fn new() -> Self {
-        Self { by_token: Cache::new(KEPT), by_uid: Cache::new(KEPT) }
+        Self { by_token: Cache::new(KEPT), by_uid: Cache::new(KEPT), turns: Cache::new(KEPT) }
+    }
+
+    /// Whether somebody has named one so not long ago.
+    pub(crate) fn knows_token(&self, token: &str) -> bool {
+        self.by_token.get(&digest_of_token(token)).is_some()
+    }
+
+    /// The turn of those that name a token which is not known: what the first one finds, the others know.
+    pub(crate) fn turn(&self, token: &str) -> Turn {
+        let new = || Ok::<_, std::convert::Infallible>(Turn::default());
+        let Ok(turn) = self.turns.get_or_insert_with(&digest_of_token(token), new);
+        turn
     }
 
     /// The one that strangers name so.
@@ -102,7 +118,11 @@ impl Readies {
             return Ok(ready);
         }
         let row = store.trigger_by_token(&digest).await.map_err(|error| match error {
-            StoreError::NotFound { .. } => Error::UnknownToken,
+            StoreError::NotFound { .. } => {
+                // It was one: whoever goes on to name it guesses.
+                self.by_token.remove(&digest);
+                Error::UnknownToken
+            }
             error => error.into(),
         })?;
         let ready = Arc::new(Ready::new(&row, seal)?);

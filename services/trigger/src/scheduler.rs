@@ -111,6 +111,9 @@ async fn tick(state: &State, epoch: i64, now: Timestamp, due: &[TriggerRow]) -> 
     }
     let until = now.after(state.options.lease);
     let moved = state.store.tick_triggers(epoch, until, ticks.clone()).await?;
+    if !moved.is_empty() {
+        state.news.tell();
+    }
     for tick in ticks.into_iter().filter(|tick| moved.contains(&tick.uid)) {
         for row in tick.deliveries.into_iter().filter(|row| row.wake.is_some()) {
             state.dispatcher.offer(Pending::of(row)?);

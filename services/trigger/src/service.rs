@@ -1,15 +1,19 @@
 //! The service: one line for each RPC.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
+use futures::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 use weft_kit::Call;
 use weft_proto::weft::trigger::v1::{
     BackfillTriggerRequest, BackfillTriggerResponse, CreateTriggerRequest, DeleteTriggerRequest, Delivery,
-    FireTriggerRequest, GetDeliveryRequest, GetTriggerRequest, ListDeliveriesRequest, ListDeliveriesResponse,
-    ListTicksRequest, ListTicksResponse, ListTriggersRequest, ListTriggersResponse, PauseTriggerRequest,
-    PreviewScheduleRequest, PreviewScheduleResponse, ReceiveWebhookRequest, ReceiveWebhookResponse,
-    ResumeTriggerRequest, RotateTriggerTokenRequest, Trigger, UpdateTriggerRequest,
+    DismissDeliveriesRequest, DismissDeliveriesResponse, DismissDeliveryRequest, FireTriggerRequest,
+    GetDeliveryRequest, GetTriggerRequest, ListDeliveriesRequest, ListDeliveriesResponse, ListTicksRequest,
+    ListTicksResponse, ListTriggersRequest, ListTriggersResponse, PauseTriggerRequest,
+    PreviewScheduleRequest, PreviewScheduleResponse, PreviewTestEventsRequest, PreviewTestEventsResponse,
+    ReceiveWebhookRequest, ReceiveWebhookResponse, RedeliverDeliveriesRequest, RedeliverDeliveriesResponse,
+    RedeliverDeliveryRequest, ResumeTriggerRequest, RotateTriggerTokenRequest, Trigger, UpdateTriggerRequest,
+    WatchDeliveriesRequest, WatchDeliveriesResponse,
     trigger_service_server::{TriggerService as TriggerServiceTrait, TriggerServiceServer},
 };
 
@@ -42,6 +46,8 @@ impl std::fmt::Debug for TriggerService {
 
 #[tonic::async_trait]
 impl TriggerServiceTrait for TriggerService {
+    type WatchDeliveriesStream = Pin<Box<dyn Stream<Item = Result<WatchDeliveriesResponse, Status>> + Send>>;
+
     async fn create_trigger(
         &self,
         request: Request<CreateTriggerRequest>,
@@ -112,6 +118,49 @@ impl TriggerServiceTrait for TriggerService {
 
     async fn get_delivery(&self, request: Request<GetDeliveryRequest>) -> Result<Response<Delivery>, Status> {
         Ok(Response::new(rpc::get_delivery::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn watch_deliveries(
+        &self,
+        request: Request<WatchDeliveriesRequest>,
+    ) -> Result<Response<Self::WatchDeliveriesStream>, Status> {
+        let stream = rpc::watch_deliveries::handle(&self.0, Call::open(request)?).await?;
+        Ok(Response::new(Box::pin(stream.map(|told| told.map_err(Status::from)))))
+    }
+
+    async fn preview_test_events(
+        &self,
+        request: Request<PreviewTestEventsRequest>,
+    ) -> Result<Response<PreviewTestEventsResponse>, Status> {
+        Ok(Response::new(rpc::preview_test_events::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn redeliver_delivery(
+        &self,
+        request: Request<RedeliverDeliveryRequest>,
+    ) -> Result<Response<Delivery>, Status> {
+        Ok(Response::new(rpc::redeliver_delivery::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn redeliver_deliveries(
+        &self,
+        request: Request<RedeliverDeliveriesRequest>,
+    ) -> Result<Response<RedeliverDeliveriesResponse>, Status> {
+        Ok(Response::new(rpc::redeliver_deliveries::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn dismiss_delivery(
+        &self,
+        request: Request<DismissDeliveryRequest>,
+    ) -> Result<Response<Delivery>, Status> {
+        Ok(Response::new(rpc::dismiss_delivery::handle(&self.0, Call::open(request)?).await?))
+    }
+
+    async fn dismiss_deliveries(
+        &self,
+        request: Request<DismissDeliveriesRequest>,
+    ) -> Result<Response<DismissDeliveriesResponse>, Status> {
+        Ok(Response::new(rpc::dismiss_deliveries::handle(&self.0, Call::open(request)?).await?))
     }
 
     async fn receive_webhook(

@@ -3,12 +3,12 @@
 use std::{cell::Cell, sync::Arc};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OnceCell, watch};
 use tonic::Status;
 use weft_bus::Bus;
-use weft_kit::{Caller, Clock, Ids, Lifecycle, Peer, server::authorise};
+use weft_kit::{Caller, Clock, Ids, Lifecycle, Peer, metrics::Metrics, server::authorise};
 use weft_proto::weft::{
-    execution::v1::execution_service_client::ExecutionServiceClient,
+    execution::v1::{FindExecutionEndsRequest, execution_service_client::ExecutionServiceClient},
     graph::v1::graph_service_client::GraphServiceClient,
     telemetry::v1::alert_service_client::AlertServiceClient,
 };
@@ -18,8 +18,15 @@ use crate::{
     Options,
     domain::{delivery::Maker, trigger::Keeper},
     intake::Intake,
+    limits::Limits,
+    looks::Looks,
+    meter::Meter,
+    news::News,
     pending::Dispatcher,
     ready::Readies,
+    refusals::Refusals,
+    room::Room,
+    rpc::watch_deliveries::Newest,
     seal::Seal,
 };
 
@@ -51,6 +58,8 @@ pub struct Deps {
     pub ids: Ids,
     /// The process's life.
     pub lifecycle: Lifecycle,
+    /// Where webhooks are counted.
+    pub metrics: Metrics,
 }
 
 impl std::fmt::Debug for Deps {
@@ -73,14 +82,30 @@ pub(crate) struct State {
     pub(crate) readies: Readies,
     pub(crate) intake: Intake,
     pub(crate) dispatcher: Dispatcher,
+    /// How often webhooks may be called.
+    pub(crate) limits: Limits,
+    pub(crate) meter: Meter,
+    /// Wakes those who watch deliveries.
+    pub(crate) news: News,
+    /// What they look at.
+    pub(crate) looks: Looks<Newest>,
+    pub(crate) lifecycle: Lifecycle,
+    /// Which refusals are noted.
+    pub(crate) refusals: Refusals,
+    /// What was kept since it was last trimmed.
+    pub(crate) room: Room,
     /// A trigger of this process has another next tick now.
     pub(crate) rescheduled: Notify,
     /// The epoch in which this process has the triggers; 0 while it has not.
     pub(crate) epoch: watch::Sender<i64>,
+    /// How many shards the executions are in, once it was asked.
+    shards: OnceCell<i32>,
 }
 
 impl State {
     pub(crate) fn open(options: Options, deps: Deps) -> Self {
+        let meter = Meter::default();
+        deps.metrics.register("trigger", |registry| meter.register(registry));
         Self {
             dispatcher: Dispatcher::new(options.max_waiting),
             options,
@@ -95,13 +120,31 @@ impl State {
             ids: deps.ids,
             readies: Readies::new(),
             intake: Intake::new(),
+            limits: Limits::new(),
+            meter,
+            news: News::new(),
+            looks: Looks::new(),
+            lifecycle: deps.lifecycle,
+            refusals: Refusals::new(),
+            room: Room::default(),
             rescheduled: Notify::new(),
             epoch: watch::Sender::new(0),
+            shards: OnceCell::new(),
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now().into()
+    }
+
+    /// How many shards the executions are in: what has happened is counted in each for itself, and a project is in one.
+    pub(crate) async fn shards(&self) -> Result<i32, Status> {
+        let ask = async || {
+            let told =
+                self.executions.clone().find_execution_ends(FindExecutionEndsRequest::default()).await?;
+            Ok(told.into_inner().shard_count)
+        };
+        self.shards.get_or_try_init(ask).await.copied()
     }
 
     /// What makes deliveries of this moment.

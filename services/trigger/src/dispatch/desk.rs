@@ -15,10 +15,10 @@ use tokio::{
 use uuid::Uuid;
 use weft_kit::Lifecycle;
 use weft_proto::weft::trigger::v1::{Delivery, DeliveryState};
-use weft_store::{DeliveryChange, StoreError, Timestamp};
+use weft_store::{DeliveryChange, DeliveryKind, StoreError, Timestamp};
 
 use super::start::{self, Outcome};
-use crate::{pending::Pending, state::State};
+use crate::{domain::delivery, pending::Pending, state::State};
 
 /// How often it is looked for what waits on disk.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -210,10 +210,14 @@ impl Desk {
                 return self.put_off(pending, at);
             }
         };
+        let kind = delivery::kind(head.state());
+        let is_dead = wake.is_none() && kind == DeliveryKind::Dead;
         let change = DeliveryChange {
             id,
             state: head.state,
+            kind,
             wake,
+            expires: is_dead.then(|| self.state.now().after(self.state.options.dead_letter_retention)),
             started: head
                 .start_time
                 .as_ref()
@@ -250,6 +254,7 @@ impl Desk {
         let ended = std::mem::take(&mut self.ended);
         let changes = ended.iter().map(|ended| ended.change.clone()).collect();
         self.state.store.settle_deliveries(changes).await?;
+        self.state.news.tell();
         for Ended { mut pending, change, head } in ended {
             let line = pending.line();
             if let Some(at) = change.wake {
@@ -258,6 +263,7 @@ impl Desk {
                 continue;
             }
             self.here.remove(&pending.row.id);
+            self.state.room.take(pending.row.event.len(), self.state.options.kept_bytes_per_project);
             if let Some(done) = pending.done.take() {
                 // Fails when whoever waited has gone away.
                 drop(done.send(head));

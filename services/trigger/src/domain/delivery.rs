@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use weft_kit::Ids;
 use weft_proto::weft::trigger::v1::{Delivery, DeliveryState};
-use weft_store::{DeliveryRow, Timestamp};
+use weft_store::{DeliveryKind, DeliveryRow, Timestamp};
 
 use super::kept::KeptEvent;
 
@@ -26,6 +26,8 @@ pub(crate) enum Same<'s> {
     Hand(&'s str, &'s str),
     /// A tick that somebody made up for, by their name and request id.
     Backfill(&'s str, &'s str, i64),
+    /// One that somebody redelivers, by their name and request id, and the identity of the one before.
+    Again(&'s str, &'s str, Uuid),
     /// One of the requests of a minute that were refused and are noted.
     Refused(i64, u8),
     /// Nothing: it is like no other.
@@ -41,6 +43,7 @@ impl Same<'_> {
             Self::Tick(tick) => format!("tick\n{tick}"),
             Self::Hand(who, id) => format!("hand\n{who}\n{}", id.to_lowercase()),
             Self::Backfill(who, id, tick) => format!("backfill\n{who}\n{}\n{tick}", id.to_lowercase()),
+            Self::Again(who, id, uid) => format!("again\n{who}\n{}\n{uid}", id.to_lowercase()),
             Self::Refused(minute, place) => format!("refused\n{minute}\n{place}"),
             Self::Nothing(uid) => format!("nothing\n{uid}"),
         };
@@ -79,9 +82,19 @@ impl Maker<'_> {
         wake: Timestamp,
     ) -> DeliveryRow {
         let mut row = self.row(trigger, same, head, DeliveryState::Pending);
-        row.event = event.encode_to_vec().into();
+        row.event = kept(event);
         row.wake = Some(wake);
         row
+    }
+
+    /// A delivery that was not taken, and what came with it.
+    pub(crate) fn refused(
+        &self,
+        (trigger, same): (Uuid, &Same<'_>),
+        head: &Delivery,
+        event: &KeptEvent,
+    ) -> DeliveryRow {
+        DeliveryRow { event: kept(event), ..self.row(trigger, same, head, DeliveryState::Refused) }
     }
 
     /// A delivery that starts nothing.
@@ -102,12 +115,27 @@ impl Maker<'_> {
             trigger,
             dedup: same.digest(),
             state: state.into(),
+            kind: kind(state),
             wake: None,
             expires: self.now.after(self.retention),
             head: head.encode_to_vec().into(),
             event: bytes::Bytes::new(),
         }
     }
+}
+
+/// What a delivery in a state is bounded with.
+pub(crate) fn kind(state: DeliveryState) -> DeliveryKind {
+    match state {
+        DeliveryState::Failed => DeliveryKind::Dead,
+        DeliveryState::Refused => DeliveryKind::Refused,
+        _ => DeliveryKind::Taken,
+    }
+}
+
+/// An event as its row has it: never empty, so that one that was forgotten is known by that.
+fn kept(event: &KeptEvent) -> bytes::Bytes {
+    KeptEvent { is_kept: true, ..event.clone() }.encode_to_vec().into()
 }
 
 /// The request id with which the run of a delivery is asked for, however often.

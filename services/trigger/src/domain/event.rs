@@ -9,7 +9,7 @@ use weft_expression::{Expression, Failure, Template, Variables};
 use weft_kit::json;
 use weft_proto::weft::trigger::v1::{Delivery, DeliveryCause};
 
-use super::kept::KeptEvent;
+use super::{content, kept::KeptEvent};
 
 /// What an expression of a trigger can name.
 pub(crate) const VARIABLES: &[&str] = &["event"];
@@ -104,6 +104,9 @@ pub(crate) fn of(name: &str, head: &Delivery, event: &KeptEvent) -> Json {
             all.insert("type".to_owned(), json!(head.event_type));
             all.insert("body".to_owned(), body_of(event));
             all.insert("headers".to_owned(), json!(event.headers));
+            let fields = form_urlencoded::parse(event.query.as_bytes());
+            let query = fields.map(|(name, value)| (name.into_owned(), json!(value))).collect();
+            all.insert("query".to_owned(), Json::Object(query));
         }
     }
     Json::Object(all)
@@ -139,9 +142,15 @@ pub(crate) fn input(
     {
         return Ok(None);
     }
-    let filled = match input {
-        Some(template) => template.fill(&seen)?,
-        None => json!({ "event": *event }),
+    let filled = if let Some(template) = input {
+        template.fill(&seen)?
+    } else {
+        let mut event = (*event).clone();
+        if event["cause"] == "webhook" {
+            // Whoever looks at the run would see its secrets.
+            content::mask(&mut event);
+        }
+        json!({ "event": event })
     };
     Ok(Some(json::to_struct(filled)))
 }
@@ -154,6 +163,7 @@ mod tests {
         let event = KeptEvent {
             headers: BTreeMap::from([("content-type".to_owned(), kind.to_owned())]),
             body: body.to_owned().into(),
+            query: "a=1&b=x+y".to_owned(),
             ..KeptEvent::default()
         };
         let head = Delivery {
@@ -173,6 +183,7 @@ mod tests {
             json!({"a": "b c", "d": "é"})
         );
         assert_eq!(event("text/plain", "hello")["body"], json!("hello"));
+        assert_eq!(event("text/plain", "hello")["query"], json!({"a": "1", "b": "x y"}));
         assert_eq!(event("application/json", "{")["body"], json!("{"));
         assert_eq!(event("application/json", &"[".repeat(500))["body"], json!("[".repeat(500)));
         assert_eq!(Content::of("application/octet-stream"), None);
@@ -197,6 +208,18 @@ mod tests {
         assert_eq!(of("{}").unwrap_err().reason, "EXPRESSION_FAILED");
         let whole = input(None, None, event("text/plain", "x")).unwrap().unwrap();
         assert_eq!(json::of_struct(&whole)["event"]["body"], json!("x"));
+        // What looks like a secret goes where somebody has written that it does, and nowhere else.
+        let mut secret = event("text/plain", "x");
+        secret["query"] = json!({"page": "2", "token": "t0p"});
+        secret["headers"]["x-access-key"] = json!("t0p");
+        let whole = json::of_struct(&input(None, None, secret.clone()).unwrap().unwrap());
+        assert_eq!(whole["event"]["query"], json!({"page": "2", "token": "***"}));
+        assert_eq!(whole["event"]["headers"], json!({"content-type": "text/plain", "x-access-key": "***"}));
+        let wanted = json!({"token": "${event.query.token}"});
+        let wanted = Template::compile(&wanted, "input", VARIABLES, &mut |_, _| panic!("it compiles"));
+        let condition = Expression::compile("event.query.token == 't0p'", VARIABLES).unwrap();
+        let given = input(Some(&wanted), Some(&condition), secret).unwrap().unwrap();
+        assert_eq!(json::of_struct(&given), json!({"token": "t0p"}));
         assert!(Expression::compile("steps.a", VARIABLES).is_err());
     }
 

@@ -53,6 +53,15 @@ pub(crate) struct KeptEvent {
     /// How many runs lead to this one.
     #[prost(int32, tag = "4")]
     pub(crate) depth: i32,
+    /// Headers of a request of which nothing is kept, by name.
+    #[prost(string, repeated, tag = "5")]
+    pub(crate) masked: Vec<String>,
+    /// The query of a request.
+    #[prost(string, tag = "6")]
+    pub(crate) query: String,
+    /// Of one that was kept.
+    #[prost(bool, tag = "7")]
+    pub(crate) is_kept: bool,
 }
 
 impl Rights {

@@ -65,6 +65,7 @@ pub(crate) async fn handle(
         .collect();
     if !deliveries.is_empty() {
         let accepted = state.store.accept_deliveries(deliveries.clone()).await?;
+        state.news.tell();
         for (delivery, accepted) in deliveries.into_iter().zip(accepted) {
             if accepted == weft_store::Accepted::New {
                 let mut pending = Pending::of(delivery)?;

@@ -13,7 +13,8 @@ use crate::{
     Error,
     domain::{
         delivery::Same,
-        kept::{self, KeptEvent, Rights},
+        kept::{self, KeptEvent, KeptTrigger, Rights},
+        trial,
     },
     pending::Pending,
     state::{State, may_start},
@@ -22,7 +23,7 @@ use crate::{
 /// Largest body.
 const LARGEST: usize = 256 << 10;
 /// How long it is waited for the run to be started.
-const WAIT: Duration = Duration::from_secs(10);
+pub(super) const WAIT: Duration = Duration::from_secs(10);
 /// For how long others leave it to this process to start it.
 pub(super) const OURS: Duration = Duration::from_secs(20);
 
@@ -37,21 +38,24 @@ pub(crate) async fn handle(state: &State, call: Call<FireTriggerRequest>) -> Res
     if weft_kit::json::is_too_deep(&weft_kit::json::of_struct(&body)) {
         return Err(Error::field("body", "is nested too deep"));
     }
-    let head = Delivery {
-        cause: DeliveryCause::Manual.into(),
-        body_bytes: i32::try_from(body.encoded_len()).unwrap_or(i32::MAX),
-        ..Delivery::default()
+    let rights = Some(Rights::of(&caller, &row.project));
+    let now = state.now();
+    let (head, event) = if request.test {
+        let trigger = KeptTrigger::read(&row)?.trigger.unwrap_or_default();
+        let made = trial::Made { event_type: request.event_type, headers: request.headers, body };
+        trial::as_it_would_come(&trigger, made, now)
+    } else {
+        if !request.headers.is_empty() || !request.event_type.is_empty() {
+            let field = if request.headers.is_empty() { "event_type" } else { "headers" };
+            return Err(Error::field(field, "is of a test"));
+        }
+        by_hand(&body)
     };
-    let event = KeptEvent {
-        body: body.encode_to_vec().into(),
-        rights: Some(Rights::of(&caller, &row.project)),
-        ..KeptEvent::default()
-    };
+    let event = KeptEvent { rights, ..event };
     let same = match request.request_id.as_str() {
         "" => Same::Nothing(state.ids.uuid()),
         id => Same::Hand(&caller.name, id),
     };
-    let now = state.now();
     let delivery = state.maker().pending((row.uid, &same), &head, &event, now.after(OURS));
     match state.intake.keep(delivery.clone()).await? {
         Accepted::Known(known) => Ok(get_delivery::shown(&request.name, known.id, kept::head(&known)?)),
@@ -66,4 +70,15 @@ pub(crate) async fn handle(state: &State, call: Call<FireTriggerRequest>) -> Res
             Ok(get_delivery::shown(&request.name, id, head))
         }
     }
+}
+
+/// A delivery that is what it is: somebody's hand.
+fn by_hand(body: &prost_types::Struct) -> (Delivery, KeptEvent) {
+    let body: bytes::Bytes = body.encode_to_vec().into();
+    let head = Delivery {
+        cause: DeliveryCause::Manual.into(),
+        body_bytes: i32::try_from(body.len()).unwrap_or(i32::MAX),
+        ..Delivery::default()
+    };
+    (head, KeptEvent { body, ..KeptEvent::default() })
 }

@@ -2,18 +2,18 @@
 
 use uuid::Uuid;
 use weft_kit::Call;
-use weft_proto::weft::trigger::v1::{Delivery, GetDeliveryRequest};
+use weft_proto::weft::trigger::v1::{Delivery, DeliveryState, DeliveryView, GetDeliveryRequest};
 use weft_store::StoreError;
 
 use super::get_trigger;
 use crate::{
     Error,
-    domain::{kept, name},
+    domain::{content, kept, name},
     state::State,
 };
 
 pub(crate) async fn handle(state: &State, call: Call<GetDeliveryRequest>) -> Result<Delivery, Error> {
-    let full = call.message.name;
+    let full = call.message.name.clone();
     let missing = || Error::DeliveryNotFound(full.clone());
     let (trigger, id) = name::delivery(&full).ok_or_else(missing)?;
     let row = get_trigger::row(state, trigger).await?;
@@ -21,10 +21,15 @@ pub(crate) async fn handle(state: &State, call: Call<GetDeliveryRequest>) -> Res
         StoreError::NotFound { .. } => missing(),
         error => error.into(),
     })?;
-    Ok(shown(trigger, id, kept::head(&found)?))
+    let mut delivery = shown(trigger, id, kept::head(&found)?);
+    if call.message.view() == DeliveryView::Full {
+        delivery.content = content::of(&delivery, kept::event(&found)?);
+    }
+    Ok(delivery)
 }
 
 /// A delivery as clients see it.
 pub(super) fn shown(trigger: &str, id: Uuid, head: Delivery) -> Delivery {
-    Delivery { name: name::of_delivery(trigger, id), uid: id.to_string(), ..head }
+    let dead_letter = head.state() == DeliveryState::Failed && head.dismiss_time.is_none();
+    Delivery { name: name::of_delivery(trigger, id), uid: id.to_string(), dead_letter, ..head }
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use serde_json::json;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
@@ -12,17 +13,18 @@ use weft_proto::weft::{
         Delivery, DeliveryCause, DeliveryState, ReceiveWebhookRequest, ReceiveWebhookResponse, WebhookSource,
     },
 };
-use weft_store::Accepted;
+use weft_store::{Accepted, Timestamp};
 
 use super::fire_trigger::OURS;
 use crate::{
     Error,
     domain::{
+        content,
         delivery::Same,
         event::{Content, headers_kept},
         kept::{self, KeptEvent},
         name,
-        webhook::{self, Came},
+        webhook::{self, Came, Verified},
     },
     pending::Pending,
     ready::Ready,
@@ -42,23 +44,19 @@ pub(crate) async fn handle(
 ) -> Result<ReceiveWebhookResponse, Error> {
     let Call { message: request, deadline, .. } = call;
     let arrived = Instant::now();
-    let ready = state.readies.by_token(&*state.store, &state.seal, &request.token).await?;
-    let webhook = ready.webhook().ok_or(Error::UnknownToken)?;
-    if ready.trigger.paused {
-        return Err(Error::Paused);
-    }
     let now = state.now();
+    let ready = named(state, &request, now).await?;
+    let webhook = ready.webhook().ok_or(Error::UnknownToken)?;
     let came = Came {
         headers: &request.headers,
         body: &request.body,
         request_id: &request.request_id,
         now: now.as_micros() / 1_000_000,
     };
-    check(webhook, &request)?;
-    let verified = match webhook::verify(webhook, &ready.secrets, &came) {
+    let verified = match admit(state, &ready, webhook, &request, &came) {
         Ok(verified) => verified,
         Err(error) => {
-            note(state, &ready, &request, &error);
+            note(state, &ready, webhook, &request, &error);
             return Err(error);
         }
     };
@@ -72,8 +70,7 @@ pub(crate) async fn handle(
         ..head(&request)
     };
     let same = verified.same(&came);
-    let headers = headers_kept(request.headers.iter(), |name| webhook::is_secret(webhook, name));
-    let event = KeptEvent { headers, body: request.body.clone(), ..KeptEvent::default() };
+    let event = kept_of(webhook, &request, request.body.clone());
     let row = state.maker().pending((ready.uid, &same), &head, &event, now.after(OURS));
     let wait =
         webhook.wait_duration.as_ref().map(|wait| Duration::from_micros(span::micros(wait).unsigned_abs()));
@@ -103,6 +100,63 @@ pub(crate) async fn handle(
             answer(state, &ready, id, head, Some(until)).await
         }
     }
+}
+
+/// The trigger that a request names. Who names many that are not there may name no others for a while; whoever is known
+/// is let in from the same address all the same.
+async fn named(state: &State, request: &ReceiveWebhookRequest, now: Timestamp) -> Result<Arc<Ready>, Error> {
+    let (address, guesses, now) = (&request.address, state.options.guesses_per_second, now.as_micros());
+    let token = &request.token;
+    let look = async || {
+        let found = state.readies.by_token(&*state.store, &state.seal, token).await;
+        if matches!(found, Err(Error::UnknownToken)) {
+            state.meter.refused("WEBHOOK_NOT_FOUND");
+        }
+        found
+    };
+    if state.readies.knows_token(token) {
+        return look().await;
+    }
+    // Many that come at once to one that is there are one guess.
+    let turn = state.readies.turn(token);
+    let _turn = turn.lock().await;
+    if state.readies.knows_token(token) {
+        return look().await;
+    }
+    // Taken before it is looked: of those that ask at once each counts.
+    let guess = state.limits.guess(address, guesses, now);
+    let guess = guess.inspect_err(|_| state.meter.refused("WEBHOOK_TOO_OFTEN"))?;
+    let found = look().await;
+    // Given back also where it could not be looked: that is not the caller's fault.
+    if !matches!(found, Err(Error::UnknownToken)) {
+        guess.was_right();
+    }
+    found
+}
+
+/// Whether a request is taken. What costs little is looked at first.
+fn admit(
+    state: &State,
+    ready: &Ready,
+    webhook: &WebhookSource,
+    request: &ReceiveWebhookRequest,
+    came: &Came<'_>,
+) -> Result<Verified, Error> {
+    let (usual, now) = (state.options.webhooks_per_second, state.now().as_micros());
+    state.limits.take(ready.uid, webhook, usual, now)?;
+    if ready.trigger.paused {
+        return Err(Error::Paused);
+    }
+    check(webhook, request)?;
+    webhook::verify(webhook, &ready.secrets, came)
+}
+
+/// What is kept of a request.
+fn kept_of(webhook: &WebhookSource, request: &ReceiveWebhookRequest, body: Bytes) -> KeptEvent {
+    let is_secret = |name: &str| webhook::is_secret(webhook, name);
+    let masked = request.headers.keys().filter(|name| is_secret(name)).cloned().collect();
+    let headers = headers_kept(request.headers.iter(), is_secret);
+    KeptEvent { headers, masked, body, query: request.query.clone(), ..KeptEvent::default() }
 }
 
 /// What can be said of a request before it is looked whom it is from.
@@ -136,14 +190,29 @@ fn short(text: &str) -> String {
 }
 
 /// Keeps that a request was refused, if not too many were just now: somebody who guesses must not fill the disk.
-fn note(state: &State, ready: &Ready, request: &ReceiveWebhookRequest, error: &Error) {
-    let Error::NotVerified { reason, message, .. } = error else { return };
-    let head = Delivery { reason: (*reason).to_owned(), message: (*message).to_owned(), ..head(request) };
-    // A minute has ten places: what comes to a place that is taken is known already.
+fn note(
+    state: &State,
+    ready: &Ready,
+    webhook: &WebhookSource,
+    request: &ReceiveWebhookRequest,
+    error: &Error,
+) {
+    let reason = match error {
+        Error::NotVerified { reason, .. } => reason,
+        Error::TooOften(_) => "WEBHOOK_TOO_OFTEN",
+        Error::Paused => "WEBHOOK_PAUSED",
+        Error::TooLarge(_) => "WEBHOOK_TOO_LARGE",
+        Error::ContentType => "WEBHOOK_CONTENT_TYPE",
+        _ => return,
+    };
+    state.meter.refused(reason);
     let minute = state.now().as_micros() / 60_000_000;
-    let place = state.ids.bytes::<1>()[0] % 10;
-    let row = state.maker().idle(ready.uid, &Same::Refused(minute, place), &head, DeliveryState::Refused);
-    state.intake.note(row);
+    let Some(place) = state.refusals.place(ready.uid, minute, state.ids.bytes::<1>()[0]) else { return };
+    let head = Delivery { reason: reason.to_owned(), message: error.to_string(), ..head(request) };
+    let body = request.body.slice(..request.body.len().min(content::OF_REFUSED));
+    let event = kept_of(webhook, request, body);
+    let same = Same::Refused(minute, place);
+    state.intake.note(state.maker().refused((ready.uid, &same), &head, &event));
 }
 
 /// What is answered of a delivery: at once, or once its run has ended, if that is before `until`.

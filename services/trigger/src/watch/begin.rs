@@ -9,6 +9,7 @@ use weft_proto::weft::{
     telemetry::v1::GetAlertRuleRequest,
     trigger::v1::trigger::Source,
 };
+use weft_store::shard_of;
 
 use super::read;
 use crate::{
@@ -36,14 +37,16 @@ pub(crate) async fn place(
         Some(Source::ExecutionEnd(_)) => {
             let project = trigger.map_or("", |trigger| name::project(&trigger.graph));
             may(caller, EXECUTIONS, &format!("projects/{project}"))?;
-            let request = FindExecutionEndsRequest::default();
+            let shard = shard_of(project, state.shards().await?);
+            let request = FindExecutionEndsRequest { shard, ..FindExecutionEndsRequest::default() };
             let newest = state.executions.clone().find_execution_ends(request).await?.into_inner();
             Place { number: newest.newest_number, ..Place::default() }
         }
         Some(Source::Message(_)) => {
             let project = trigger.map_or("", |trigger| name::project(&trigger.graph));
             may(caller, EXECUTIONS, &format!("projects/{project}"))?;
-            let request = FindTopicMessagesRequest::default();
+            let shard = shard_of(project, state.shards().await?);
+            let request = FindTopicMessagesRequest { shard, ..FindTopicMessagesRequest::default() };
             let newest = state.executions.clone().find_topic_messages(request).await?.into_inner();
             Place { number: newest.newest_number, ..Place::default() }
         }

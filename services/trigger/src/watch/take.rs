@@ -8,7 +8,7 @@ use weft_proto::weft::{
     telemetry::v1::Alert,
     trigger::v1::{DeliveryCause, trigger::Source},
 };
-use weft_store::DeliveryRow;
+use weft_store::{DeliveryRow, shard_of};
 
 use super::{
     RETRY,
@@ -41,11 +41,15 @@ impl Step {
 }
 
 /// What has ended, for each trigger that waits for it.
-pub(super) fn ends(state: &State, book: &mut Book, found: &FindExecutionEndsResponse) -> Vec<Step> {
+pub(super) fn ends(
+    state: &State,
+    book: &mut Book,
+    (shard, found): (i32, &FindExecutionEndsResponse),
+) -> Vec<Step> {
     let maker = state.maker();
     let max_depth = i32::try_from(state.options.max_depth).unwrap_or(i32::MAX);
     let mut steps = Vec::new();
-    for watched in book.of_ends() {
+    for watched in book.of_ends().filter(|watched| shard_of(&watched.project, found.shard_count) == shard) {
         let Some(Source::ExecutionEnd(source)) = &watched.trigger.source else { continue };
         let after = watched.place.number;
         let mut finder = Finder {
@@ -75,11 +79,16 @@ pub(super) fn ends(state: &State, book: &mut Book, found: &FindExecutionEndsResp
 }
 
 /// What was published, for each trigger that waits for it.
-pub(super) fn messages(state: &State, book: &mut Book, found: &FindTopicMessagesResponse) -> Vec<Step> {
+pub(super) fn messages(
+    state: &State,
+    book: &mut Book,
+    (shard, found): (i32, &FindTopicMessagesResponse),
+) -> Vec<Step> {
     let maker = state.maker();
     let max_depth = i32::try_from(state.options.max_depth).unwrap_or(i32::MAX);
     let mut steps = Vec::new();
-    for watched in book.of_messages() {
+    for watched in book.of_messages().filter(|watched| shard_of(&watched.project, found.shard_count) == shard)
+    {
         let Some(topic) = watched.topic() else { continue };
         let after = watched.place.number;
         let mut finder = Finder {

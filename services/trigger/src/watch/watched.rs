@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 use weft_kit::span;
 use weft_proto::weft::trigger::v1::{GraphChangeSource, Trigger, trigger::Source};
-use weft_store::{StoreError, TriggerRow};
+use weft_store::{StoreError, TriggerRow, shard_of};
 
 use crate::domain::{
     kept::KeptTrigger,
@@ -182,12 +182,9 @@ impl Book {
         self.all.values_mut().filter(|watched| ends.contains(&watched.uid))
     }
 
-    /// After which end is to be looked, and in which projects; nothing where nobody waits for one.
-    pub(super) fn ends_from(&self) -> Option<(i64, Vec<String>)> {
-        let all = || self.ends.iter().filter_map(|uid| self.all.get(uid));
-        let from = all().map(|watched| watched.place.number).min()?;
-        let projects: BTreeSet<&str> = all().map(|watched| &watched.project[..]).collect();
-        Some((from, projects.into_iter().map(|project| format!("projects/{project}")).collect()))
+    /// After which end of each shard is to be looked, and in which projects; nothing where nobody waits for one.
+    pub(super) fn ends_from(&self, shards: i32) -> BTreeMap<i32, (i64, Vec<String>)> {
+        by_shard(self.ends.iter().filter_map(|uid| self.all.get(uid)), shards)
     }
 
     /// Those that wait for messages.
@@ -196,12 +193,9 @@ impl Book {
         self.all.values_mut().filter(|watched| messages.contains(&watched.uid))
     }
 
-    /// After which message is to be looked, and in which projects; nothing where nobody waits for one.
-    pub(super) fn messages_from(&self) -> Option<(i64, Vec<String>)> {
-        let all = || self.messages.iter().filter_map(|uid| self.all.get(uid));
-        let from = all().map(|watched| watched.place.number).min()?;
-        let projects: BTreeSet<&str> = all().map(|watched| &watched.project[..]).collect();
-        Some((from, projects.into_iter().map(|project| format!("projects/{project}")).collect()))
+    /// After which message of each shard is to be looked, and in which projects; nothing where nobody waits for one.
+    pub(super) fn messages_from(&self, shards: i32) -> BTreeMap<i32, (i64, Vec<String>)> {
+        by_shard(self.messages.iter().filter_map(|uid| self.all.get(uid)), shards)
     }
 
     /// Graphs whose time has come, at most so many: who watches them, and from where on.
@@ -218,6 +212,22 @@ impl Book {
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.all.values().filter_map(|watched| watched.due).min()
     }
+}
+
+/// The first place of those of each shard, and their projects.
+fn by_shard<'w>(all: impl Iterator<Item = &'w Watched>, shards: i32) -> BTreeMap<i32, (i64, Vec<String>)> {
+    let mut found: BTreeMap<i32, (i64, BTreeSet<&str>)> = BTreeMap::new();
+    for watched in all {
+        let number = watched.place.number;
+        let (from, projects) =
+            found.entry(shard_of(&watched.project, shards)).or_insert((number, BTreeSet::new()));
+        *from = number.min(*from);
+        projects.insert(&watched.project);
+    }
+    let named = |projects: BTreeSet<&str>| {
+        projects.into_iter().map(|project| format!("projects/{project}")).collect()
+    };
+    found.into_iter().map(|(shard, (from, projects))| (shard, (from, named(projects)))).collect()
 }
 
 #[cfg(test)]
@@ -270,22 +280,22 @@ mod tests {
     #[test]
     fn ends_are_read_for_all_from_the_first_place() {
         let mut book = Book::default();
-        assert_eq!(book.ends_from(), None);
+        assert_eq!(book.ends_from(1), BTreeMap::new());
         let ends = |n, number| watched(n, Source::ExecutionEnd(ExecutionEndSource::default()), number);
         book.put(ends(1, 9));
         book.put(ends(2, 4));
         book.put(of_graph(3, "g", 1));
         let projects = vec!["projects/p1".to_owned(), "projects/p2".to_owned()];
-        assert_eq!(book.ends_from(), Some((4, projects)));
+        assert_eq!(book.ends_from(1), BTreeMap::from([(0, (4, projects))]));
         book.remove(Uuid::from_u128(2));
-        assert_eq!(book.ends_from(), Some((9, vec!["projects/p1".to_owned()])));
+        assert_eq!(book.ends_from(1), BTreeMap::from([(0, (9, vec!["projects/p1".to_owned()]))]));
         assert_eq!(book.of_ends().count(), 1);
     }
 
     #[test]
     fn messages_are_read_for_all_from_the_first_place() {
         let mut book = Book::default();
-        assert_eq!(book.messages_from(), None);
+        assert_eq!(book.messages_from(1), BTreeMap::new());
         let of = |n, topic: &str, number| {
             watched(n, Source::Message(MessageSource { topic: topic.into() }), number)
         };
@@ -293,9 +303,9 @@ mod tests {
         book.put(of(2, "a.b", 4));
         book.put(watched(3, Source::ExecutionEnd(ExecutionEndSource::default()), 1));
         let projects = vec!["projects/p1".to_owned(), "projects/p2".to_owned()];
-        assert_eq!(book.messages_from(), Some((4, projects)));
+        assert_eq!(book.messages_from(1), BTreeMap::from([(0, (4, projects))]));
         book.remove(Uuid::from_u128(2));
-        assert_eq!(book.messages_from(), Some((9, vec!["projects/p1".to_owned()])));
+        assert_eq!(book.messages_from(1), BTreeMap::from([(0, (9, vec!["projects/p1".to_owned()]))]));
         assert_eq!((book.of_messages().count(), book.of_ends().count()), (1, 1));
     }
 

@@ -325,44 +325,72 @@ impl Watcher {
 
     /// Looks which runs have ended.
     async fn read_ends(&mut self) -> Result<(), StoreError> {
-        while let Some((after, projects)) = self.book.ends_from() {
-            let request = FindExecutionEndsRequest { after_number: Some(after), projects };
-            let found = match self.state.executions.clone().find_execution_ends(request).await {
-                Ok(found) => found.into_inner(),
-                Err(status) => {
-                    tracing::debug!(%status, "ends of runs cannot be asked for; it is tried again");
-                    self.ends_due = Some(Instant::now() + RETRY);
-                    return Ok(());
-                }
-            };
-            let steps = take::ends(&self.state, &mut self.book, &found);
-            self.advance(steps).await?;
-            if found.last_number <= after || found.last_number >= found.newest_number {
-                break;
-            }
+        if self.book.of_ends().next().is_none() {
+            return Ok(());
+        }
+        let read = match self.state.shards().await {
+            Ok(shards) => self.read_ends_of(shards).await,
+            Err(status) => Ok(Err(status)),
+        };
+        if let Err(status) = read? {
+            tracing::debug!(%status, "ends of runs cannot be asked for; it is tried again");
+            self.ends_due = Some(Instant::now() + RETRY);
         }
         Ok(())
     }
 
-    /// Looks what was published.
-    async fn read_messages(&mut self) -> Result<(), StoreError> {
-        while let Some((after, projects)) = self.book.messages_from() {
-            let request = FindTopicMessagesRequest { after_number: Some(after), projects };
-            let found = match self.state.executions.clone().find_topic_messages(request).await {
-                Ok(found) => found.into_inner(),
-                Err(status) => {
-                    tracing::warn!(%status, "messages cannot be asked for; it is tried again");
-                    self.messages_due = Some(Instant::now() + RETRY);
-                    return Ok(());
+    /// In each shard, from the first place of those who wait for what happens there.
+    async fn read_ends_of(&mut self, shards: i32) -> Result<Result<(), Status>, StoreError> {
+        for shard in self.book.ends_from(shards).into_keys() {
+            while let Some((after, projects)) = self.book.ends_from(shards).remove(&shard) {
+                let request = FindExecutionEndsRequest { after_number: Some(after), projects, shard };
+                let found = match self.state.executions.clone().find_execution_ends(request).await {
+                    Ok(found) => found.into_inner(),
+                    Err(status) => return Ok(Err(status)),
+                };
+                let steps = take::ends(&self.state, &mut self.book, (shard, &found));
+                self.advance(steps).await?;
+                if found.last_number <= after || found.last_number >= found.newest_number {
+                    break;
                 }
-            };
-            let steps = take::messages(&self.state, &mut self.book, &found);
-            self.advance(steps).await?;
-            if found.last_number <= after || found.last_number >= found.newest_number {
-                break;
             }
         }
+        Ok(Ok(()))
+    }
+
+    /// Looks what was published.
+    async fn read_messages(&mut self) -> Result<(), StoreError> {
+        if self.book.of_messages().next().is_none() {
+            return Ok(());
+        }
+        let read = match self.state.shards().await {
+            Ok(shards) => self.read_messages_of(shards).await,
+            Err(status) => Ok(Err(status)),
+        };
+        if let Err(status) = read? {
+            tracing::warn!(%status, "messages cannot be asked for; it is tried again");
+            self.messages_due = Some(Instant::now() + RETRY);
+        }
         Ok(())
+    }
+
+    /// In each shard, from the first place of those who wait for what happens there.
+    async fn read_messages_of(&mut self, shards: i32) -> Result<Result<(), Status>, StoreError> {
+        for shard in self.book.messages_from(shards).into_keys() {
+            while let Some((after, projects)) = self.book.messages_from(shards).remove(&shard) {
+                let request = FindTopicMessagesRequest { after_number: Some(after), projects, shard };
+                let found = match self.state.executions.clone().find_topic_messages(request).await {
+                    Ok(found) => found.into_inner(),
+                    Err(status) => return Ok(Err(status)),
+                };
+                let steps = take::messages(&self.state, &mut self.book, (shard, &found));
+                self.advance(steps).await?;
+                if found.last_number <= after || found.last_number >= found.newest_number {
+                    break;
+                }
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Writes how far triggers have looked in vain.
@@ -388,6 +416,9 @@ impl Watcher {
             .collect();
         let until = self.state.now().after(self.state.options.lease);
         let moved = self.state.store.advance_triggers(self.epoch, until, advances).await?;
+        if !moved.is_empty() {
+            self.state.news.tell();
+        }
         for step in steps {
             if !moved.contains(&step.uid) {
                 // It was changed meanwhile, or deleted.

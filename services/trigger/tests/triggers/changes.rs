@@ -73,7 +73,7 @@ async fn what_can_be_no_trigger_is_refused() {
     let missing = GetTriggerRequest { name: "projects/p/triggers/u".into() };
     assert_eq!(refused(client.clone().get_trigger(missing).await).1, "TRIGGER_NOT_FOUND");
     let name = format!("projects/p/triggers/t/deliveries/{}", "0".repeat(32));
-    let missing = GetDeliveryRequest { name };
+    let missing = GetDeliveryRequest { name, ..GetDeliveryRequest::default() };
     assert_eq!(refused(client.clone().get_delivery(missing).await).1, "DELIVERY_NOT_FOUND");
     let ticks = ListTicksRequest { parent: "projects/p/triggers/t".into(), ..ListTicksRequest::default() };
     assert_eq!(refused(client.clone().list_ticks(ticks).await).1, "WRONG_KIND_OF_TRIGGER");

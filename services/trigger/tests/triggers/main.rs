@@ -2,7 +2,10 @@
 
 mod changes;
 mod events;
+mod limits;
 mod messages;
+mod redelivery;
 mod schedules;
 mod starting;
+mod watching;
 mod world;

@@ -300,7 +300,7 @@ async fn many_large_messages_are_all_told() {
     let (mut pages, mut after, mut told) = (0, 0, BTreeSet::new());
     loop {
         let projects = vec!["projects/p".to_owned()];
-        let request = FindTopicMessagesRequest { after_number: Some(after), projects };
+        let request = FindTopicMessagesRequest { after_number: Some(after), projects, shard: 0 };
         let found = world.executions.clone().find_topic_messages(request).await.unwrap().into_inner();
         assert_eq!((found.newest_number, found.forgotten_number), (100, 0));
         for message in &found.messages {
@@ -320,7 +320,7 @@ async fn many_large_messages_are_all_told() {
     assert!(pages > 10, "{pages}");
     assert_eq!(told, (0..100).collect());
     // Of projects that nobody asks for it says only how far they were looked at.
-    let request = FindTopicMessagesRequest { after_number: Some(0), projects: Vec::new() };
+    let request = FindTopicMessagesRequest { after_number: Some(0), projects: Vec::new(), shard: 0 };
     let found = world.executions.clone().find_topic_messages(request).await.unwrap().into_inner();
     assert_eq!((found.messages.len(), found.last_number), (0, 100));
     world.stop().await;

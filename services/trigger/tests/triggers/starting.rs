@@ -12,7 +12,7 @@ use weft_proto::weft::trigger::v1::{
 
 use crate::world::{Client, GRAPH, World, create, deliveries, refused, somebody, wait_for, webhook};
 
-fn github() -> Trigger {
+pub(crate) fn github() -> Trigger {
     webhook(WebhookSource {
         provider: WebhookProvider::Github.into(),
         secrets: vec!["a secret for tests".into()],
@@ -21,12 +21,12 @@ fn github() -> Trigger {
 }
 
 /// The token of a webhook.
-fn token(trigger: &Trigger) -> String {
+pub(crate) fn token(trigger: &Trigger) -> String {
     let Some(Source::Webhook(webhook)) = &trigger.source else { panic!("it is a webhook") };
     webhook.path.strip_prefix("/hooks/").expect("an Operator is shown it").to_owned()
 }
 
-fn request(token: &str, id: &str, body: &str) -> ReceiveWebhookRequest {
+pub(crate) fn request(token: &str, id: &str, body: &str) -> ReceiveWebhookRequest {
     let mut code = <Hmac<sha2::Sha256> as Mac>::new_from_slice(b"a secret for tests").unwrap();
     code.update(body.as_bytes());
     let code = code.finalize().into_bytes();
@@ -43,6 +43,7 @@ fn request(token: &str, id: &str, body: &str) -> ReceiveWebhookRequest {
         body: body.to_owned().into(),
         address: "192.0.2.7".into(),
         request_id: "6f1c1c0e-5b1d-4a43-9a55-0d1f7c0a1b01".into(),
+        query: String::new(),
     }
 }
 
@@ -208,6 +209,7 @@ async fn a_hand_fires_once_for_each_request_id() {
         name: made.name,
         body: Some(weft_kit::json::to_struct(serde_json::json!({"n": 5}))),
         request_id: "6f1c1c0e-5b1d-4a43-9a55-0d1f7c0a1b02".into(),
+        ..FireTriggerRequest::default()
     };
     let first = client.fire_trigger(fire.clone()).await.unwrap().into_inner();
     let again = client.fire_trigger(fire.clone()).await.unwrap().into_inner();

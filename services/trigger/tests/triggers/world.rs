@@ -121,17 +121,22 @@ impl World {
             weft_execution::Options::default(),
             weft_execution::Deps {
                 store: stores.execution.clone(),
+                project_objects: stores.object.clone(),
+                kept_results: stores.kept_result.clone(),
                 objects: weft_store::objects::Objects::open(&objects, None).unwrap(),
                 bus: Arc::clone(&bus),
                 graph: graph.clone(),
                 services: HashMap::new(),
                 // None of its workflows has a secret.
                 identity: graph.clone(),
+                sharing: None,
                 clock: Clock::system(),
                 ids: Ids::system(),
                 lifecycle: life.clone(),
             },
-        );
+        )
+        .await
+        .unwrap();
         let runs = executions;
         let mesh = called_by(Caller::mesh("trigger"), runs.clone().into_server());
         let is_cut = Arc::new(AtomicBool::new(false));
@@ -196,6 +201,7 @@ impl World {
             clock: self.clock.clone(),
             ids: Ids::system(),
             lifecycle: life.clone(),
+            metrics: Metrics::new(),
         };
         Running { service: TriggerService::open(self.options.clone(), deps), life }
     }
@@ -323,7 +329,7 @@ pub(crate) async fn deliveries(client: &Client, id: &str) -> Vec<Delivery> {
     let mut request = ListDeliveriesRequest {
         parent: format!("projects/p/triggers/{id}"),
         page_size: 7,
-        page_token: String::new(),
+        ..ListDeliveriesRequest::default()
     };
     let mut all = Vec::new();
     loop {
