@@ -21,6 +21,7 @@ mod identity;
 mod import;
 mod knowledge;
 mod layouts;
+mod objects;
 mod open_files;
 mod output;
 mod run;
@@ -30,6 +31,7 @@ mod source;
 mod target;
 mod telemetry;
 mod triggers;
+mod workers;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -94,6 +96,12 @@ enum Command {
     /// Workflow graphs: what is wrong with one, and what nodes there are.
     #[command(subcommand)]
     Workflows(executions::WorkflowsCommand),
+    /// Programs that do the tasks of workflows: who is attached, which queues there are, and doing tasks with a program.
+    #[command(subcommand, visible_alias = "worker")]
+    Workers(workers::WorkersCommand),
+    /// Files of a project that its workflows work with: put, get, list, delete.
+    #[command(subcommand)]
+    Objects(objects::ObjectsCommand),
     /// Secrets that workflows use and nobody is shown: set, list, delete.
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -175,6 +183,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Run(run) => run.run(&target.connect()?, output).await,
         Command::Executions(command) => command.run(&target.connect()?, output).await,
         Command::Workflows(command) => command.run(&target.connect()?, output).await,
+        Command::Workers(command) => command.run(&target.connect()?, output).await,
+        Command::Objects(command) => command.run(&target.connect()?, output).await,
         Command::Secrets(command) => command.run(&target.connect()?, output).await,
         Command::Telemetry(command) => command.run(&target.connect()?, output).await,
         Command::Alerts(command) => command.run(&target.connect()?, output).await,

@@ -4,6 +4,7 @@
 
 mod connect;
 mod dial;
+mod files;
 mod upload;
 
 use std::path::Path;
@@ -26,7 +27,10 @@ use weft_proto::weft::{
     compute::v1::{
         analysis_service_client::AnalysisServiceClient, layout_service_client::LayoutServiceClient,
     },
-    execution::v1::execution_service_client::ExecutionServiceClient,
+    execution::v1::{
+        execution_service_client::ExecutionServiceClient, object_service_client::ObjectServiceClient,
+        worker_service_client::WorkerServiceClient,
+    },
     gateway::v1::gateway_service_client::GatewayServiceClient,
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::{
@@ -41,6 +45,7 @@ use weft_proto::weft::{
 
 pub(crate) use connect::{AnyMethod, headers, refusal};
 pub(crate) use dial::{Dial, Wire};
+pub(crate) use files::{fetch, send};
 pub(crate) use upload::{Upload, import};
 
 /// Adds the key to each call.
@@ -115,6 +120,12 @@ pub(crate) type AlertClient = AlertServiceClient<InterceptedService<Peer, WithKe
 /// The client of the trigger service.
 pub(crate) type TriggerClient = TriggerServiceClient<InterceptedService<Peer, WithKey>>;
 
+/// The client of the service of objects.
+pub(crate) type ObjectClient = ObjectServiceClient<InterceptedService<Peer, WithKey>>;
+
+/// The client of the service of workers.
+pub(crate) type WorkerClient = WorkerServiceClient<InterceptedService<Peer, WithKey>>;
+
 /// The client of the secret service.
 pub(crate) type SecretClient = SecretServiceClient<InterceptedService<Peer, WithKey>>;
 
@@ -165,6 +176,14 @@ impl Connection {
 
     pub(crate) fn sources(&self) -> SourceClient {
         SourceServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn objects(&self) -> ObjectClient {
+        ObjectServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
+    }
+
+    pub(crate) fn workers(&self) -> WorkerClient {
+        WorkerServiceClient::with_interceptor(self.peer.clone(), self.key.clone())
     }
 
     pub(crate) fn secrets(&self) -> SecretClient {

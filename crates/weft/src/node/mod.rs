@@ -80,9 +80,9 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    /// Where other processes of the compute service reach this one.
+    /// Where other processes of the same service reach this one.
     pub(crate) fn advertised(&self) -> String {
-        let advertise = &self.config.compute.advertise;
+        let advertise = &self.config.server.advertise;
         if !advertise.is_empty() {
             return advertise.clone();
         }

@@ -8,7 +8,7 @@ use tonic::codec::CompressionEncoding;
 use weft_agent::AgentService;
 use weft_command::CommandService;
 use weft_compute::ComputeService;
-use weft_execution::ExecutionService;
+use weft_execution::{ExecutionService, ObjectService, WorkerService};
 use weft_graph::{GraphService, SourceService};
 use weft_identity::IdentityService;
 use weft_kit::{
@@ -65,7 +65,15 @@ pub const ROLES: [Role; 9] = [
         services: &["weft.command.v1.CommandService", "weft.command.v1.WorkerService"],
         start: Some(command),
     },
-    Role { name: "execution", services: &["weft.execution.v1.ExecutionService"], start: Some(execution) },
+    Role {
+        name: "execution",
+        services: &[
+            "weft.execution.v1.ExecutionService",
+            "weft.execution.v1.ObjectService",
+            "weft.execution.v1.WorkerService",
+        ],
+        start: Some(execution),
+    },
     Role {
         name: "telemetry",
         services: &[
@@ -174,7 +182,10 @@ fn compute(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
             analyses: node.storage.stores.analysis.clone(),
             objects: node.storage.objects.clone(),
             graph: node.peer("compute", "graph"),
-            sharing: sharing(node),
+            sharing: sharing(node, "compute").map(|members| {
+                let store = node.storage.stores.placement.clone();
+                weft_compute::Sharing { members, store }
+            }),
             clock: node.clock.clone(),
             ids: node.ids.clone(),
             lifecycle: node.lifecycle.clone(),
@@ -187,14 +198,15 @@ fn compute(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
     .boxed()
 }
 
-/// How this process shares layouts with others; nothing where it is alone, because a SQLite file is one process's.
-fn sharing(node: &Assembly) -> Option<weft_compute::Sharing> {
+/// How this process shares the work of a service with others; nothing where it is alone, because a SQLite file is one process's.
+fn sharing(node: &Assembly, service: &'static str) -> Option<weft_members::Sharing> {
     if node.storage.stores.database.describe().starts_with("sqlite:") {
         return None;
     }
     let (client, ids, lifecycle) = (node.config.client.clone(), node.ids.clone(), node.lifecycle.clone());
-    Some(weft_compute::Sharing {
-        store: node.storage.stores.placement.clone(),
+    Some(weft_members::Sharing {
+        store: node.storage.stores.member.clone(),
+        service,
         uid: node.ids.uuid(),
         address: node.advertised(),
         dial: Arc::new(move |address| {
@@ -248,17 +260,22 @@ fn execution(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
         });
         let deps = weft_execution::Deps {
             store: node.storage.stores.execution.clone(),
+            project_objects: node.storage.stores.object.clone(),
+            kept_results: node.storage.stores.kept_result.clone(),
             objects: node.storage.objects.clone(),
             bus: node.storage.bus.clone(),
             graph: node.peer("execution", "graph"),
             services: services.collect(),
             identity: node.peer("execution", "identity"),
+            sharing: sharing(node, "execution"),
             clock: node.clock.clone(),
             ids: node.ids.clone(),
             lifecycle: node.lifecycle.clone(),
         };
-        let service = ExecutionService::open(node.config.execution.clone(), deps);
-        Ok(Services::new(server!(node, service)))
+        let service = ExecutionService::open(node.config.execution.clone(), deps).await?;
+        service.register_metrics(&node.metrics);
+        let (objects, workers) = (ObjectService::new(&service), WorkerService::new(&service));
+        Ok(Services::new(server!(node, service)).and(server!(node, objects)).and(server!(node, workers)))
     }
     .boxed()
 }
@@ -276,6 +293,7 @@ fn trigger(node: &Assembly) -> BoxFuture<'_, Result<Services>> {
             clock: node.clock.clone(),
             ids: node.ids.clone(),
             lifecycle: node.lifecycle.clone(),
+            metrics: node.metrics.clone(),
         };
         let service = TriggerService::open(node.config.trigger.clone(), deps);
         Ok(Services::new(server!(node, service)))

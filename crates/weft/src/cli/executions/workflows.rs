@@ -1,7 +1,9 @@
 //! `weft workflows`: what is wrong with a workflow graph, and what nodes there are.
 
 use anyhow::{Result, bail};
-use weft_proto::weft::execution::v1::{ListNodeKindsRequest, Port, ValidateWorkflowRequest};
+use weft_proto::weft::execution::v1::{
+    ClearKeptResultsRequest, ListNodeKindsRequest, Port, ValidateWorkflowRequest,
+};
 
 use super::whole;
 use crate::{
@@ -22,6 +24,18 @@ pub(crate) enum WorkflowsCommand {
     },
     /// List the kinds of nodes, with their ports and settings.
     Kinds {
+        /// The project.
+        #[arg(long, default_value = "default")]
+        project: String,
+    },
+    /// Forget what steps have kept for those that would do the same again: of all workflows, one, or a name.
+    ClearCache {
+        /// Only of this workflow: its name, or its last part.
+        #[arg(long)]
+        graph: Option<String>,
+        /// Only what nodes share under this name.
+        #[arg(long, conflicts_with = "graph")]
+        name: Option<String>,
         /// The project.
         #[arg(long, default_value = "default")]
         project: String,
@@ -58,6 +72,19 @@ impl WorkflowsCommand {
                 if found.faults.iter().any(|fault| !fault.warning) {
                     bail!("the workflow cannot be run");
                 }
+                Ok(())
+            }
+            Self::ClearCache { graph, name, project } => {
+                let request = ClearKeptResultsRequest {
+                    parent: format!("projects/{project}"),
+                    graph: graph.map(|graph| whole(&project, "graphs", &graph)).unwrap_or_default(),
+                    cache_name: name.unwrap_or_default(),
+                };
+                let cleared = client.clear_kept_results(request).await?.into_inner();
+                if format == OutputFormat::Json {
+                    return output::json(&cleared, "weft.execution.v1.ClearKeptResultsResponse");
+                }
+                output::line(&format!("{} forgotten", cleared.cleared_count));
                 Ok(())
             }
             Self::Kinds { project } => {

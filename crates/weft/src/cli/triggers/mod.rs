@@ -1,5 +1,6 @@
 //! `weft triggers`: what starts workflow graphs besides people, and what came of it.
 
+mod deliveries;
 mod show;
 mod source;
 
@@ -7,9 +8,9 @@ use anyhow::{Context, Result};
 use prost_types::FieldMask;
 use weft_proto::weft::trigger::v1::{
     BackfillTriggerRequest, CreateTriggerRequest, DeleteTriggerRequest, FireTriggerRequest,
-    GetTriggerRequest, ListDeliveriesRequest, ListDeliveriesResponse, ListTicksRequest, ListTicksResponse,
-    ListTriggersRequest, ListTriggersResponse, PauseTriggerRequest, PreviewScheduleRequest,
-    ResumeTriggerRequest, RotateTriggerTokenRequest, Trigger, UpdateTriggerRequest, trigger::Source,
+    GetTriggerRequest, ListTicksRequest, ListTicksResponse, ListTriggersRequest, ListTriggersResponse,
+    PauseTriggerRequest, PreviewScheduleRequest, ResumeTriggerRequest, RotateTriggerTokenRequest, Trigger,
+    UpdateTriggerRequest, trigger::Source,
 };
 
 use super::{
@@ -55,6 +56,13 @@ pub(crate) enum TriggersCommand {
         #[arg(long, value_name = "JSON", default_value = "{}")]
         body: String,
     },
+    /// Start a run as if an event had come from the trigger's source: with an example of it, or what is given.
+    Test(deliveries::Test),
+    /// Tell what comes to a trigger, and what becomes of it, until it is interrupted.
+    Watch {
+        /// Name of the trigger; `-` for all of the project `default`, `projects/{project}/triggers/-` for all of one.
+        name: String,
+    },
     /// Start a run for each tick of a schedule in a span of time that is over.
     Backfill {
         /// Name of the trigger.
@@ -68,12 +76,31 @@ pub(crate) enum TriggersCommand {
     },
     /// List what came to a trigger, the newest first.
     Deliveries {
-        /// Name of the trigger.
+        /// Name of the trigger; `-` for all of the project `default`, `projects/{project}/triggers/-` for all of one.
         name: String,
         /// How many.
         #[arg(long, default_value_t = 20)]
         limit: i32,
+        /// Only those that a filter matches, for example `state = failed`.
+        #[arg(long, default_value = "")]
+        filter: String,
     },
+    /// Show one delivery, and what came with it.
+    Delivery {
+        /// Name of the delivery, or `{trigger}/{delivery}` of one in the project `default`.
+        name: String,
+    },
+    /// Start a run again of what came with a delivery, or with all that a filter names.
+    Redeliver {
+        /// Name of the delivery, or `{trigger}/{delivery}`; with a filter, name of the trigger, or `-` for all.
+        name: String,
+        /// All that it matches, for example `state = skipped AND event_type = push`.
+        #[arg(long)]
+        filter: Option<String>,
+    },
+    /// Deliveries of which no run could be started for good.
+    #[command(subcommand)]
+    DeadLetters(deliveries::DeadLettersCommand),
     /// List the next ticks of a schedule.
     Upcoming {
         /// Name of the trigger.
@@ -195,11 +222,26 @@ impl TriggersCommand {
             }
             Self::Fire { name, body } => {
                 let body = Some(object(&body).context("--body")?);
-                let request = FireTriggerRequest { name: full(&name), body, request_id: new_request_id() };
+                let request = FireTriggerRequest {
+                    name: full(&name),
+                    body,
+                    request_id: new_request_id(),
+                    ..FireTriggerRequest::default()
+                };
                 show::delivery(&client.fire_trigger(request).await?.into_inner(), format)
             }
+            Self::Test(test) => test.run(client, format).await,
+            Self::Watch { name } => deliveries::watch(client, full(&name), format).await,
             Self::Backfill { name, from, until } => backfill(client, &name, &from, &until, format).await,
-            Self::Deliveries { name, limit } => deliveries(client, &name, limit, format).await,
+            Self::Deliveries { name, limit, filter } => {
+                deliveries::list(client, full(&name), filter, limit, format).await
+            }
+            Self::Delivery { name } => deliveries::look(client, &name, format).await,
+            Self::Redeliver { name, filter: None } => deliveries::redeliver(client, &name, format).await,
+            Self::Redeliver { name, filter: Some(filter) } => {
+                deliveries::redeliver_all(client, full(&name), filter, format).await
+            }
+            Self::DeadLetters(command) => command.run(client, format).await,
             Self::Upcoming { name, limit } => {
                 let request =
                     ListTicksRequest { parent: full(&name), page_size: limit, ..ListTicksRequest::default() };
@@ -316,27 +358,6 @@ async fn backfill(
         return output::json(&made, "weft.trigger.v1.BackfillTriggerResponse");
     }
     output::line(&format!("{} ticks are made up for", made.tick_count));
-    Ok(())
-}
-
-async fn deliveries(client: &mut TriggerClient, name: &str, limit: i32, format: OutputFormat) -> Result<()> {
-    let mut request =
-        ListDeliveriesRequest { parent: full(name), page_size: limit, page_token: String::new() };
-    let mut all = ListDeliveriesResponse::default();
-    loop {
-        let page = client.list_deliveries(request.clone()).await?.into_inner();
-        all.deliveries.extend(page.deliveries);
-        let had = i32::try_from(all.deliveries.len()).unwrap_or(i32::MAX);
-        if page.next_page_token.is_empty() || had >= limit {
-            break;
-        }
-        request.page_token = page.next_page_token;
-        request.page_size = limit - had;
-    }
-    if format == OutputFormat::Json {
-        return output::json(&all, "weft.trigger.v1.ListDeliveriesResponse");
-    }
-    show::deliveries(&all.deliveries);
     Ok(())
 }
 

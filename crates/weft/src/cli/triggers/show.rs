@@ -64,23 +64,69 @@ pub(super) fn delivery(delivery: &Delivery, format: OutputFormat) -> Result<()> 
 }
 
 pub(super) fn deliveries(deliveries: &[Delivery]) {
-    let rows = deliveries.iter().map(|delivery| {
-        let word = |name: &str, prefix: &str| name.trim_start_matches(prefix).to_lowercase();
-        let about = if delivery.event_type.is_empty() {
-            output::time(delivery.schedule_time.as_ref())
-        } else {
-            delivery.event_type.clone()
-        };
-        vec![
-            output::time(delivery.create_time.as_ref()),
-            word(delivery.cause().as_str_name(), "DELIVERY_CAUSE_"),
-            about,
-            word(delivery.state().as_str_name(), "DELIVERY_STATE_"),
-            delivery.execution.clone(),
-            delivery.reason.clone(),
-        ]
-    });
-    output::table(&["came", "cause", "about", "state", "execution", "reason"], &[], rows);
+    let head = ["delivery", "came", "cause", "about", "state", "execution", "reason"];
+    output::table(&head, &[], deliveries.iter().map(row));
+}
+
+/// A delivery in a line.
+pub(super) fn row(delivery: &Delivery) -> Vec<String> {
+    let word = |name: &str, prefix: &str| name.trim_start_matches(prefix).to_lowercase();
+    let about = if delivery.event_type.is_empty() {
+        output::time(delivery.schedule_time.as_ref())
+    } else {
+        harmless(&delivery.event_type)
+    };
+    // As it can be given back: short where that is enough.
+    let short = delivery.name.strip_prefix("projects/default/triggers/");
+    let name = short.map_or_else(|| delivery.name.clone(), |name| name.replace("/deliveries/", "/"));
+    let cause = word(delivery.cause().as_str_name(), "DELIVERY_CAUSE_");
+    vec![
+        name,
+        output::time(delivery.create_time.as_ref()),
+        if delivery.test { format!("{cause} (test)") } else { cause },
+        about,
+        word(delivery.state().as_str_name(), "DELIVERY_STATE_"),
+        delivery.execution.clone(),
+        delivery.reason.clone(),
+    ]
+}
+
+/// What came with a delivery.
+pub(super) fn content(delivery: &Delivery) {
+    output::line(&format!("\n{}", delivery.name));
+    let about = [
+        ("message", delivery.message.as_str()),
+        ("redelivery of", &delivery.redelivery_of),
+        ("from", &delivery.address),
+        ("called", &delivery.event_id),
+    ];
+    for (what, text) in about {
+        if !text.is_empty() {
+            output::line(&format!("{what}: {}", harmless(text)));
+        }
+    }
+    let Some(content) = &delivery.content else {
+        return output::line("nothing is kept of what came with it");
+    };
+    if !content.query.is_empty() {
+        output::line(&format!("query: {}", content.query));
+    }
+    let mut headers: Vec<(&str, &str)> =
+        content.headers.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+    headers.extend(content.masked_headers.iter().map(|name| (&name[..], "***")));
+    headers.sort_unstable();
+    for (name, value) in headers {
+        output::line(&format!("{name}: {value}"));
+    }
+    let json: Option<serde_json::Value> = serde_json::from_slice(&content.body).ok();
+    let pretty = json.and_then(|json| serde_json::to_string_pretty(&json).ok());
+    let body = pretty.unwrap_or_else(|| String::from_utf8_lossy(&content.body).into_owned());
+    output::line(&format!("\n{}{}", harmless(&body), if content.truncated { "…" } else { "" }));
+}
+
+/// A stranger's text, which must not steer the terminal.
+fn harmless(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')).collect()
 }
 
 pub(super) fn ticks(ticks: &ListTicksResponse, format: OutputFormat) -> Result<()> {

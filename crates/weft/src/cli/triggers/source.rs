@@ -49,6 +49,12 @@ pub(super) struct SourceArguments {
     /// How far the time of sending may be from now (5m if not given).
     #[arg(long, value_name = "DURATION", value_parser = duration, requires = "webhook")]
     tolerance: Option<Duration>,
+    /// How many requests are taken in a second (what the mesh is set to if not given).
+    #[arg(long, default_value_t = 0, value_name = "NUMBER", requires = "webhook")]
+    max_per_second: i32,
+    /// How many are taken at once before that counts (ten seconds' worth if not given).
+    #[arg(long, default_value_t = 0, value_name = "NUMBER", requires = "webhook")]
+    max_burst: i32,
     /// Answer with what the run gives, if it ends within so long.
     #[arg(long, value_name = "DURATION", value_parser = duration, requires = "webhook")]
     wait: Option<Duration>,
@@ -253,6 +259,8 @@ impl SourceArguments {
             username: self.username.unwrap_or_default(),
             tolerance: self.tolerance.map(span).transpose()?,
             wait_duration: self.wait.map(span).transpose()?,
+            max_per_second: self.max_per_second,
+            max_burst: self.max_burst,
             ..WebhookSource::default()
         };
         Ok((webhook, made))
