@@ -24,6 +24,8 @@ pub const HOOKS: &str = "/hooks";
 const LARGEST: usize = 1 << 20;
 /// Headers that a request may have.
 const HEADERS: usize = 200;
+/// Characters that are kept of a query.
+const QUERY: usize = 4_096;
 /// Longer than the longest that a webhook waits for a run.
 const PATIENCE: Duration = Duration::from_secs(75);
 
@@ -53,6 +55,7 @@ impl Hooks {
                 .with_header(header::ALLOW, HeaderValue::from_static("POST")));
         }
         let token = token.to_owned();
+        let query = request.uri().query().unwrap_or_default().chars().take(QUERY).collect();
         let (parts, body) = request.into_parts();
         let address = parts.extensions.get::<PeerAddress>();
         let address = address.map(|address| address.0.ip().to_string()).unwrap_or_default();
@@ -60,7 +63,7 @@ impl Hooks {
         let headers = headers(&parts.headers);
         let request_id = self.ids.uuid().to_string();
         let mut call =
-            tonic::Request::new(ReceiveWebhookRequest { token, headers, body, address, request_id });
+            tonic::Request::new(ReceiveWebhookRequest { token, headers, body, address, request_id, query });
         call.set_timeout(PATIENCE);
         let answer = self.triggers.receive_webhook(call).await.map_err(refused)?;
         Ok(respond(answer.into_inner()))

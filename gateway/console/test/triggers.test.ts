@@ -4,6 +4,9 @@ import { create } from "@bufbuild/protobuf";
 import { createHmac } from "node:crypto";
 import { expect, test } from "vitest";
 import {
+  DeliveryCause,
+  DeliverySchema,
+  DeliveryState,
   HmacAlgorithm,
   HmacEncoding,
   type Trigger,
@@ -13,7 +16,15 @@ import {
 } from "../src/gen/weft/trigger/v1/trigger_pb";
 import { curlFor } from "../src/triggers/curl";
 import { draftOf, localText, scheduleOf, triggerOf, wrongAt, wrongsOf } from "../src/triggers/draft";
-import { cronText, kindText, matches } from "../src/triggers/model";
+import {
+  bodyOf,
+  cronText,
+  headerLines,
+  headersOf,
+  kindText,
+  matches,
+  mayRepeat,
+} from "../src/triggers/model";
 
 test.each([
   ["* * * * *", "every minute"],
@@ -191,4 +202,30 @@ test("an HMAC is sent as the trigger says, and a password as curl does", () => {
   expect(calledWith(curlFor(basic, "http://h/hooks/t", SECRET))).toContain(`a$b:${SECRET}`);
   const nobody = create(WebhookSourceSchema, { provider: WebhookProvider.NONE });
   expect(curlFor(nobody, "http://h/hooks/t")).not.toContain("SECRET");
+});
+
+test("what came is JSON where it is some, and text else", () => {
+  const of = (text: string) => bodyOf({ body: new TextEncoder().encode(text) });
+  expect(of('{"a": [1]}').json).toEqual({ a: [1] });
+  expect(of("a=b")).toEqual({ text: "a=b" });
+  expect(of("")).toEqual({ text: "" });
+});
+
+test("what was taken and is still there can be redelivered", () => {
+  const of = (state: DeliveryState, cause: DeliveryCause, kept: boolean) =>
+    mayRepeat(create(DeliverySchema, { state, cause, content: kept ? {} : undefined }));
+  for (const state of [DeliveryState.STARTED, DeliveryState.SKIPPED, DeliveryState.FAILED]) {
+    expect(of(state, DeliveryCause.WEBHOOK, true)).toBe(true);
+    expect(of(state, DeliveryCause.WEBHOOK, false)).toBe(false);
+    expect(of(state, DeliveryCause.SCHEDULE, false)).toBe(true);
+  }
+  expect(of(DeliveryState.REFUSED, DeliveryCause.WEBHOOK, true)).toBe(false);
+  expect(of(DeliveryState.PENDING, DeliveryCause.MANUAL, true)).toBe(false);
+});
+
+test("headers are lines, and lines are headers", () => {
+  const headers = { "content-type": "text/plain", "x-time": "12:30" };
+  expect(headersOf(headerLines(headers))).toEqual(headers);
+  expect(headersOf(" X-A :  b \n\n")).toEqual({ "x-a": "b" });
+  expect(() => headersOf("nothing")).toThrow("“nothing” is no header");
 });

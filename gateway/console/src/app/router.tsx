@@ -25,6 +25,7 @@ const LimitsPage = lazyRouteComponent(() => import("../executions/limits-page"),
 const WorkflowsPage = lazyRouteComponent(() => import("../workflows/page"), "WorkflowsPage");
 const EditorPage = lazyRouteComponent(() => import("../workflows/editor-page"), "EditorPage");
 const TriggersPage = lazyRouteComponent(() => import("../triggers/page"), "TriggersPage");
+const DeadLettersPage = lazyRouteComponent(() => import("../triggers/dead-letters"), "DeadLettersPage");
 const TriggerPage = lazyRouteComponent(() => import("../triggers/trigger-page"), "TriggerPage");
 const ApprovalsPage = lazyRouteComponent(() => import("../approvals/page"), "ApprovalsPage");
 const TelemetryPage = lazyRouteComponent(() => import("../telemetry/page"), "TelemetryPage");
@@ -227,6 +228,16 @@ const trigger = createRoute({
   }),
 });
 
+const deadLetters = createRoute({
+  getParentRoute: () => root,
+  path: "/dead-letters",
+  component: DeadLettersPage,
+  validateSearch: (search: Record<string, unknown>): { project?: string; q?: string } => ({
+    project: text(search.project),
+    q: search.q === undefined ? undefined : text(String(search.q)),
+  }),
+});
+
 const approvals = createRoute({
   getParentRoute: () => root,
   path: "/approvals",
@@ -332,6 +343,7 @@ export const router = createRouter({
     execution,
     triggers,
     trigger,
+    deadLetters,
     approvals,
     telemetry,
     logs,

@@ -52,6 +52,22 @@ export function StepPane({ project, execution, step, mayAct, onRetry, onSignal }
         {step.port && step.port !== "out" && `, left by “${step.port}”`}
         {step.failureCount > 0 && `, ${plural(step.failureCount, "attempt")} failed`}
       </p>
+      {step.cachedFrom && (
+        <p className="note">
+          <Icon name="copy" />
+          <span>
+            Nothing was done: it gave what was kept of{" "}
+            <Link
+              to="/executions/$project/$execution"
+              params={{ project, execution: lastPart(step.cachedFrom) }}
+              search={{}}
+            >
+              {lastPart(step.cachedFrom)}
+            </Link>
+            .
+          </span>
+        </p>
+      )}
       {step.error && (
         <p className="note note-warn">
           <Icon name="alert" />

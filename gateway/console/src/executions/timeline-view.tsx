@@ -84,6 +84,9 @@ export function Timeline({ execution, steps, chosen, onChoose }: Props) {
               <span className="timeline-name" style={{ paddingLeft: 30 + row.depth * 18 }}>
                 <span>{row.label}</span>
                 {row.step ? <small>{row.step.kind}</small> : null}
+                {row.step?.cachedFrom ? (
+                  <small title="what was kept was given, and nothing was done">kept</small>
+                ) : null}
                 {row.inner > 0 && <Counts counts={row.counts} />}
               </span>
             );

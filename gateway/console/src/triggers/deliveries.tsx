@@ -79,11 +79,14 @@ function Row({ delivery, project, onLook }: { delivery: Delivery } & Omit<Props,
       </td>
       <td>
         {causeText(delivery.cause)}
+        {delivery.test && <small>test</small>}
+        {delivery.redeliveryOf && <small>again</small>}
         {delivery.eventType && <small>{delivery.eventType}</small>}
         {delivery.scheduleTime && <small>of {when(delivery.scheduleTime)}</small>}
       </td>
       <td>
         <DeliveryMark state={delivery.state} />
+        {delivery.deadLetter && <small>dead letter</small>}
       </td>
       <td className="delivery-why">
         {delivery.reason && <code>{delivery.reason}</code>}

@@ -12,18 +12,24 @@ import { Icon } from "../ui/icon";
 import { Skeleton } from "../ui/states";
 import { useDelivery } from "./live";
 import { causeText } from "./model";
+import { Content } from "./content";
+import { DismissButton, RedeliverButton } from "./redeliver";
 import { DeliveryMark } from "./state";
 
 interface Props {
   name: string;
   project: string;
   onClose: () => void;
+  /** Another one is to be looked into. */
+  onLook: (delivery: string) => void;
+  /** One came, or one was dismissed. */
+  onCame: () => void;
 }
 
-export function DeliveryDialog({ name, project, onClose }: Props) {
+export function DeliveryDialog({ name, project, onClose, onLook, onCame }: Props) {
   const { data: delivery, error } = useDelivery(name);
   const run = delivery?.execution ?? "";
-  // A delivery has no body in the contract; its run has what it was given of it.
+  // What the trigger made of what came.
   const execution = useQuery({
     queryKey: ["execution-input", run],
     queryFn: ({ signal }) => executions.getExecution({ name: run }, { signal }),
@@ -35,12 +41,24 @@ export function DeliveryDialog({ name, project, onClose }: Props) {
         ["State", <DeliveryMark key="state" state={delivery.state} />],
         ["Why", delivery.reason && <code>{delivery.reason}</code>],
         ["", delivery.message],
-        ["Came", `${when(delivery.createTime)}, ${causeText(delivery.cause)}`],
+        [
+          "Came",
+          `${when(delivery.createTime)}, ${causeText(delivery.cause)}${delivery.test ? ", as a test" : ""}`,
+        ],
         ["Its time", when(delivery.scheduleTime)],
         ["From", delivery.address],
         ["About", delivery.eventType],
         ["Called", delivery.eventId && <code>{delivery.eventId}</code>],
         ["Body", delivery.bodyBytes > 0 && bytes(delivery.bodyBytes)],
+        [
+          "Repeats",
+          delivery.redeliveryOf && (
+            <button type="button" className="link" onClick={() => onLook(lastPart(delivery.redeliveryOf))}>
+              an earlier one
+            </button>
+          ),
+        ],
+        ["Looked after", when(delivery.dismissTime)],
         ["Started", when(delivery.startTime)],
         ["Tried in vain", delivery.failureCount > 0 && plural(delivery.failureCount, "time")],
       ]
@@ -66,11 +84,25 @@ export function DeliveryDialog({ name, project, onClose }: Props) {
                   </div>
                 ))}
             </dl>
+            {delivery.content ? (
+              <Content content={delivery.content} />
+            ) : (
+              delivery.bodyBytes > 0 && <p className="hint">What came with it was forgotten to make room.</p>
+            )}
             {execution.data?.input && (
               <Json value={execution.data.input as JsonObject} label="What the run was given" />
             )}
-            {run && (
-              <footer className="dialog-foot">
+            <footer className="dialog-foot">
+              <DismissButton delivery={delivery} project={project} onDone={onCame} />
+              <RedeliverButton
+                delivery={delivery}
+                project={project}
+                onDone={(next) => {
+                  onCame();
+                  onLook(lastPart(next.name));
+                }}
+              />
+              {run && (
                 <Link
                   to="/executions/$project/$execution"
                   params={{ project, execution: lastPart(run) }}
@@ -79,8 +111,8 @@ export function DeliveryDialog({ name, project, onClose }: Props) {
                 >
                   <Icon name="runs" /> Open the run
                 </Link>
-              </footer>
-            )}
+              )}
+            </footer>
           </>
         )}
       </div>

@@ -1,19 +1,15 @@
-// What is done with a trigger: tried by hand, made up for, given another address, deleted.
+// What is done with a trigger: made up for, given another address, deleted.
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { useMutation } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { objectOf } from "../commands/schema";
 import type { Trigger } from "../gen/weft/trigger/v1/trigger_pb";
 import { triggers as client } from "../rpc/triggers";
 import { Dialog } from "../ui/dialog";
 import { DialogFoot, Problem } from "../ui/form";
-import { lastPart, plural } from "../ui/format";
-import { Icon } from "../ui/icon";
+import { plural } from "../ui/format";
 import { toast } from "../ui/toast";
 import { localText } from "./draft";
 import { titleOf } from "./model";
-import { DeliveryMark } from "./state";
 
 interface Props {
   trigger: Trigger;
@@ -21,73 +17,9 @@ interface Props {
 }
 
 /** One id for all attempts of the same thing: a repeat after a lost answer does nothing twice. */
-function useRequestId() {
+export function useRequestId() {
   const [id, setId] = useState(() => crypto.randomUUID());
   return { id, renew: () => setId(crypto.randomUUID()) };
-}
-
-export function FireDialog({
-  trigger,
-  project,
-  onClose,
-  onCame,
-}: Props & { project: string; onCame: () => void }) {
-  const [body, setBody] = useState('{ "hello": "world" }');
-  const { id, renew } = useRequestId();
-  const fire = useMutation({
-    mutationFn: async () =>
-      client.fireTrigger({ name: trigger.name, body: objectOf(body, "Body"), requestId: id }),
-    onSuccess: () => {
-      renew();
-      onCame();
-    },
-  });
-  const came = fire.data;
-  return (
-    <Dialog title={`Test ${titleOf(trigger)}`} onClose={onClose} sticky>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          fire.mutate();
-        }}
-      >
-        <label>
-          Body <small>what the event has as its body; a JSON object</small>
-          <textarea
-            rows={6}
-            className="code-field"
-            spellCheck={false}
-            value={body}
-            onChange={(event) => {
-              setBody(event.target.value);
-              renew();
-            }}
-          />
-        </label>
-        <p className="hint">It starts a run now, with your rights, paused or not.</p>
-        {came && (
-          <div className="note fired" role="status">
-            <DeliveryMark state={came.state} />
-            {came.reason && <code>{came.reason}</code>}
-            {came.message && <span>{came.message}</span>}
-            {came.execution && (
-              <Link
-                to="/executions/$project/$execution"
-                params={{ project, execution: lastPart(came.execution) }}
-                search={{}}
-                className="button button-small"
-              >
-                <Icon name="runs" /> Open the run
-              </Link>
-            )}
-          </div>
-        )}
-        <Problem error={fire.error} />
-        <DialogFoot label={came ? "Once more" : "Start"} disabled={fire.isPending} onCancel={onClose} />
-      </form>
-    </Dialog>
-  );
 }
 
 const DAY = 86_400_000;

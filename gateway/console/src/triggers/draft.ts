@@ -34,6 +34,9 @@ export interface WebhookDraft {
   timestampHeader: string;
   idHeader: string;
   wait: string;
+  /** Requests in a second, and at once: as the mesh is set where they are empty. */
+  perSecond: string;
+  burst: string;
   tolerance: string;
   maxBytes: string;
 }
@@ -146,6 +149,8 @@ export function draftOf(trigger: Trigger | undefined, workflow: string): Draft {
       wait: span(webhook?.waitDuration),
       tolerance: span(webhook?.tolerance),
       maxBytes: webhook?.maxBodyBytes ? String(webhook.maxBodyBytes) : "",
+      perSecond: webhook?.maxPerSecond ? String(webhook.maxPerSecond) : "",
+      burst: webhook?.maxBurst ? String(webhook.maxBurst) : "",
     },
     schedule: {
       times: schedule?.interval ? "every" : schedule?.ticks.length ? "at" : "cron",
@@ -208,6 +213,12 @@ function webhookOf(draft: WebhookDraft, read: Reader): MessageInitShape<typeof W
   const { provider, secret, oldSecret } = draft;
   const bytes = Number(draft.maxBytes || 0);
   if (!Number.isInteger(bytes)) read.wrong.set("webhook.max_body_bytes", "is a whole number");
+  const whole = (path: string, text: string) => {
+    const number = Number(text.trim());
+    if (Number.isInteger(number) && number >= 0) return number;
+    read.wrong.set(path, "is a whole number");
+    return 0;
+  };
   const isHmac = provider === WebhookProvider.HMAC;
   return {
     provider,
@@ -226,6 +237,8 @@ function webhookOf(draft: WebhookDraft, read: Reader): MessageInitShape<typeof W
     waitDuration: read.span("webhook.wait_duration", draft.wait),
     tolerance: read.span("webhook.tolerance", draft.tolerance),
     maxBodyBytes: Number.isInteger(bytes) ? bytes : 0,
+    maxPerSecond: whole("webhook.max_per_second", draft.perSecond),
+    maxBurst: whole("webhook.max_burst", draft.burst),
   };
 }
 

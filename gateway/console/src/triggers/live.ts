@@ -1,12 +1,18 @@
-// Triggers and their deliveries as they are now: the contract has no watch for them, so that they are asked for again.
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import type { Trigger } from "../gen/weft/trigger/v1/trigger_pb";
-import { triggers as client } from "../rpc/triggers";
+// Triggers and their deliveries as they are now. Deliveries are told as they come; triggers have no watch in the contract,
+// so that they are asked for again.
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { DeliveryState, DeliveryView, type Trigger } from "../gen/weft/trigger/v1/trigger_pb";
+import type { WatchDeliveriesResponse } from "../gen/weft/trigger/v1/trigger_service_pb";
+import { follow } from "../rpc/follow";
+import { triggers as client, liveTriggers } from "../rpc/triggers";
 
 const REFRESH_MILLISECONDS = 3_000;
 /** Of what is one of many in a list. */
 const REFRESH_ROW_MILLISECONDS = 5_000;
 const REFRESH_TICKS_MILLISECONDS = 30_000;
+/** What is told within so long is shown together. */
+const SHOW_MILLISECONDS = 250;
 const REFRESHED_PAGES = 2;
 const PAGE = 1_000;
 const DELIVERIES = 50;
@@ -53,23 +59,85 @@ export function useLastDelivery(trigger: string) {
   });
 }
 
+/** Asks again for what a page shows of deliveries, whenever one of them is told: by all triggers of a project with `-`. */
+function useTold(parent: string, shown: string) {
+  const queries = useQueryClient();
+  useEffect(() => {
+    const stop = new AbortController();
+    let cursor = "";
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const heard = (told: WatchDeliveriesResponse) => {
+      cursor = told.cursor;
+      if (told.deliveries.length === 0) return;
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        void queries.invalidateQueries({ queryKey: ["delivery"] });
+        void queries.invalidateQueries({ queryKey: [shown] });
+      }, SHOW_MILLISECONDS);
+    };
+    void follow<WatchDeliveriesResponse>(
+      {
+        name: `deliveries of ${parent}`,
+        open: (signal) => liveTriggers.watchDeliveries({ parent, afterCursor: cursor }, { signal }),
+        heard,
+        // The page says so itself when it asks.
+        failed: () => undefined,
+      },
+      stop.signal,
+    );
+    return () => {
+      stop.abort();
+      clearTimeout(timer);
+    };
+  }, [parent, shown, queries]);
+}
+
 export function useDeliveries(trigger: string) {
+  useTold(trigger, "deliveries");
   return useInfiniteQuery({
     queryKey: ["deliveries", trigger],
     queryFn: ({ pageParam, signal }) =>
       client.listDeliveries({ parent: trigger, pageSize: DELIVERIES, pageToken: pageParam }, { signal }),
     initialPageParam: "",
     getNextPageParam: (last) => last.nextPageToken || undefined,
+    // As long as nothing is told, as when the stream is broken.
     refetchInterval: ({ state }) =>
-      (state.data?.pages.length ?? 0) <= REFRESHED_PAGES ? REFRESH_MILLISECONDS : false,
+      (state.data?.pages.length ?? 0) <= REFRESHED_PAGES ? REFRESH_TICKS_MILLISECONDS : false,
+  });
+}
+
+/** Dead letters of a project: deliveries of which no run could be started for good. */
+export function useDeadLetters(project: string, filter: string) {
+  useTold(`projects/${project}/triggers/-`, "dead-letters");
+  const all = "dead_letter = true";
+  return useInfiniteQuery({
+    queryKey: ["dead-letters", project, filter],
+    queryFn: ({ pageParam, signal }) =>
+      client.listDeliveries(
+        {
+          parent: `projects/${project}/triggers/-`,
+          filter: filter.trim() ? `${all} AND (${filter})` : all,
+          pageSize: DELIVERIES,
+          pageToken: pageParam,
+        },
+        { signal },
+      ),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.nextPageToken || undefined,
+    refetchInterval: ({ state }) =>
+      (state.data?.pages.length ?? 0) <= REFRESHED_PAGES ? REFRESH_TICKS_MILLISECONDS : false,
+    placeholderData: (before) => before,
+    retry: false,
   });
 }
 
 export function useDelivery(name: string) {
   return useQuery({
     queryKey: ["delivery", name],
-    queryFn: ({ signal }) => client.getDelivery({ name }, { signal }),
-    refetchInterval: REFRESH_MILLISECONDS,
+    queryFn: ({ signal }) => client.getDelivery({ name, view: DeliveryView.FULL }, { signal }),
+    // What is settled changes no more by itself.
+    refetchInterval: ({ state }) =>
+      state.data?.state === DeliveryState.PENDING ? REFRESH_MILLISECONDS : false,
   });
 }
 

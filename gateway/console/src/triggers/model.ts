@@ -1,11 +1,14 @@
 // Triggers, their times and their deliveries in words.
+import type { JsonValue } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { durationText } from "../alerts/model";
 import { ExecutionState } from "../gen/weft/execution/v1/execution_pb";
 import { AlertState } from "../gen/weft/telemetry/v1/alert_pb";
 import {
   type AlertSource,
+  type Delivery,
   DeliveryCause,
+  type DeliveryContent,
   DeliveryState,
   type ExecutionEndSource,
   type GraphChangeSource,
@@ -166,6 +169,23 @@ export function deliveryState(state: DeliveryState): DeliveryStateName {
   return STATES[state] ?? "pending";
 }
 
+/** The body of what came: as JSON where it is some, else as text. */
+export function bodyOf({ body }: Pick<DeliveryContent, "body">): { json?: JsonValue; text: string } {
+  const text = new TextDecoder().decode(body);
+  try {
+    return { json: JSON.parse(text) as JsonValue, text };
+  } catch {
+    return { text };
+  }
+}
+
+/** Whether the mesh would redeliver it: it was taken, and what came is still there. */
+export function mayRepeat({ state, cause, content }: Pick<Delivery, "state" | "cause" | "content">): boolean {
+  const taken = [DeliveryState.STARTED, DeliveryState.SKIPPED, DeliveryState.FAILED].includes(state);
+  const isTick = cause === DeliveryCause.SCHEDULE || cause === DeliveryCause.BACKFILL;
+  return taken && (isTick || content !== undefined);
+}
+
 const CAUSES: Partial<Record<DeliveryCause, string>> = {
   [DeliveryCause.WEBHOOK]: "request",
   [DeliveryCause.SCHEDULE]: "tick",
@@ -179,6 +199,25 @@ const CAUSES: Partial<Record<DeliveryCause, string>> = {
 
 export function causeText(cause: DeliveryCause): string {
   return CAUSES[cause] ?? "";
+}
+
+/** Headers as lines, `name: value`, to be changed by hand. */
+export function headerLines(headers: Record<string, string>): string {
+  return Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}`)
+    .sort()
+    .join("\n");
+}
+
+/** Lines as headers; the first that is none is named. */
+export function headersOf(lines: string): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const line of lines.split("\n").filter((line) => line.trim() !== "")) {
+    const at = line.indexOf(":");
+    if (at < 1) throw new Error(`“${line.trim()}” is no header: name: value`);
+    headers[line.slice(0, at).trim().toLowerCase()] = line.slice(at + 1).trim();
+  }
+  return headers;
 }
 
 /** Whether a text typed into the filter is in what a row shows. */
@@ -213,6 +252,7 @@ const OFFERS: Record<SourceKind, { text: string; about: string }[]> = {
     { text: "event.type", about: "what its sender says it is about" },
     { text: "event.id", about: "what its sender calls it" },
     { text: "event.headers", about: "by their names in lower case" },
+    { text: "event.query", about: "of the address, by name" },
   ],
   schedule: [{ text: "event.schedule_time", about: "the time of the tick" }],
   executionEnd: [

@@ -96,6 +96,9 @@ export function TriggersPage() {
           <span className="toolbar-count" role="status">
             {list.data && count(found.length)}
           </span>
+          <Link to="/dead-letters" search={{ project }} className="button">
+            <Icon name="alert" /> Dead letters
+          </Link>
           {create}
         </div>
         {list.isError && !list.data ? (

@@ -14,7 +14,7 @@ import { TriggerService } from "../gen/weft/trigger/v1/trigger_service_pb";
 import { codeOf, describe } from "../rpc/errors";
 import { may } from "../rpc/policy";
 import { triggers as client } from "../rpc/triggers";
-import { ago, bytes, lastPart, when } from "../ui/format";
+import { ago, bytes, lastPart, plural, when } from "../ui/format";
 import { Icon } from "../ui/icon";
 import { Failure, Skeleton, Spinner } from "../ui/states";
 import { toast } from "../ui/toast";
@@ -22,7 +22,8 @@ import { CommandLines, Line } from "./address";
 import { curlFor } from "./curl";
 import { Deliveries } from "./deliveries";
 import { DeliveryDialog } from "./delivery-dialog";
-import { BackfillDialog, DeleteDialog, FireDialog, RotateDialog } from "./dialogs";
+import { BackfillDialog, DeleteDialog, RotateDialog } from "./dialogs";
+import { FireDialog } from "./fire-dialog";
 import { useTicks, useTrigger } from "./live";
 import { kindText, OVERLAPS, spanText, titleOf } from "./model";
 import { TriggerMark } from "./state";
@@ -57,6 +58,7 @@ export function TriggerPage() {
     close();
   };
   const came = () => {
+    void queries.invalidateQueries({ queryKey: ["dead-letters"] });
     void queries.invalidateQueries({ queryKey: ["deliveries", name] });
     void queries.invalidateQueries({ queryKey: ["last-delivery", name] });
   };
@@ -135,6 +137,8 @@ export function TriggerPage() {
           name={`${name}/deliveries/${delivery}`}
           project={project}
           onClose={() => look(undefined)}
+          onLook={look}
+          onCame={came}
         />
       )}
     </div>
@@ -270,6 +274,9 @@ function WebhookFacts({ webhook }: { webhook: WebhookSource }) {
           ? `with what the run gives, if it ends within ${spanText(webhook.waitDuration)}`
           : "as soon as it is on disk"}
       </Fact>
+      {webhook.maxPerSecond > 0 && (
+        <Fact term="Takes">{plural(webhook.maxPerSecond, "request")} in a second</Fact>
+      )}
       {webhook.maxBodyBytes > 0 && <Fact term="Largest body">{bytes(webhook.maxBodyBytes)}</Fact>}
     </>
   );

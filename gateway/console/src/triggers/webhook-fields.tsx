@@ -205,6 +205,25 @@ export function WebhookFields({ draft, wrongs, keeps, onChange }: Props) {
             onChange={(maxBytes) => set({ maxBytes })}
           />
         </div>
+        <div className="form-row">
+          <TextField
+            label="Requests in a second"
+            path="webhook.max_per_second"
+            wrongs={wrongs}
+            placeholder="as the mesh is set"
+            hint="others are answered with 429"
+            value={draft.perSecond}
+            onChange={(perSecond) => set({ perSecond })}
+          />
+          <TextField
+            label="At once before that counts"
+            path="webhook.max_burst"
+            wrongs={wrongs}
+            placeholder="ten seconds’ worth"
+            value={draft.burst}
+            onChange={(burst) => set({ burst })}
+          />
+        </div>
       </details>
     </>
   );

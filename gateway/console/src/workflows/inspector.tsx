@@ -46,7 +46,12 @@ const ACTING: readonly SettingField[] = settingFields({
     limit: {
       type: "object",
       description:
-        "`at_once` steps act, for each value of the expression `key`; with a `name` shared in the project",
+        "`at_once` steps act, or a `rate` such as `100/1m` of them begin, for each value of the expression `key`; with a `name` shared in the project",
+    },
+    cache: {
+      type: "object",
+      description:
+        "a result is kept for the `ttl`, for steps that ask the same, or with the same `key`; with a `name` shared in the project",
     },
   },
 });

@@ -110,7 +110,7 @@ export function offersFor(
 }
 
 /** Whether settings of nodes of this kind can name secrets. */
-export const mayNameSecrets = (type: string): boolean => type === "http" || type === "mcp";
+export const mayNameSecrets = (type: string): boolean => ["http", "mcp", "sql"].includes(type);
 
 export interface Place {
   /** Where what is typed begins. */
