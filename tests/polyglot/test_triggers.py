@@ -229,6 +229,115 @@ def test_basic_and_nobody_are_told_apart(mesh, tmp_path):
         assert output["event"]["body"] == {"a": "b"} and "authorization" not in output["event"]["headers"]
 
 
+def test_what_came_is_shown_redelivered_and_a_dead_letter_put_away(mesh, tmp_path):
+    echo(mesh)
+    key = os.urandom(32)
+    secret = secret_file(tmp_path, "whsec_" + base64.b64encode(key).decode())
+    create = ["triggers", "create", "orders", "echo", "--webhook", "standard", "--secret-file", secret]
+    path = shown(mesh, *create, "--max-per-second", "5", "--max-burst", "20")["webhook"]["path"]
+    body = b'{"type":"order.made", "n": 41}'
+    sent = {**standard(key, "m1", body), "x_shop_token": "t0p", "x_shop": "north"}
+    status, answer = post(mesh, path + "?page=2&key=t0p", body, **sent)
+    assert status == 202
+    rest = Rest(mesh, mesh.key)
+    first = until(lambda: (one := rest("GET", f"/v1/{answer['delivery']}?view=DELIVERY_VIEW_FULL").json).get("execution") and one)
+    content = first["content"]
+    assert base64.b64decode(content["body"]) == body and content["query"] == "page=2&key=***"
+    assert content["headers"]["x-shop"] == "north" and content["headers"]["webhook-id"] == "m1"
+    assert {"webhook-signature", "x-shop-token"} <= set(content["maskedHeaders"])
+    assert "t0p" not in json.dumps(first) and "content" not in rest("GET", f"/v1/{answer['delivery']}").json
+    short = answer["delivery"].replace("projects/default/triggers/", "").replace("/deliveries/", "/")
+    text = weft(mesh, "triggers", "delivery", short)
+    assert '"n": 41' in text and "x-shop: north" in text and "x-shop-token: ***" in text and "t0p" not in text
+    again = shown(mesh, "triggers", "redeliver", short)
+    assert again["redeliveryOf"] == first["name"] and again["execution"] != first["execution"]
+    output = lambda one: until(lambda: rest("GET", "/v1/" + one["execution"]).json.get("output"))
+    assert output(again)["event"]["body"] == output(first)["event"]["body"] == json.loads(body)
+    # Who looks at a run sees what it was given: what may be a secret is given to whom its trigger names.
+    assert output(first)["event"]["query"] == {"page": "2", "key": "***"}
+    named = ["--webhook", "standard", "--secret-file", secret, "--input", '{"key": "${event.query.key}"}']
+    asked = shown(mesh, "triggers", "create", "named", "echo", *named)["webhook"]["path"]
+    status, answer = post(mesh, asked + "?key=t0p", body, **standard(key, "n1", body))
+    assert status == 202
+    given = until(lambda: (one := rest("GET", f"/v1/{answer['delivery']}").json).get("execution") and one)
+    assert output(given) == {"key": "t0p"}
+
+    # Its workflow is gone: a dead letter, until there is one again.
+    other = shown(mesh, "triggers", "create", "other", "later", "--webhook", "standard", "--secret-file", secret)["webhook"]["path"]
+    for number in range(4):
+        assert post(mesh, other, body, **standard(key, f"o{number}", body))[0] == 202
+    listed = lambda *more: shown(mesh, "triggers", "dead-letters", "list", *more).get("deliveries", [])
+    dead = until(lambda: len(found := listed()) == 4 and found)
+    assert {one["reason"] for one in dead} == {"GRAPH_NOT_FOUND"} and all(one["deadLetter"] for one in dead)
+    assert listed("--trigger", "orders") == [] and len(listed("--filter", "reason = GRAPH_NOT_FOUND")) == 4
+    dismissed = shown(mesh, "triggers", "dead-letters", "dismiss", dead[0]["name"])
+    assert dismissed["dismissTime"] and len(listed()) == 3
+    echo(mesh, "later")
+    # They are kept over a power cut.
+    mesh.kill()
+    mesh.start()
+    assert shown(mesh, "triggers", "dead-letters", "redeliver")["redeliveredCount"] == 3
+    until(lambda: len(runs(mesh, "later")) == 3)
+    assert listed() == []
+    # One that failed is still among its deliveries, and all of a project are listed.
+    assert len(shown(mesh, "triggers", "deliveries", "-", "--filter", "state = failed")["deliveries"]) == 4
+
+    # Too often: when to come again is said, in a header too.
+    answers = [post(mesh, path, body, **standard(key, f"often{number}", body)) for number in range(80)]
+    assert {status for status, _ in answers} == {202, 429}
+    reasons = lambda answer: [one["reason"] for one in answer["details"] if "reason" in one]
+    assert all(reasons(answer) == ["WEBHOOK_TOO_OFTEN"] for status, answer in answers if status == 429)
+    until(lambda: any(one.get("reason") == "WEBHOOK_TOO_OFTEN" for one in deliveries(mesh, "orders")))
+    metrics = Rest(mesh, mesh.key)("GET", "/metrics").body.decode()
+    assert 'weft_trigger_webhooks_refused_total{reason="WEBHOOK_TOO_OFTEN"}' in metrics
+
+    # A test goes the whole way.
+    tried = shown(mesh, "triggers", "test", "other", "--event-type", "ping", "--header", "x-a: b")
+    assert (tried["cause"], tried["test"], tried["state"]) == ("DELIVERY_CAUSE_WEBHOOK", True, "DELIVERY_STATE_STARTED")
+    assert output(tried)["event"]["headers"]["x-a"] == "b"
+
+
+def test_deliveries_are_watched(mesh):
+    echo(mesh)
+    path = shown(mesh, "triggers", "create", "anybody", "echo", "--webhook", "none")["webhook"]["path"]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("WEFT_")}
+    command = [BIN, "--data", mesh.data, "triggers", "watch", "-", "-o", "json"]
+    watching = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, env=clean)
+    try:
+        assert json.loads(watching.stdout.readline())["caughtUp"]
+        assert post(mesh, path, b"{}")[0] == 202
+        states = []
+        while "DELIVERY_STATE_STARTED" not in states:
+            told = json.loads(watching.stdout.readline())
+            states += [one["state"] for one in told.get("deliveries", [])]
+            assert told["cursor"] if "DELIVERY_STATE_STARTED" in states else True
+    finally:
+        watching.kill()
+        watching.wait()
+    # As server-sent events, going on from the last one that was heard: only what is new.
+    def events(last, wanted):
+        headers = {"authorization": f"Bearer {mesh.key}", "accept": "text/event-stream", **({"last-event-id": last} if last else {})}
+        request = urllib.request.Request(f"{mesh.url}/v1/projects/default/triggers/-/deliveries:watch", headers=headers)
+        told, identity = [], last
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            for line in answer:
+                name, _, value = line.decode().rstrip("\r\n").partition(": ")
+                identity = value if name == "id" else identity
+                if name == "data":
+                    told += json.loads(value).get("deliveries", [])
+                if wanted(told):
+                    # The id of an event stands before or after its data.
+                    if line.strip() == b"":
+                        return told, identity
+        raise AssertionError("the stream ended")
+
+    first, identity = events(None, lambda told: any(one["state"] == "DELIVERY_STATE_STARTED" for one in told))
+    assert len({one["name"] for one in first}) == 1 and identity
+    assert post(mesh, path, b"{}")[0] == 202
+    second, _ = events(identity, lambda told: any(one["state"] == "DELIVERY_STATE_STARTED" for one in told))
+    assert {one["name"] for one in first}.isdisjoint(one["name"] for one in second)
+
+
 def test_over_power_cuts_no_webhook_is_lost_and_none_is_doubled(mesh, tmp_path):
     echo(mesh)
     key = os.urandom(32)
