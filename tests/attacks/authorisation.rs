@@ -268,7 +268,9 @@ fn resource(method: &Method) -> String {
     });
     let template = bound.unwrap_or_else(|| match policy.resource_field.as_str() {
         "begin.graph" => "projects/*/graphs/*".into(),
+        "begin.name" => "projects/*/objects/*".into(),
         "open.name" => "projects/*/graphs/*/layouts/*".into(),
+        "open.parent" => "projects/*".into(),
         // Only methods whose policy needs no project.
         "" => String::new(),
         other => panic!("{}: what is a good {other}?", method.path),

@@ -30,11 +30,11 @@ const STARTED: usize = 40;
 
 /// A server that counts how often each step of each run asked it, and how often it was answered.
 #[derive(Clone, Default)]
-struct Ledger(Arc<Mutex<HashMap<String, u32>>>);
+pub(crate) struct Ledger(Arc<Mutex<HashMap<String, u32>>>);
 
 impl Ledger {
     /// Serves until its task ends.
-    async fn serve(self, listener: TcpListener) {
+    pub(crate) async fn serve(self, listener: TcpListener) {
         let mut connections = JoinSet::new();
         loop {
             let (mut socket, _) = listener.accept().await.expect("it listens");
@@ -65,7 +65,7 @@ impl Ledger {
         }
     }
 
-    fn asked(&self, key: &str) -> u32 {
+    pub(crate) fn asked(&self, key: &str) -> u32 {
         self.0.lock().expect("nothing panics with it").get(key).copied().unwrap_or(0)
     }
 }

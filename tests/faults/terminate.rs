@@ -48,6 +48,7 @@ async fn calls_that_run_are_answered_and_kept() {
     let signalled = Instant::now();
     let status = process.ended().await;
     assert!(status.success(), "{status:?}");
+    assert!(!process.log().contains("given up"), "every task ends by itself: {}", process.log());
 
     let calls: Vec<Call> = callers.join_all().await.into_iter().flatten().collect();
     let (mut running, mut highest) = (0, 0);

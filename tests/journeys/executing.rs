@@ -303,8 +303,7 @@ async fn is_retried_with_the_mended_graph(client: &Client) {
 /// Two runs of two workflows ask the same server, which is never asked more often at once than they say.
 async fn keeps_to_its_limits(client: &Client) {
     let asked = Asked::start().await;
-    let workflow = |at_once: u32| {
-        let limit = json!({"name": "weather", "key": "item % 2", "at_once": at_once});
+    let workflow = |limit: Json| {
         vec![
             node("start", "input", json!({})),
             node("each", "map", json!({"items": "input.list", "parallel": 12})),
@@ -324,7 +323,8 @@ async fn keeps_to_its_limits(client: &Client) {
     };
     let mut names = Vec::new();
     for id in ["limited", "limited-too"] {
-        let graph = workflows::create(client, id, workflow(2)).await;
+        let limit = json!({"name": "weather", "key": "item % 2", "at_once": 2});
+        let graph = workflows::create(client, id, workflow(limit)).await;
         names.push(workflows::start(client, &graph, json!({"list": (0..12).collect::<Vec<_>>()})).await);
     }
     for name in names {
@@ -333,6 +333,18 @@ async fn keeps_to_its_limits(client: &Client) {
     }
     let (count, most) = asked.seen();
     assert_eq!((count, most), (24, [2, 2]), "all there is room for, and no more");
+
+    // Of eight, two may begin at once, and then one each quarter of a second.
+    let limit = json!({"rate": "4/1s", "burst": 2});
+    let graph = workflows::create(client, "gently", workflow(limit)).await;
+    let name = workflows::start(client, &graph, json!({"list": (0..8).collect::<Vec<_>>()})).await;
+    let ended = workflows::ended(client, &name).await;
+    assert_eq!(ended.state(), ExecutionState::Succeeded, "{:?}", ended.error);
+    let micros = |at: Option<prost_types::Timestamp>| {
+        at.map(|at| at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000).expect("it has begun and ended")
+    };
+    let took = micros(ended.end_time) - micros(ended.create_time);
+    assert!(took >= 1_500_000, "six have waited, and all took {took} µs");
 }
 
 /// A method of the mesh, HTTP to where it may and where it may not.
@@ -393,11 +405,10 @@ async fn is_refused_what_is_wrong(client: &Client) {
     let knowledge = weft_tests::graphs::create(client, "knowledge").await;
     refused(create(client, &knowledge).await).is(Code::FailedPrecondition, "NOT_A_WORKFLOW", "");
     refused(create(client, "projects/p/graphs/nowhere").await).is(Code::NotFound, "GRAPH_NOT_FOUND", "");
-    refused(create(client, "projects/q/graphs/other").await).is(
-        Code::InvalidArgument,
-        "INVALID_FIELD",
-        "execution.graph",
-    );
+    let mut elsewhere = workflows::request("projects/q/graphs/other", json!({}));
+    elsewhere.parent = "projects/p".into();
+    let refusal = refused(client.executions().create_execution(elsewhere).await);
+    refusal.is(Code::InvalidArgument, "INVALID_FIELD", "execution.graph");
     let mut old = workflows::request("projects/p/graphs/twice", json!({}));
     old.execution.as_mut().expect("it has one").graph_revision = 1;
     refused(client.executions().create_execution(old).await).is(Code::Aborted, "REVISION_MISMATCH", "");
@@ -498,6 +509,14 @@ async fn who_may(client: &Client) {
     let narrow = client.as_other(Some(&client.new_key("projects/p", Role::Operator, &scopes).await));
     let ended = workflows::run(&narrow, &graph, json!({})).await;
     assert_eq!(ended.error.expect("it may not").reason, "GRPC_PERMISSION_DENIED");
+    let writes = json!({"parent": graph, "analysis": {"algorithm": {"weak_components": {}}, "write_property": "part"}});
+    let writes = calls("weft.compute.v1.AnalysisService/CreateAnalysis", writes);
+    let writes = workflows::create(client, "writes", writes).await;
+    let scopes = [&scopes[..], &["compute.read", "compute.write", "graph.read"]].concat();
+    let narrow = client.as_other(Some(&client.new_key("projects/p", Role::Operator, &scopes).await));
+    let ended = workflows::run(&narrow, &writes, json!({})).await;
+    let error = ended.error.expect("it may not write to the graph");
+    assert!(error.reason == "GRPC_PERMISSION_DENIED" && error.message.contains("graph.write"), "{error:?}");
     let ended = workflows::run(&operator, &graph, json!({})).await;
     assert_eq!(ended.state(), ExecutionState::Succeeded, "{:?}", ended.error);
     // What is for administrators no run calls, also not theirs: others write workflows too.

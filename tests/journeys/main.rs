@@ -3,6 +3,7 @@
 //! meshes in one process, which know nothing of each other.
 
 mod analysing;
+mod asking;
 mod data;
 mod dragging;
 mod executing;
@@ -15,3 +16,4 @@ mod questions;
 mod triggering;
 mod two_meshes;
 mod ways_in;
+mod working;

@@ -191,6 +191,8 @@ def known(mesh):
         made = rest("POST", f"/v1/projects/default/{place}", body)
         assert made.status == 200, made.body
     delivery = made.json["name"].rsplit("/", 1)[1]
+    made = rest("POST", "/v1/projects/default/objects/o:write", b"bytes")
+    assert made.status == 200, made.body
     now = str(time.time_ns())
     span = {"traceId": "ab" * 16, "spanId": "cd" * 8, "name": "work", "startTimeUnixNano": now, "endTimeUnixNano": now}
     sent = rest("POST", "/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
@@ -220,6 +222,7 @@ def known(mesh):
         "execution": "x",
         "step": "1",
         "run_limit": "u",
+        "object": "o",
         "trigger": "s",
         "delivery": delivery,
         "trace": "ab" * 16,

@@ -12,7 +12,9 @@ use weft_proto::weft::{
     compute::v1::{
         analysis_service_client::AnalysisServiceClient, layout_service_client::LayoutServiceClient,
     },
-    execution::v1::execution_service_client::ExecutionServiceClient,
+    execution::v1::{
+        execution_service_client::ExecutionServiceClient, worker_service_client::WorkerServiceClient,
+    },
     graph::v1::{graph_service_client::GraphServiceClient, source_service_client::SourceServiceClient},
     identity::v1::{ApiKey, CreateApiKeyRequest, Role, identity_service_client::IdentityServiceClient},
     telemetry::v1::telemetry_service_client::TelemetryServiceClient,
@@ -105,6 +107,11 @@ impl Client {
     /// The execution service.
     pub fn executions(&self) -> ExecutionServiceClient<Signed> {
         ExecutionServiceClient::with_interceptor(self.channel.clone(), self.with_key())
+    }
+
+    /// The service of workers.
+    pub fn workers(&self) -> WorkerServiceClient<Signed> {
+        WorkerServiceClient::with_interceptor(self.channel.clone(), self.with_key())
     }
 
     /// The identity service.

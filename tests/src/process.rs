@@ -137,7 +137,21 @@ impl Process {
 
     /// Asks it to end (SIGTERM), and goes on.
     pub fn terminate(&self) {
-        let status = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status();
+        self.signal("-TERM");
+    }
+
+    /// Makes it silent: its sockets stay open, and nothing of it runs (SIGSTOP).
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on where it was.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").arg(signal).arg(self.pid().to_string()).status();
         assert!(status.expect("there is a program kill").success());
     }
 

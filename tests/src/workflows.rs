@@ -33,8 +33,13 @@ pub fn way(source: &str, port: &str, target: &str) -> Change {
 
 /// Makes the workflow graph `projects/p/graphs/{id}` of nodes and ways.
 pub async fn create(client: &Client, id: &str, changes: Vec<Change>) -> String {
+    create_in(client, "projects/p", id, changes).await
+}
+
+/// Makes a workflow graph of a project.
+pub async fn create_in(client: &Client, project: &str, id: &str, changes: Vec<Change>) -> String {
     let request = CreateGraphRequest {
-        parent: "projects/p".into(),
+        parent: project.into(),
         graph_id: id.into(),
         graph: Some(Graph { kind: GraphKind::Workflow.into(), ..Graph::default() }),
         ..CreateGraphRequest::default()
@@ -57,8 +62,9 @@ pub fn request(graph: &str, input: Json) -> CreateExecutionRequest {
         input: Some(weft_kit::json::to_struct(input)),
         ..Execution::default()
     };
+    let (project, _) = graph.split_once("/graphs/").expect("it is a graph's name");
     CreateExecutionRequest {
-        parent: "projects/p".into(),
+        parent: project.into(),
         execution: Some(execution),
         ..CreateExecutionRequest::default()
     }

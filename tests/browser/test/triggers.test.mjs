@@ -94,15 +94,34 @@ for (const theme of ["light", "dark"]) {
     await assertAccessible(page, `a webhook in ${theme}`);
     await shot(page, `trigger-webhook-${theme}`);
     await row(page, "started").first().locator("button").click();
-    await page.waitForSelector('dialog pre:has-text("again")');
+    await page.waitForSelector('dialog [aria-label="Body"]:has-text("again")');
     assert.match(await page.innerText("dialog dl"), /127\.0\.0\.1/);
+    // What came, without what proves a secret.
+    await page.click("dialog summary >> text=Headers");
+    const headers = await page.innerText('dialog [aria-label="Headers"]');
+    assert.match(headers, /content-type\s+application\/json/);
+    assert.match(headers, /x-signature\s+•••/);
+    assert.ok(!headers.includes(sign(SECRET)));
     await assertAccessible(page, `a delivery in ${theme}`);
     await shot(page, `trigger-delivery-${theme}`);
     await page.click("dialog >> text=Open the run");
     await mark(page, "succeeded");
     await page.goBack();
 
+    // Once more: a delivery of its own, that leads to the first one.
+    await page.click('dialog >> button:has-text("Redeliver")');
+    await page.waitForSelector("text=It was redelivered");
+    await page.click("dialog >> text=an earlier one");
+    await page.locator("dialog .fact", { hasText: "Called" }).waitFor();
+    await page.locator("dialog >> text=an earlier one").waitFor({ state: "detached" });
     await page.waitForSelector("dialog >> text=Open the run");
+    await page.keyboard.press("Escape");
+    await row(page, "again").locator('.state[data-state="started"]').waitFor(PATIENCE);
+    // What was refused is shown, and cannot be sent again.
+    await row(page, "SIGNATURE_INVALID").locator("button").click();
+    await page.waitForSelector('dialog [aria-label="Body"]:has-text("again")');
+    assert.equal(await page.locator('dialog >> button:has-text("Redeliver")').count(), 0);
+    await shot(page, `trigger-delivery-refused-${theme}`);
     await page.keyboard.press("Escape");
     await press(page, "Test");
     await field(page, /^Body/).fill('{"hello": "by hand"}');
@@ -114,7 +133,7 @@ for (const theme of ["light", "dark"]) {
     await mark(page, "succeeded");
     await page.waitForSelector("text=by hand");
     await page.goBack();
-    await row(page, "by hand").waitFor();
+    await row(page, "test").waitFor(PATIENCE);
 
     await press(page, "New address");
     await page.click('dialog >> button:has-text("New address")');
@@ -137,9 +156,53 @@ for (const theme of ["light", "dark"]) {
     assert.equal((await send(now, body, { "x-signature": sign(SECRET), "x-delivery": "4" })).status, 409);
     await page.click(".crumbs >> text=Triggers");
     await listed(page, "Shop orders").locator('.state[data-state="paused"]').waitFor();
-    await listed(page, "Shop orders").locator('.state[data-state="started"]').waitFor(PATIENCE);
+    // What came last was refused, and the owner sees that.
+    await listed(page, "Shop orders").locator('.state[data-state="refused"]').waitFor(PATIENCE);
     await assertAccessible(page, `triggers in ${theme}`);
     await shot(page, `triggers-${theme}`);
+    assertQuiet(page, [/400/]);
+    await page.context().close();
+  });
+
+  test(`dead letters are looked into, dismissed and redelivered (${theme})`, async () => {
+    const project = fresh("dead");
+    const trigger = { graph: `projects/${project}/graphs/later`, webhook: { provider: "WEBHOOK_PROVIDER_NONE" } };
+    const made = await call("POST", `/v1/projects/${project}/triggers?triggerId=orders`, trigger);
+    const page = await open(browser, { theme });
+    await signIn(page, `/triggers?project=${project}`);
+    await page.click(".toolbar >> text=Dead letters");
+    await page.waitForSelector("text=There are no dead letters");
+    await assertAccessible(page, `no dead letters in ${theme}`);
+    for (const n of [1, 2, 3]) assert.equal((await send(`${url}${made.webhook.path}`, JSON.stringify({ n }), {})).status, 202);
+    // They come by themselves.
+    const dead = page.locator('table[aria-label="Dead letters"] tbody tr');
+    await dead.nth(2).waitFor(PATIENCE);
+    await dead.first().locator("text=GRAPH_NOT_FOUND").waitFor();
+    await assertAccessible(page, `dead letters in ${theme}`);
+    await shot(page, `dead-letters-${theme}`);
+    await page.getByLabel("Filter dead letters").fill("reason = ");
+    await page.locator('[role="alert"]').waitFor();
+    await page.getByLabel("Filter dead letters").fill("reason = OTHER");
+    await page.waitForSelector("text=No dead letter matches");
+    await page.getByLabel("Filter dead letters").fill("reason = GRAPH_NOT_FOUND");
+    await dead.nth(2).waitFor(PATIENCE);
+    await dead.first().locator("a").first().click();
+    await page.waitForSelector('dialog [aria-label="Body"]:has-text("n")');
+    await page.waitForSelector('dialog >> button:has-text("Dismiss")');
+    await assertAccessible(page, `a dead letter in ${theme}`);
+    await shot(page, `dead-letter-${theme}`);
+    await page.goBack();
+    await dead.first().locator('input[type="checkbox"]').check();
+    await shot(page, `dead-letters-chosen-${theme}`);
+    await press(page, "Dismiss 1 chosen");
+    await page.waitForSelector("text=1 dismissed");
+    await dead.nth(2).waitFor({ state: "detached", ...PATIENCE });
+    await makeWorkflow("later", ECHO, project);
+    await press(page, "Redeliver all");
+    await page.waitForSelector("text=2 redelivered");
+    await page.waitForSelector("text=No dead letter matches", PATIENCE);
+    await page.goto(`${url}/triggers/${project}/orders`);
+    await row(page, "started").nth(1).waitFor(PATIENCE);
     assertQuiet(page, [/400/]);
     await page.context().close();
   });
@@ -237,6 +300,10 @@ test("who may only look sees no buttons and no address", async () => {
   await signIn(page, "/triggers", await makeKey("ROLE_VIEWER"));
   await page.click(`text=${id}`);
   await row(page, "started").waitFor(PATIENCE);
+  await row(page, "started").locator("button").click();
+  await page.waitForSelector('dialog [aria-label="Body"]');
+  assert.equal(await page.locator('dialog >> button:has-text("Redeliver")').count(), 0);
+  await page.keyboard.press("Escape");
   for (const name of ["Test", "Pause", "Edit", "Delete", "New address"])
     assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0, name);
   assert.equal(await page.locator("text=/hooks/").count(), 0);

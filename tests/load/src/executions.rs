@@ -1,6 +1,6 @@
 //! Runs of a workflow graph: accepted on disk, each generation of steps on disk before the next begins, and the answer
 //! when the run has ended. The diamond is a source, eight in parallel and a sink that act outside and do nothing; client
-//! and mesh are in this process, with a socket between them.
+//! and mesh are in this process, with a socket between them. With `--remote` workers in another process do the eight.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,12 @@ use weft_proto::weft::{
         NodeUpsert, change,
     },
 };
-use weft_tests::runtime::signed;
+use weft_tests::{database::Backends, runtime::signed};
 
 use crate::{
     mesh::Mesh,
     report::{Better, Report, median},
+    workers::{QUEUE, Workers},
 };
 
 const PARENT: &str = "projects/default";
@@ -30,7 +31,9 @@ const STEPS: f64 = 10.0;
 const SPAN: Duration = Duration::from_secs(3);
 
 fn node(key: &str, kind: &str) -> Change {
-    let node = Node { key: key.into(), r#type: kind.into(), ..Node::default() };
+    let queue = || weft_kit::json::to_struct(serde_json::json!({"queue": QUEUE})).into();
+    let properties = (kind == "task").then(queue);
+    let node = Node { key: key.into(), r#type: kind.into(), properties, ..Node::default() };
     Change { change: Some(change::Change::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })) }
 }
 
@@ -39,8 +42,8 @@ fn edge(source: &str, target: &str) -> Change {
     Change { change: Some(change::Change::UpsertEdge(EdgeUpsert { edge: Some(edge), update_mask: None })) }
 }
 
-/// Makes the diamond.
-async fn diamond(mesh: &Mesh) -> Result<String> {
+/// Makes the diamond, `diamond` of the project, with steps of a kind in the middle.
+pub(crate) async fn diamond(mesh: &Mesh, middle: &str) -> Result<String> {
     let request = CreateGraphRequest {
         parent: PARENT.into(),
         graph_id: "diamond".into(),
@@ -53,7 +56,7 @@ async fn diamond(mesh: &Mesh) -> Result<String> {
     changes.extend([edge("begin", "source"), edge("join", "sink")]);
     for at in 0..8 {
         let key = format!("n{at}");
-        changes.extend([node(&key, "noop"), edge("source", &key), edge(&key, "join")]);
+        changes.extend([node(&key, middle), edge("source", &key), edge(&key, "join")]);
     }
     let request = ApplyChangesRequest { graph: graph.clone(), changes, ..ApplyChangesRequest::default() };
     mesh.graphs().apply_changes(signed(request, &mesh.key)).await?;
@@ -112,9 +115,18 @@ fn written() -> Result<f64> {
     Ok(line.context("the kernel counts bytes")?.parse()?)
 }
 
-pub(crate) async fn measure(rounds: u32) -> Result<Report> {
-    let mesh = Mesh::start().await?;
-    let graph = diamond(&mesh).await?;
+/// What the runs of one mesh came to: the median of all rounds.
+struct Figures {
+    rate: f64,
+    half: f64,
+    late: f64,
+    alone: f64,
+    bytes: f64,
+}
+
+async fn figures(mesh: Mesh, rounds: u32, remote: bool) -> Result<Figures> {
+    let graph = diamond(&mesh, if remote { "task" } else { "noop" }).await?;
+    let workers = if remote { Some(Workers::start(&mesh.url(), &mesh.key)?) } else { None };
     let client = ExecutionServiceClient::new(mesh.channel.clone());
     let load = Load { client, key: &mesh.key, graph: &graph };
     load.many(8, Duration::from_millis(500)).await?;
@@ -129,12 +141,44 @@ pub(crate) async fn measure(rounds: u32) -> Result<Report> {
         halves.push(at(&times, 0.5));
         lates.push(at(&times, 0.99));
     }
+    // Before the mesh, whose end they would call an error.
+    drop(workers);
     mesh.stop().await;
+    Ok(Figures {
+        rate: median(rates),
+        half: median(halves),
+        late: median(lates),
+        alone: median(alone),
+        bytes: median(bytes),
+    })
+}
+
+pub(crate) async fn measure(rounds: u32, with_servers: bool, remote: bool) -> Result<Report> {
     let mut report = Report::new("executions");
-    report.add("diamonds of 10 steps, 64 in flight", median(rates), "runs/s", 5_000.0, Better::Higher);
-    report.add("64 in flight, started to ended, p50", median(halves), "ms", 15.0, Better::Lower);
-    report.add("64 in flight, started to ended, p99", median(lates), "ms", 50.0, Better::Lower);
-    report.add("one alone, started to ended, p50", median(alone), "ms", 3.0, Better::Lower);
-    report.add("written for a step", median(bytes), "bytes", 400.0, Better::Lower);
+    let Figures { rate, half, late, alone, bytes } =
+        Box::pin(figures(Mesh::start().await?, rounds, false)).await?;
+    report.add("diamonds of 10 steps, 64 in flight", rate, "runs/s", 5_000.0, Better::Higher);
+    report.add("64 in flight, started to ended, p50", half, "ms", 15.0, Better::Lower);
+    report.add("64 in flight, started to ended, p99", late, "ms", 50.0, Better::Lower);
+    report.add("one alone, started to ended, p50", alone, "ms", 3.0, Better::Lower);
+    report.add("written for a step", bytes, "bytes", 400.0, Better::Lower);
+    if remote {
+        let found = Box::pin(figures(Mesh::start().await?, rounds, true)).await?;
+        let Figures { rate, half, late, alone, .. } = found;
+        report.add("remote workers: diamonds, 64 in flight", rate, "runs/s", 1_500.0, Better::Higher);
+        report.add("remote workers: 64 in flight, p50", half, "ms", 50.0, Better::Lower);
+        report.add("remote workers: 64 in flight, p99", late, "ms", 150.0, Better::Lower);
+        report.add("remote workers: one alone, p50", alone, "ms", 10.0, Better::Lower);
+    }
+    if with_servers {
+        let backends = Backends::find().await.context("there are servers")?;
+        let found = Box::pin(figures(Mesh::over(&backends).await?, rounds, false)).await;
+        backends.remove().await;
+        let Figures { rate, half, late, alone, .. } = found?;
+        report.add("PostgreSQL: diamonds, 64 in flight", rate, "runs/s", 1_500.0, Better::Higher);
+        report.add("PostgreSQL: 64 in flight, p50", half, "ms", 50.0, Better::Lower);
+        report.add("PostgreSQL: 64 in flight, p99", late, "ms", 150.0, Better::Lower);
+        report.add("PostgreSQL: one alone, p50", alone, "ms", 15.0, Better::Lower);
+    }
     Ok(report)
 }

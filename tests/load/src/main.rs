@@ -13,6 +13,7 @@ mod executions;
 mod files;
 mod gateway;
 mod graph;
+mod graphs;
 mod input;
 mod layout;
 mod mesh;
@@ -24,6 +25,8 @@ mod rpc;
 mod shown;
 mod sockets;
 mod telemetry;
+mod triggers;
+mod workers;
 
 use std::path::PathBuf;
 
@@ -60,9 +63,18 @@ struct Arguments {
     /// Measure `sockets`, `analytics`, `layout` or `telemetry` without its peers: for those who work on ours.
     #[arg(long)]
     alone: bool,
+    /// Measure `executions` or `graphs` over PostgreSQL and Redis too, where tests find theirs (`tools/with-servers`).
+    #[arg(long)]
+    servers: bool,
+    /// Measure `executions` with workers in another process, which do eight of the ten steps over gRPC.
+    #[arg(long)]
+    remote: bool,
     /// Hosts of `telemetry`, each with 20 series of 500 samples.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     hosts: u32,
+    /// Graphs of `graphs`: it takes about five minutes for a million, and an hour and 15 GB for ten million.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000_000..=100_000_000))]
+    count: u64,
     /// A graph for `analytics` or `layout`, in a format that is imported; the packages of Debian if not given.
     #[arg(long = "graph", value_name = "FILE")]
     graphs: Vec<PathBuf>,
@@ -83,6 +95,8 @@ enum Scenario {
     Rpc,
     /// Import, questions and the change stream of a real graph; its formats, and its memory.
     Graph,
+    /// Get, list and start workflow graphs where there are a hundred thousand, and where there are `--count`.
+    Graphs,
     /// Commands from a client to agents on their own streams, and their results on disk.
     Commands,
     /// Runs of a workflow graph of ten steps, each generation on disk before the next.
@@ -98,9 +112,14 @@ enum Scenario {
     /// Samples by remote write and by the report stream, on disk, and questions about them, against VictoriaMetrics and
     /// Prometheus where they are installed.
     Telemetry,
+    /// Webhooks, each signed, verified and on disk before it is answered; with and without their runs.
+    Triggers,
     /// Not a scenario: the bare server of `sockets`, until standard input ends.
     #[value(hide = true)]
     Broadcast,
+    /// Not a scenario: the workers of `executions --remote`, told by standard input where and with which key.
+    #[value(hide = true)]
+    Workers,
 }
 
 fn main() -> Result<()> {
@@ -113,6 +132,9 @@ fn main() -> Result<()> {
     if arguments.scenario == Scenario::Broadcast {
         return runtime.block_on(sockets::serve());
     }
+    if arguments.scenario == Scenario::Workers {
+        return runtime.block_on(workers::serve());
+    }
     let report = runtime.block_on(async {
         match arguments.scenario {
             Scenario::Analytics => {
@@ -120,10 +142,16 @@ fn main() -> Result<()> {
             }
             Scenario::Attacks => attacks::measure(arguments.rounds).await,
             Scenario::Commands => Box::pin(commands::measure(arguments.rounds)).await,
-            Scenario::Executions => Box::pin(executions::measure(arguments.rounds)).await,
+            Scenario::Executions => {
+                let Arguments { rounds, servers, remote, .. } = arguments;
+                Box::pin(executions::measure(rounds, servers, remote)).await
+            }
             Scenario::Drain => drain::measure(arguments.rounds).await,
             Scenario::Rpc => rpc::measure(arguments.rounds).await,
             Scenario::Graph => Box::pin(graph::measure(arguments.rounds)).await,
+            Scenario::Graphs => {
+                Box::pin(graphs::measure(arguments.rounds, arguments.count, arguments.servers)).await
+            }
             Scenario::Gateway => {
                 gateway::measure(arguments.rounds, &arguments.envoy, &arguments.h2load).await
             }
@@ -133,7 +161,8 @@ fn main() -> Result<()> {
                 Box::pin(telemetry::measure(arguments.rounds, arguments.hosts as usize, arguments.alone))
                     .await
             }
-            Scenario::Sockets | Scenario::Broadcast => {
+            Scenario::Triggers => Box::pin(triggers::measure(arguments.rounds)).await,
+            Scenario::Sockets | Scenario::Broadcast | Scenario::Workers => {
                 sockets::measure(arguments.rounds, arguments.alone, &arguments.nats).await
             }
         }

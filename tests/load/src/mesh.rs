@@ -1,4 +1,4 @@
-//! The mesh that is measured: all services in this process, on SQLite, with a client over a socket.
+//! The mesh that is measured: all services in this process, on SQLite unless servers are named, with a client over a socket.
 
 use std::path::PathBuf;
 
@@ -10,12 +10,15 @@ use weft::{
     node::{Node, ROLES},
 };
 use weft_graph::FolderOptions;
-use weft_kit::{Peer, config::Rates};
+use weft_kit::{
+    Peer,
+    config::{Rates, Secret},
+};
 use weft_proto::weft::{
     compute::v1::analysis_service_client::AnalysisServiceClient,
     graph::v1::{CreateGraphRequest, Graph, graph_service_client::GraphServiceClient},
 };
-use weft_tests::runtime::signed;
+use weft_tests::{database::Backends, runtime::signed};
 
 /// A mesh in this process, and a client of it over a socket.
 pub(crate) struct Mesh {
@@ -23,6 +26,7 @@ pub(crate) struct Mesh {
     pub(crate) key: String,
     pub(crate) channel: Channel,
     folder: TempDir,
+    config: Box<Config>,
 }
 
 impl Mesh {
@@ -30,16 +34,39 @@ impl Mesh {
         Self::start_in(TempDir::new()?).await
     }
 
+    /// The same over PostgreSQL and Redis.
+    pub(crate) async fn over(backends: &Backends) -> Result<Self> {
+        let mut config = Config::default();
+        config.storage.database = Secret::new(backends.postgres.clone());
+        config.storage.bus = Secret::new(backends.redis.clone());
+        Self::start_with(config, TempDir::new()?).await
+    }
+
     /// Ends it and starts it again on what it has kept, as after the death of its process: nothing is in
     /// memory any more.
     pub(crate) async fn restart(self) -> Result<Self> {
+        self.restart_after(async || Ok(())).await
+    }
+
+    /// The same, with something done to what it has kept while it is not there.
+    pub(crate) async fn restart_after(self, work: impl AsyncFnOnce() -> Result<()>) -> Result<Self> {
         self.node.shut_down().await;
-        Self::start_in(self.folder).await
+        drop(self.channel);
+        work().await?;
+        Box::pin(Self::start_with(*self.config, self.folder)).await
+    }
+
+    /// The file of its database, where that is SQLite.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("weft.db")
     }
 
     async fn start_in(folder: TempDir) -> Result<Self> {
-        let mut config =
-            Config { data: folder.path().to_owned(), listen: "127.0.0.1:0".into(), ..Config::default() };
+        Self::start_with(Config::default(), folder).await
+    }
+
+    async fn start_with(config: Config, folder: TempDir) -> Result<Self> {
+        let mut config = Config { data: folder.path().to_owned(), listen: "127.0.0.1:0".into(), ..config };
         let notes = folder.path().join("notes");
         std::fs::create_dir_all(&notes)?;
         let open =
@@ -48,12 +75,13 @@ impl Mesh {
         let unlimited = Rates { per_second: u32::MAX, burst: u32::MAX };
         let rate = &mut config.limits.rate;
         (rate.read, rate.write, rate.bulk, rate.stream) = (unlimited, unlimited, unlimited, unlimited);
+        let again = Box::new(config.clone());
         // What a node is while it begins is large.
         let node = Box::pin(Node::start(config, &ROLES.map(|role| role.name))).await?;
         let key = node.admin.as_ref().context("it has the identity service")?.secret.reveal().to_owned();
         let channel =
             Endpoint::from_shared(format!("http://{}", node.address))?.tcp_nodelay(true).connect().await?;
-        Ok(Self { node, key, channel, folder })
+        Ok(Self { node, key, channel, folder, config: again })
     }
 
     /// A folder that is open to sources.
