@@ -9,11 +9,20 @@ use std::{
 
 use tokio::time::Instant;
 use uuid::Uuid;
+use weft_proto::weft::trigger::v1::Delivery;
+use weft_store::DeliveryRow;
 
 use crate::Error;
 
 /// The least time between two looks at the same.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Some that were found, the newest first, each with its row.
+pub(crate) struct Page {
+    pub(crate) found: Vec<(DeliveryRow, Delivery)>,
+    /// After which one to go on, if there are more.
+    pub(crate) next: Option<Uuid>,
+}
 
 /// What is looked at: those of one trigger, or all of a project.
 type Of = (String, Option<Uuid>);

@@ -1,17 +1,15 @@
 //! That something came, or that it is known what became of it: what wakes those who watch deliveries, here and in other
 //! processes. It says nothing more: who watches reads.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
-use weft_bus::Received;
+use weft_bus::{Bus, Received};
 use weft_kit::Lifecycle;
-
-use crate::state::State;
 
 /// The topic of the bus; what is sent is the name of the process that says so.
 const TOPIC: &str = "trigger.deliveries";
@@ -51,12 +49,12 @@ impl News {
 ///
 /// # Errors
 /// The bus cannot be listened to.
-pub(crate) async fn run(state: Arc<State>, life: Lifecycle) -> Result<(), String> {
-    let mut notices = state.bus.subscribe(TOPIC).await.map_err(|error| error.to_string())?;
-    let own = Bytes::copy_from_slice(state.owner.as_bytes());
+pub(crate) async fn run(news: &News, bus: &dyn Bus, owner: &str, life: Lifecycle) -> Result<(), String> {
+    let mut notices = bus.subscribe(TOPIC).await.map_err(|error| error.to_string())?;
+    let own = Bytes::copy_from_slice(owner.as_bytes());
     loop {
         let is_ours = tokio::select! {
-            () = state.news.came.notified() => true,
+            () = news.came.notified() => true,
             notice = notices.recv() => match notice {
                 Received::Message(message) if message == own => continue,
                 Received::Message(_) | Received::Lagged(_) => false,
@@ -64,8 +62,8 @@ pub(crate) async fn run(state: Arc<State>, life: Lifecycle) -> Result<(), String
             },
             () = life.draining() => return Ok(()),
         };
-        state.news.wake();
-        if is_ours && let Err(error) = state.bus.publish(TOPIC, own.clone()).await {
+        news.wake();
+        if is_ours && let Err(error) = bus.publish(TOPIC, own.clone()).await {
             tracing::debug!(%error, "other processes were not told; they look by themselves");
         }
         tokio::select! {

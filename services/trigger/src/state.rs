@@ -19,14 +19,13 @@ use crate::{
     domain::{delivery::Maker, trigger::Keeper},
     intake::Intake,
     limits::Limits,
-    looks::Looks,
+    looks::{Looks, Page},
     meter::Meter,
     news::News,
     pending::Dispatcher,
     ready::Readies,
     refusals::Refusals,
     room::Room,
-    rpc::watch_deliveries::Newest,
     seal::Seal,
 };
 
@@ -88,7 +87,7 @@ pub(crate) struct State {
     /// Wakes those who watch deliveries.
     pub(crate) news: News,
     /// What they look at.
-    pub(crate) looks: Looks<Newest>,
+    pub(crate) looks: Looks<Page>,
     pub(crate) lifecycle: Lifecycle,
     /// Which refusals are noted.
     pub(crate) refusals: Refusals,

@@ -42,7 +42,7 @@ pub(crate) fn start(state: &Arc<State>, lifecycle: &Lifecycle) {
     let teller = Arc::clone(state);
     lifecycle.spawn("trigger-news", TaskKind::Background, move |life| {
         let state = Arc::clone(&teller);
-        async move { news::run(state, life).await }
+        async move { news::run(&state.news, &*state.bus, &state.owner, life).await }
     });
     let sweeper = Arc::clone(state);
     lifecycle.spawn("trigger-housekeeping", TaskKind::Background, move |life| {

@@ -63,6 +63,15 @@ pub(crate) fn of_run_limit(project: &str, id: &str) -> String {
     format!("projects/{project}/runLimits/{id}")
 }
 
+/// Whether a text can be the id of a resource.
+pub(crate) fn is_id(text: &str) -> bool {
+    let is_end = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    bytes.len() <= 63
+        && bytes.first().zip(bytes.last()).is_some_and(|(first, last)| is_end(*first) && is_end(*last))
+        && bytes.iter().all(|byte| is_end(*byte) || *byte == b'-')
+}
+
 /// Whether a text can name a topic, or a queue of tasks: the rule of the contracts.
 pub(crate) fn is_dotted(text: &str) -> bool {
     let is_end = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

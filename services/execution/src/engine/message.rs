@@ -4,9 +4,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value as Json;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 use weft_store::{ExecutionRow, NewExecution, RunLimitRow};
 
-use super::{limits::Limits, remote::OfWorkers, turns::Turns, workers::Workers};
+use super::{
+    limits::Limits,
+    turns::Turns,
+    workers::{About, Line, Progress, Result as TaskResult, Tell, Token, Workers},
+};
 use crate::{
     Error,
     domain::{
@@ -95,6 +100,40 @@ pub(crate) type ViewOfLimits = Box<dyn FnOnce(&Limits, &Gate) + Send>;
 
 /// Looks at workers, and at what waits for them.
 pub(crate) type ViewOfWorkers = Box<dyn FnOnce(&Workers, &Turns) + Send>;
+
+/// A worker that comes.
+pub(crate) struct Attach {
+    pub(crate) about: About,
+    /// The session that it had.
+    pub(crate) session: Option<Uuid>,
+    /// The tasks that it has, as it says.
+    pub(crate) tokens: Vec<String>,
+    pub(crate) tell: Tell,
+}
+
+/// A worker that has come.
+pub(crate) struct Attached {
+    pub(crate) line: Line,
+    pub(crate) uid: Uuid,
+    pub(crate) session: Uuid,
+    pub(crate) resumed: bool,
+}
+
+/// What a worker says.
+pub(crate) enum Said {
+    Results(Vec<TaskResult>),
+    Progress(Vec<(Token, Progress)>),
+    Slots(u32),
+    Leave,
+    /// Its stream has ended.
+    Away,
+}
+
+/// What is told of workers.
+pub(crate) enum OfWorkers {
+    Attach(Box<Attach>, Answer<Attached>),
+    Said(Line, Said),
+}
 
 pub(super) enum Message {
     OfLimits(Box<OfLimits>, Answer<Arc<RunLimit>>),

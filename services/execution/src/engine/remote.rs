@@ -2,24 +2,16 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::Arc,
 };
 
-use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge},
-    registry::Registry,
-};
-use uuid::Uuid;
 use weft_proto::weft::execution::v1::{TaskDisposition, TaskStopReason};
 
 use super::{
-    message::Answer,
+    message::{Attach, Attached, OfWorkers, Said},
     shard::Shard,
     turns::{StepKey, Turn},
-    workers::{About, Due, Handed, Line, Progress, Result as TaskResult, Tell, Token, Told, Worker},
+    workers::{Due, Handed, Result as TaskResult, Token, Told, Worker},
 };
 use crate::{
     Error,
@@ -29,90 +21,6 @@ use crate::{
 
 /// How many workers one attempt of a step may take down with it before it has failed.
 const MOST_LOST: u32 = 3;
-
-/// A worker that comes.
-pub(crate) struct Attach {
-    pub(crate) about: About,
-    /// The session that it had.
-    pub(crate) session: Option<Uuid>,
-    /// The tasks that it has, as it says.
-    pub(crate) tokens: Vec<String>,
-    pub(crate) tell: Tell,
-}
-
-/// A worker that has come.
-pub(crate) struct Attached {
-    pub(crate) line: Line,
-    pub(crate) uid: Uuid,
-    pub(crate) session: Uuid,
-    pub(crate) resumed: bool,
-}
-
-/// What a worker says.
-pub(crate) enum Said {
-    Results(Vec<TaskResult>),
-    Progress(Vec<(Token, Progress)>),
-    Slots(u32),
-    Leave,
-    /// Its stream has ended.
-    Away,
-}
-
-/// What is told of workers.
-pub(crate) enum OfWorkers {
-    Attach(Box<Attach>, Answer<Attached>),
-    Said(Line, Said),
-}
-
-/// What is counted of workers in a process.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
-    workers: Gauge,
-    waiting: Gauge,
-    working: Gauge,
-    handed: Counter,
-    lost: Counter,
-    stale: Counter,
-}
-
-impl Meter {
-    /// Shows the counters in a registry.
-    pub(crate) fn register(&self, registry: &mut Registry) {
-        let Self { workers, waiting, working, handed, lost, stale } = self;
-        registry.register("workers", "Workers that are attached, or may come back", workers.clone());
-        registry.register("tasks_waiting", "Tasks that wait for a worker or a limit", waiting.clone());
-        registry.register("tasks_working", "Tasks that workers have", working.clone());
-        registry.register("tasks_handed", "Tasks that were given to workers", handed.clone());
-        registry.register("tasks_lost", "Tasks that were lost with their worker", lost.clone());
-        registry.register("tasks_stale", "Results of workers that counted for nothing", stale.clone());
-    }
-}
-
-/// What one shard adds to what is counted, for as long as it is open.
-pub(super) struct Counted {
-    meter: Arc<Meter>,
-    has: [AtomicI64; 3],
-}
-
-impl Counted {
-    pub(super) fn new(meter: Arc<Meter>) -> Self {
-        Self { meter, has: Default::default() }
-    }
-
-    fn set(&self, now: [usize; 3]) {
-        let gauges = [&self.meter.workers, &self.meter.waiting, &self.meter.working];
-        for ((gauge, has), now) in gauges.into_iter().zip(&self.has).zip(now) {
-            let now = i64::try_from(now).unwrap_or(i64::MAX);
-            gauge.inc_by(now - has.swap(now, Ordering::Relaxed));
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.set([0; 3]);
-    }
-}
 
 impl Shard {
     /// Something of workers.

@@ -1,6 +1,7 @@
 //! `code`: WebAssembly in a sandbox that has no clock, no chance and nothing outside it.
 
 mod guest;
+mod imports;
 mod module;
 mod program;
 mod sandbox;
@@ -13,8 +14,6 @@ use futures::future::BoxFuture;
 use serde_json::{Value as Json, json};
 
 pub(crate) use sandbox::Sandbox;
-
-pub(super) use module::is_id;
 
 use self::{guest::Limits, module::Source, program::Program, sandbox::Binary};
 use super::{Attempt, Behaviour, FAILURE, Kind, Move, Outside, Port, Settings, object};

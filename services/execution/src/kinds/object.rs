@@ -8,9 +8,9 @@ use futures::future::BoxFuture;
 use serde_json::{Value as Json, json};
 use weft_store::Only;
 
-use super::{Attempt, Behaviour, FAILURE, Kind, Move, Outside, Port, Settings, code};
+use super::{Attempt, Behaviour, FAILURE, Kind, Move, Outside, Port, Settings};
 use crate::{
-    domain::{expression::Variables, fault::StepError, template::Template},
+    domain::{expression::Variables, fault::StepError, name, template::Template},
     objects::{Begin, ObjectError, Saved, Unchanged, hexadecimal, whole_name},
 };
 
@@ -69,7 +69,7 @@ impl Kind for Object {
         let object = settings.template("object");
         if let Template::Literal(text) = &object
             && settings.get("object").is_some()
-            && !text.as_str().is_some_and(|text| code::is_id(id(text)))
+            && !text.as_str().is_some_and(|text| name::is_id(id(text)))
         {
             settings.wrong("object", "must be the id of an object: lower-case letters, digits and hyphens");
         }
@@ -95,7 +95,7 @@ impl Kind for Object {
                 return Err(StepError::new("OTHER_PROJECT", problem));
             }
             let id = id(text);
-            if !code::is_id(id) {
+            if !name::is_id(id) {
                 return Err(bad("`object` must be the id of an object"));
             }
             match request["action"].as_str() {

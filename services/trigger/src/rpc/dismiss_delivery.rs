@@ -5,7 +5,7 @@ use weft_kit::Call;
 use weft_proto::weft::trigger::v1::{Delivery, DismissDeliveryRequest};
 use weft_store::{DeliveryKind, DeliveryRow, Dismissal};
 
-use super::{get_delivery, redeliver_delivery::find};
+use super::get_delivery::{self, find};
 use crate::{Error, domain::kept, state::State};
 
 pub(crate) async fn handle(state: &State, call: Call<DismissDeliveryRequest>) -> Result<Delivery, Error> {

@@ -10,6 +10,7 @@ use super::{get_delivery, get_trigger};
 use crate::{
     Error,
     domain::{kept, list::Wanted, name},
+    looks::Page,
     state::State,
 };
 
@@ -27,13 +28,6 @@ pub(super) struct Search {
     /// Whether only dead letters count.
     only_dead: bool,
     list: List,
-}
-
-/// Some that were found, the newest first, each with its row.
-pub(crate) struct Page {
-    pub(super) found: Vec<(DeliveryRow, Delivery)>,
-    /// After which one to go on, if there are more.
-    pub(super) next: Option<Uuid>,
 }
 
 impl Search {

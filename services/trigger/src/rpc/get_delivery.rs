@@ -3,7 +3,7 @@
 use uuid::Uuid;
 use weft_kit::Call;
 use weft_proto::weft::trigger::v1::{Delivery, DeliveryState, DeliveryView, GetDeliveryRequest};
-use weft_store::StoreError;
+use weft_store::{DeliveryRow, StoreError};
 
 use super::get_trigger;
 use crate::{
@@ -13,19 +13,24 @@ use crate::{
 };
 
 pub(crate) async fn handle(state: &State, call: Call<GetDeliveryRequest>) -> Result<Delivery, Error> {
-    let full = call.message.name.clone();
-    let missing = || Error::DeliveryNotFound(full.clone());
-    let (trigger, id) = name::delivery(&full).ok_or_else(missing)?;
+    let (trigger, found) = find(state, &call.message.name).await?;
+    let mut delivery = shown(trigger, found.id, kept::head(&found)?);
+    if call.message.view() == DeliveryView::Full {
+        delivery.content = content::of(&delivery, kept::event(&found)?);
+    }
+    Ok(delivery)
+}
+
+/// The name of its trigger, and the delivery of that name.
+pub(super) async fn find<'n>(state: &State, full: &'n str) -> Result<(&'n str, DeliveryRow), Error> {
+    let missing = || Error::DeliveryNotFound(full.to_owned());
+    let (trigger, id) = name::delivery(full).ok_or_else(missing)?;
     let row = get_trigger::row(state, trigger).await?;
     let found = state.store.get_delivery(row.uid, id).await.map_err(|error| match error {
         StoreError::NotFound { .. } => missing(),
         error => error.into(),
     })?;
-    let mut delivery = shown(trigger, id, kept::head(&found)?);
-    if call.message.view() == DeliveryView::Full {
-        delivery.content = content::of(&delivery, kept::event(&found)?);
-    }
-    Ok(delivery)
+    Ok((trigger, found))
 }
 
 /// A delivery as clients see it.

@@ -4,12 +4,12 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 use weft_kit::{Call, Caller};
 use weft_proto::weft::trigger::v1::{Delivery, RedeliverDeliveryRequest};
-use weft_store::{Accepted, DeliveryRow, StoreError};
+use weft_store::{Accepted, DeliveryRow};
 
 use super::{
     dismiss_delivery::dismiss,
     fire_trigger::{OURS, WAIT},
-    get_delivery, get_trigger,
+    get_delivery::{self, find},
 };
 use crate::{
     Error,
@@ -48,18 +48,6 @@ pub(crate) async fn handle(state: &State, call: Call<RedeliverDeliveryRequest>) 
         None => None,
     };
     Ok(get_delivery::shown(trigger, id, outcome.unwrap_or(shown)))
-}
-
-/// The name of its trigger, and the delivery of that name.
-pub(super) async fn find<'n>(state: &State, full: &'n str) -> Result<(&'n str, DeliveryRow), Error> {
-    let missing = || Error::DeliveryNotFound(full.to_owned());
-    let (trigger, id) = name::delivery(full).ok_or_else(missing)?;
-    let row = get_trigger::row(state, trigger).await?;
-    let found = state.store.get_delivery(row.uid, id).await.map_err(|error| match error {
-        StoreError::NotFound { .. } => missing(),
-        error => error.into(),
-    })?;
-    Ok((trigger, found))
 }
 
 /// The delivery that repeats one, which others leave to this process for a while.

@@ -19,7 +19,7 @@ use weft_proto::weft::trigger::v1::{
 use weft_store::StoreError;
 
 use super::find::{Page, Search};
-use crate::{Error, looks::Share, news::AT_LEAST, state::State};
+use crate::{Error, looks::{Page, Share}, news::AT_LEAST, state::State};
 
 /// The newest deliveries that are looked at.
 const WINDOW: u32 = 200;
@@ -61,13 +61,10 @@ pub(crate) async fn handle(
     }))
 }
 
-/// The newest deliveries, as a look found them.
-pub(crate) type Newest = Page;
-
 struct Watcher {
     state: Arc<State>,
     search: Search,
-    share: Share<Newest>,
+    share: Share<Page>,
     woken: watch::Receiver<Instant>,
     /// The newest as they were told; nothing before the first look.
     known: Option<HashMap<Uuid, Delivery>>,

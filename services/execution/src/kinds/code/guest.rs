@@ -1,124 +1,28 @@
-//! One call of a module: in slices of fuel, so that it can be stopped, and with a bound for everything that it has.
+//! One call of a module: in slices of fuel, so that it can be stopped.
 
 use serde_json::{Value as Json, json};
 use wasmi::{
-    Caller, Engine, Error, Linker, ResourceLimiter, Store, TrapCode, TypedFunc, TypedResumableCall,
-    WasmParams, WasmResults,
-    errors::{ErrorKind, HostError, InstantiationError},
+    Error, Store, TrapCode, TypedFunc, TypedResumableCall, WasmParams, WasmResults,
+    errors::{ErrorKind, InstantiationError},
 };
-use wasmi_core::LimiterError;
 
-use super::program::Program;
+use super::{
+    imports::{Guest, Raised, piece},
+    program::Program,
+};
 use crate::domain::fault::StepError;
-
-/// Functions of `weft` that a module can import.
-pub(super) const GIVEN: [&str; 2] = ["log", "fail"];
 
 /// Fuel until it is asked whether a call should go on. So little, because the worst that one unit can buy is a call whose
 /// frame, as large as the stack, must be cleared.
 const SLICE: u64 = 50_000;
 /// What a start function may take: it cannot be stopped.
 const START: u64 = 200_000;
-/// Elements of a table. Tables do not grow: a call that runs out of fuel while one does could not go on.
-const TABLE: usize = 100_000;
-/// Lines and bytes that are kept of what a call logs.
-const LOG_LINES: usize = 100;
-const LOG_BYTES: usize = 16 << 10;
-/// Bytes of what a call says about its failure.
-const FAILURE_BYTES: usize = 2_000;
-
 /// What a call may use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) fuel: u64,
     /// Bytes.
     pub(super) memory: usize,
-}
-
-/// What belongs to one call.
-pub(super) struct Guest {
-    memory: usize,
-    /// It has begun: tables stay as they are.
-    begun: bool,
-    /// It was refused more memory.
-    refused: bool,
-    /// What is left of its fuel.
-    fuel: u64,
-    log: Vec<String>,
-    log_bytes: usize,
-}
-
-impl ResourceLimiter for Guest {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool, LimiterError> {
-        let may = desired <= self.memory;
-        self.refused |= !may;
-        Ok(may)
-    }
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool, LimiterError> {
-        let may = !self.begun && desired <= TABLE;
-        self.refused |= !may;
-        Ok(may)
-    }
-    fn instances(&self) -> usize {
-        1
-    }
-    fn tables(&self) -> usize {
-        8
-    }
-    fn memories(&self) -> usize {
-        1
-    }
-}
-
-/// What a module has ended its call with.
-#[derive(Debug)]
-struct Raised(StepError);
-
-impl std::fmt::Display for Raised {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0.message)
-    }
-}
-
-impl HostError for Raised {}
-
-/// What modules can import.
-pub(super) fn linker(engine: &Engine) -> Result<Linker<Guest>, Error> {
-    let mut linker = Linker::new(engine);
-    linker.func_wrap("weft", "log", |mut caller: Caller<'_, Guest>, at: i32, length: i32| {
-        let Guest { log, log_bytes, .. } = caller.data();
-        let room = if log.len() < LOG_LINES { LOG_BYTES.saturating_sub(*log_bytes) } else { 0 };
-        let line = told(&caller, at, length, room)?;
-        if room > 0 {
-            let guest = caller.data_mut();
-            guest.log_bytes += line.len();
-            guest.log.push(line);
-        }
-        Ok(())
-    })?;
-    linker.func_wrap(
-        "weft",
-        "fail",
-        |caller: Caller<'_, Guest>, at: i32, length: i32| -> Result<(), Error> {
-            let message = told(&caller, at, length, FAILURE_BYTES)?;
-            Err(Error::host(Raised(StepError::new("CODE_FAILED", message))))
-        },
-    )?;
-    Ok(linker)
-}
-
-/// A text in the module's memory, of which so many bytes are looked at.
-fn told(caller: &Caller<'_, Guest>, at: i32, length: i32, most: usize) -> Result<String, Error> {
-    let memory = caller.get_export("memory").and_then(wasmi::Extern::into_memory);
-    let bytes = memory.and_then(|memory| piece(memory.data(caller), at as u32, length as u32));
-    let bytes = bytes.ok_or_else(|| {
-        Error::host(Raised(StepError::new("CODE_RESULT", "a text is not in the module's memory")))
-    })?;
-    Ok(String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned())
-}
-
-fn piece(memory: &[u8], at: u32, length: u32) -> Option<&[u8]> {
-    memory.get(at as usize..)?.get(..length as usize)
 }
 
 /// A call in progress.
@@ -136,14 +40,7 @@ pub(super) fn call(
     stopped: &dyn Fn() -> Option<StepError>,
 ) -> Result<Json, StepError> {
     program.takes(function)?;
-    let guest = Guest {
-        memory: limits.memory,
-        begun: false,
-        refused: false,
-        fuel: limits.fuel,
-        log: Vec::new(),
-        log_bytes: 0,
-    };
+    let guest = Guest::new(limits.fuel, limits.memory);
     let mut running = Running { store: Store::new(&program.engine, guest), stopped };
     running.store.limiter(|guest| guest);
     let result = running.through(program, (function, input), most_bytes)?;

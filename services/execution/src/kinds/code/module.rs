@@ -3,6 +3,8 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 
+use crate::domain::name;
+
 /// Most bytes of a module that is in a node's settings, as it stands there.
 pub(super) const MOST_INLINE: usize = 64 << 10;
 
@@ -19,7 +21,7 @@ pub(super) enum Source {
 pub(super) fn source(text: &str) -> Result<Source, String> {
     let text = text.trim();
     if let Some(id) = text.strip_prefix("objects/") {
-        let id = Some(id).filter(|id| is_id(id)).ok_or("must be objects/ and the id of an object")?;
+        let id = Some(id).filter(|id| name::is_id(id)).ok_or("must be objects/ and the id of an object")?;
         return Ok(Source::Object(id.to_owned()));
     }
     if text.len() > MOST_INLINE {
@@ -35,15 +37,6 @@ pub(super) fn source(text: &str) -> Result<Source, String> {
             "must be objects/… of the project, base64, or text that begins with a parenthesis: {error}"
         )),
     }
-}
-
-/// Whether a text can be the id of a resource.
-pub(in crate::kinds) fn is_id(text: &str) -> bool {
-    let is_end = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = text.as_bytes();
-    bytes.len() <= 63
-        && bytes.first().zip(bytes.last()).is_some_and(|(first, last)| is_end(*first) && is_end(*last))
-        && bytes.iter().all(|byte| is_end(*byte) || *byte == b'-')
 }
 
 /// Whether a module is in WebAssembly's text format.

@@ -3,7 +3,7 @@
 use wasmi::{CompilationMode, Config, EnforcedLimits, Engine, ExternType, FuncType, Linker, Module, ValType};
 
 use super::{
-    guest::{self, Guest},
+    imports::{self, Guest},
     module,
 };
 use crate::domain::fault::StepError;
@@ -37,7 +37,7 @@ impl Program {
         }
         let engine = Engine::new(&config());
         let module = Module::new(&engine, &binary).map_err(|error| wrong(error.to_string()))?;
-        let linker = guest::linker(&engine).map_err(|error| StepError::new("BUG", error.to_string()))?;
+        let linker = imports::linker(&engine).map_err(|error| StepError::new("BUG", error.to_string()))?;
         let program = Self { engine, module, linker, size: binary.len() };
         program.imports()?;
         Ok(program)
@@ -49,7 +49,7 @@ impl Program {
         for import in self.module.imports() {
             let (space, name) = (import.module(), import.name());
             let problem = match import.ty() {
-                _ if space != "weft" || !guest::GIVEN.contains(&name) => "there is no such thing",
+                _ if space != "weft" || !imports::GIVEN.contains(&name) => "there is no such thing",
                 ExternType::Func(function) if *function == given => continue,
                 _ => "it is a function of two i32",
             };
