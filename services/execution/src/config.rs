@@ -83,7 +83,7 @@ impl Default for Options {
             max_outside: 2_000,
             max_outside_per_project: 1_000,
             max_tasks_per_project: 10_000,
-            max_workers_per_project: 1_000,
+            max_workers_per_project: 200,
             worker_heartbeat: Duration::from_secs(5),
             worker_grace: Duration::from_secs(2),
             weights: BTreeMap::new(),

@@ -103,6 +103,9 @@ pub enum Error {
     /// A worker was silent for too long.
     #[error("nothing came for too long; connect again")]
     NoHeartbeat,
+    /// A worker's stream has lasted as long as one may, or as its credential.
+    #[error("the stream has lasted as long as one may; connect again")]
+    ComeBack,
     /// A worker has come by another stream.
     #[error("the worker has come again, by another stream")]
     WorkerReplaced,
@@ -233,6 +236,7 @@ impl From<Error> for Status {
             Error::NoHeartbeat => {
                 Problem::unavailable("NO_HEARTBEAT", message).retry_after(Duration::from_secs(1))
             }
+            Error::ComeBack => Problem::unavailable("COME_BACK", message),
             Error::WorkerReplaced => Problem::aborted("WORKER_REPLACED", message),
             Error::RequestIdReused => Problem::invalid_argument("REQUEST_ID_REUSED", message)
                 .field("request_id", "was used for another request"),

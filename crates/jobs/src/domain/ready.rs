@@ -254,15 +254,11 @@ impl<J: Copy + Ord> Ready<J> {
         self.workers.entry(worker).or_default().used += 1;
     }
 
-    /// Starts a job at a worker that has it already, whoever's turn it is. Says whether it did: where a limit of the job is
-    /// reached, nothing changes.
-    pub fn start_at(&mut self, worker: u32, key: &LaneKey, class: Priority, job: J) -> bool {
-        if key.limits.iter().any(|limit| !self.limit_has_room(*limit)) {
-            return false;
-        }
+    /// Starts a job at a worker that has it already, whoever's turn it is. It counts even against a limit that is reached:
+    /// nothing else starts there until there is room again.
+    pub fn start_at(&mut self, worker: u32, key: &LaneKey, class: Priority, job: J) {
         self.remove(key, class, job);
         self.occupy(worker, &key.limits);
-        true
     }
 
     /// A job does not execute any more.

@@ -11,7 +11,7 @@ use super::{
     message::{Attach, Attached, OfWorkers, Said},
     shard::Shard,
     turns::{StepKey, Turn},
-    workers::{Due, Handed, Result as TaskResult, Token, Told, Worker},
+    workers::{Due, Handed, Line, Result as TaskResult, Token, Told, Worker},
 };
 use crate::{
     Error,
@@ -100,6 +100,7 @@ impl Shard {
                 Some(reason) if known.contains(&held.token) => {
                     let stop = Told::Stops(vec![(held.token, reason)]);
                     if let Some(worker) = self.workers.get(number) {
+                        // It has come a moment ago: where it is gone again, its stream says so.
                         worker.say(stop);
                     }
                 }
@@ -183,15 +184,16 @@ impl Shard {
         Some((worker, handed))
     }
 
-    /// Tells workers what they have been given.
+    /// Tells workers what they have been given. One that nobody listens for may come back until its tasks are for others.
     pub(super) fn tell_tasks(&mut self, handed: Vec<(u32, Handed)>) {
         let mut of_worker = BTreeMap::<u32, Vec<Handed>>::new();
         for (worker, task) in handed {
             of_worker.entry(worker).or_default().push(task);
         }
-        for (worker, tasks) in of_worker {
-            if let Some(worker) = self.workers.get(worker) {
-                worker.say(Told::Tasks(tasks));
+        let now = self.now();
+        for (number, tasks) in of_worker {
+            if self.workers.get(number).is_some_and(|worker| !worker.say(Told::Tasks(tasks))) {
+                self.put_away(number, now);
             }
         }
     }
@@ -231,13 +233,19 @@ impl Shard {
 
     /// The stream of a worker has ended.
     fn away(&mut self, number: u32, now: i64, chance: f64) {
-        self.turns.unserve(number);
-        let grace = i64::try_from(self.parts.options.worker_grace.as_micros()).unwrap_or(i64::MAX);
-        if self.workers.tasks(number).is_empty() {
+        let is_leaving = self.workers.get(number).is_some_and(|worker| worker.is_leaving);
+        if is_leaving && self.workers.tasks(number).is_empty() {
             self.lose(number, now, chance);
         } else {
-            self.workers.away(number, now.saturating_add(grace));
+            self.put_away(number, now);
         }
+    }
+
+    /// A worker is given nothing until it comes back, and has a while to.
+    fn put_away(&mut self, number: u32, now: i64) {
+        self.turns.unserve(number);
+        let grace = i64::try_from(self.parts.options.worker_grace.as_micros()).unwrap_or(i64::MAX);
+        self.workers.away(number, now.saturating_add(grace));
     }
 
     /// A worker does not come back: its tasks are for others.

@@ -214,6 +214,10 @@ impl Shard {
     ) -> Result<(), StoreError> {
         let room = Arc::clone(&self.parts.room);
         let mut group = Vec::new();
+        // Before anybody is heard: workers that come back say which tasks they have, and those have to wait for somebody first.
+        while !self.touched.is_empty() && !life.is_draining() {
+            self.round(&mut group).await?;
+        }
         loop {
             let wished = *wish.borrow_and_update();
             if wished.term != term {

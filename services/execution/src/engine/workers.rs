@@ -123,9 +123,9 @@ impl Worker {
         self.uid
     }
 
-    /// Tells it something. One that does not listen any more is found to be away when its stream says so.
-    pub(super) fn say(&self, told: Told) {
-        drop(self.tell.send(told));
+    /// Tells it something. False where nobody listens any more, whether its stream has said so or not.
+    pub(super) fn say(&self, told: Told) -> bool {
+        self.tell.send(told).is_ok()
     }
 
     /// The way to it, for what is told later.
@@ -244,6 +244,7 @@ impl Workers {
             if let Some(until) = worker.away.take() {
                 self.timers.remove(&(until, Due::Lost(line.worker)));
             } else {
+                // Where nobody listens, nobody needs to know.
                 worker.say(Told::Replaced);
             }
             worker.is_leaving = false;
@@ -339,6 +340,7 @@ impl Workers {
         self.by_step.remove(&token.step);
         self.timers.remove(&(held.late, Due::Late(ticket)));
         if let Some(worker) = self.all.get(&held.turn.worker).filter(|_| told) {
+            // One that does not hear it is told when it comes back.
             worker.say(Told::Stops(vec![(token, reason)]));
         }
     }
@@ -352,8 +354,9 @@ impl Workers {
 
     /// The stream of a worker has ended: until then it may come back.
     pub(super) fn away(&mut self, worker: u32, until: i64) {
-        if let Some(worker_of) = self.all.get_mut(&worker) {
-            worker_of.away = Some(until);
+        // It may be noticed twice: its time began with the first.
+        if let Some(gone) = self.all.get_mut(&worker).filter(|worker| worker.away.is_none()) {
+            gone.away = Some(until);
             self.timers.insert((until, Due::Lost(worker)));
         }
     }

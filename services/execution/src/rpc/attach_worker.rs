@@ -47,12 +47,44 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// Longest pause that a worker can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
+/// How long a stream lasts, and by how much less one may: whether its caller may have it is asked when it begins, and many that
+/// began together do not all come back together.
+const LASTS: (Duration, f64) = (Duration::from_mins(10), 0.2);
+
 /// A worker that has come, and that nobody listens to yet.
 pub(crate) struct Joined {
-    state: Arc<State>,
-    project: String,
+    line: Attachment,
     attached: Attached,
     told: mpsc::UnboundedReceiver<Told>,
+    until: Instant,
+}
+
+/// A worker's line to its project's shard, which is told when there is none any more, however that comes.
+struct Attachment {
+    state: Arc<State>,
+    project: String,
+    line: Line,
+}
+
+impl Attachment {
+    fn engine(&self) -> &Engine {
+        self.state.engines.of_project(&self.project)
+    }
+
+    async fn hear(&self, said: Said) -> Result<(), Error> {
+        self.engine().hear(self.line, said).await
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        let (state, project, line) = (Arc::clone(&self.state), std::mem::take(&mut self.project), self.line);
+        let lifecycle = state.lifecycle.clone();
+        lifecycle.spawn_future(async move {
+            // Where the shard is gone nobody needs to know.
+            drop(state.engines.of_project(&project).hear(line, Said::Away).await);
+        });
+    }
 }
 
 /// Opens a worker's stream: it is known to the owner of its project when this answers.
@@ -73,22 +105,32 @@ pub(crate) async fn join(state: &Arc<State>, caller: &Caller, open: WorkerOpen) 
     let session = Uuid::try_parse(&open.session).ok();
     let attach = Attach { about, session, tokens: open.tokens, tell };
     let attached = state.engines.of_project(&project).attach(attach).await?;
-    Ok(Joined { state: Arc::clone(state), project, attached, told })
+    let line = Attachment { state: Arc::clone(state), project, line: attached.line };
+    let until = Instant::now() + lasts(state, caller);
+    Ok(Joined { line, attached, told, until })
+}
+
+/// How long the stream of a caller may last: no longer than its credential.
+fn lasts(state: &State, caller: &Caller) -> Duration {
+    let (longest, less) = LASTS;
+    let longest = longest.mul_f64(1.0 - less * state.ids.fraction());
+    let left = caller.expires.map(|expires| expires.duration_since(state.clock.now()).unwrap_or_default());
+    left.map_or(longest, |left| left.min(longest))
 }
 
 impl Joined {
     /// What the worker is told, from now on. What it says is heard.
     pub(crate) fn follow(self, messages: Messages<AttachWorkerRequest>) -> Answers {
-        let Self { state, project, attached, told } = self;
+        let Self { line, attached, told, until } = self;
         let (out, answers) = mpsc::channel(OUTGOING);
-        let lifecycle = state.lifecycle.clone();
-        let stream = WorkerStream { state, project, line: attached.line, out };
+        let lifecycle = line.state.lifecycle.clone();
         let opened = WorkerOpened {
-            worker: name::of_worker(&stream.project, attached.uid),
+            worker: name::of_worker(&line.project, attached.uid),
             session: attached.session.to_string(),
             resumed: attached.resumed,
-            heartbeat_interval: Some(span::of(stream.state.options.worker_heartbeat)),
+            heartbeat_interval: Some(span::of(line.state.options.worker_heartbeat)),
         };
+        let stream = WorkerStream { line, out, until };
         lifecycle.spawn_future(stream.run(opened, told, messages));
         ReceiverStream::new(answers).boxed()
     }
@@ -96,10 +138,9 @@ impl Joined {
 
 /// One stream of a worker.
 struct WorkerStream {
-    state: Arc<State>,
-    project: String,
-    line: Line,
+    line: Attachment,
     out: mpsc::Sender<Result<AttachWorkerResponse, Status>>,
+    until: Instant,
 }
 
 impl WorkerStream {
@@ -113,16 +154,12 @@ impl WorkerStream {
             Ok(()) => self.follow(told, messages).await,
             Err(error) => Err(error),
         };
-        // Where the shard is gone nobody needs to know.
-        drop(self.engine().hear(self.line, Said::Away).await);
+        let Self { line, out, .. } = self;
+        drop(line);
         if let Err(error) = ended {
             // Where the worker is gone nobody reads it.
-            drop(timeout(LAST_WORD, self.out.send(Err(error.into()))).await);
+            drop(timeout(LAST_WORD, out.send(Err(error.into()))).await);
         }
-    }
-
-    fn engine(&self) -> &Engine {
-        self.state.engines.of_project(&self.project)
     }
 
     /// Until one of both has gone.
@@ -131,9 +168,9 @@ impl WorkerStream {
         mut told: mpsc::UnboundedReceiver<Told>,
         mut messages: Messages<AttachWorkerRequest>,
     ) -> Result<(), Error> {
-        let patience = self.state.options.worker_heartbeat * MISSED;
+        let patience = self.line.state.options.worker_heartbeat * MISSED;
         let mut silent = Instant::now() + patience;
-        let gone = self.engine().gone();
+        let gone = self.line.engine().gone();
         tokio::pin!(gone);
         loop {
             tokio::select! {
@@ -157,8 +194,9 @@ impl WorkerStream {
                 }
                 () = self.out.closed() => return Ok(()),
                 () = &mut gone => return Err(Error::Draining),
-                () = self.state.lifecycle.draining() => return Err(Error::Draining),
+                () = self.line.state.lifecycle.draining() => return Err(Error::Draining),
                 () = tokio::time::sleep_until(silent) => return Err(Error::NoHeartbeat),
+                () = tokio::time::sleep_until(self.until) => return Err(Error::ComeBack),
             }
         }
     }
@@ -169,12 +207,12 @@ impl WorkerStream {
             Action::Heartbeat(heartbeat) => {
                 let progress: Vec<_> = heartbeat.progress.into_iter().filter_map(progress).collect();
                 if !progress.is_empty() {
-                    self.engine().hear(self.line, Said::Progress(progress)).await?;
+                    self.line.hear(Said::Progress(progress)).await?;
                 }
                 return self.say(Event::HeartbeatAnswer(WorkerHeartbeatAnswer {})).await;
             }
             Action::Results(results) => {
-                let most = self.state.options.max_value_bytes;
+                let most = self.line.state.options.max_value_bytes;
                 let mut stale = Vec::new();
                 let mut ended = Vec::with_capacity(results.results.len());
                 for result in results.results {
@@ -191,7 +229,7 @@ impl WorkerStream {
             Action::Slots(slots) => Said::Slots(slots.slot_count.cast_unsigned()),
             Action::Leave(_) => Said::Leave,
         };
-        self.engine().hear(self.line, said).await
+        self.line.hear(said).await
     }
 
     async fn start(&self, tasks: Vec<Handed>) -> Result<(), Error> {
@@ -203,7 +241,7 @@ impl WorkerStream {
             if length > MOST_BYTES {
                 let problem = "what the worker is given has more than 3 MiB as a message";
                 let failed = Err(StepError::new("VALUE_TOO_LARGE", problem));
-                self.engine().hear(self.line, Said::Results(vec![(token, failed)])).await?;
+                self.line.hear(Said::Results(vec![(token, failed)])).await?;
                 continue;
             }
             if bytes + length > BYTES || starts.len() >= AT_ONCE {
@@ -241,13 +279,13 @@ impl WorkerStream {
     /// Says something, if the worker reads in time. One that has gone away is noticed by who listens to it.
     async fn say(&self, event: Event) -> Result<(), Error> {
         let response = AttachWorkerResponse { event: Some(event) };
-        let patience = self.state.options.worker_heartbeat * MISSED;
+        let patience = self.line.state.options.worker_heartbeat * MISSED;
         tokio::select! {
             sent = timeout(patience, self.out.send(Ok(response))) => match sent {
                 Ok(_) => Ok(()),
                 Err(_) => Err(Error::NoHeartbeat),
             },
-            () = self.state.lifecycle.draining() => Err(Error::Draining),
+            () = self.line.state.lifecycle.draining() => Err(Error::Draining),
         }
     }
 }

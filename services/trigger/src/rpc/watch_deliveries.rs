@@ -18,8 +18,13 @@ use weft_proto::weft::trigger::v1::{
 };
 use weft_store::StoreError;
 
-use super::find::{Page, Search};
-use crate::{Error, looks::{Page, Share}, news::AT_LEAST, state::State};
+use super::find::Search;
+use crate::{
+    Error,
+    looks::{Page, Share},
+    news::AT_LEAST,
+    state::State,
+};
 
 /// The newest deliveries that are looked at.
 const WINDOW: u32 = 200;

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use prost_reflect::prost::Message;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
@@ -13,8 +14,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 use weft_kit::{problem, span};
 use weft_proto::weft::execution::v1::{
-    AttachWorkerRequest, AttachWorkerResponse, Task, TaskResult, TaskResults, WorkerHeartbeat, WorkerLeave,
-    WorkerOpen, attach_worker_request::Action, attach_worker_response::Event, task_result::Outcome,
+    AttachWorkerRequest, AttachWorkerResponse, Task, TaskError, TaskResult, TaskResults, WorkerHeartbeat,
+    WorkerLeave, WorkerOpen, attach_worker_request::Action, attach_worker_response::Event,
+    task_result::Outcome,
 };
 
 use super::{attached::Tasks, program};
@@ -22,10 +24,13 @@ use crate::client::WorkerClient;
 
 /// Messages that wait for the mesh to read them.
 const OUTGOING: usize = 64;
-/// Results of one message.
-const RESULTS: usize = 64;
-/// The pause after a lost stream, and the longest one.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Results of one message, and bytes, about.
+const RESULTS: (usize, usize) = (64, 1 << 20);
+/// Most bytes of one result: nobody takes a message over 4 MiB by default.
+const MOST_BYTES: usize = 7 << 19;
+/// The pause after a lost stream, and the longest one: half of what a worker has by default to come back before its tasks are
+/// given to others.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How long a stream may take to open.
 const OPENING: Duration = Duration::from_secs(10);
 /// Heartbeats of the mesh that may be missing.
@@ -118,7 +123,11 @@ impl Run {
                     if std::mem::take(&mut worker.was_opened) {
                         pause = PAUSE.0;
                     }
-                    tracing::warn!(%status, "the stream to the mesh has ended; coming back");
+                    if problem::reason(&status).as_deref() == Some("COME_BACK") {
+                        tracing::debug!("the stream has lasted as long as one may; coming back");
+                    } else {
+                        tracing::warn!(%status, "the stream to the mesh has ended; coming back");
+                    }
                     if !worker.wait(pause).await {
                         return Ok(());
                     }
@@ -197,9 +206,7 @@ impl Worker {
         say: &mpsc::Sender<AttachWorkerRequest>,
         interval: Duration,
     ) -> Result<End, Closed> {
-        for some in self.tasks.results().chunks(RESULTS) {
-            tell(say, Action::Results(TaskResults { results: some.to_vec() })).await?;
-        }
+        tell_results(say, self.tasks.results()).await?;
         if self.is_leaving {
             tell(say, Action::Leave(WorkerLeave {})).await?;
         }
@@ -219,12 +226,10 @@ impl Worker {
                 },
                 Some(ended) = self.at_work.join_next() => {
                     let mut results: Vec<_> = self.ended(ended).into_iter().collect();
-                    while let (true, Some(ended)) = (results.len() < RESULTS, self.at_work.try_join_next()) {
+                    while let (true, Some(ended)) = (results.len() < RESULTS.0, self.at_work.try_join_next()) {
                         results.extend(self.ended(ended));
                     }
-                    if !results.is_empty() {
-                        tell(say, Action::Results(TaskResults { results })).await?;
-                    }
+                    tell_results(say, results).await?;
                 }
                 _ = beats.tick() => {
                     if heard.elapsed() > interval * MISSED {
@@ -251,9 +256,7 @@ impl Worker {
                 for task in starts.tasks {
                     again.extend(self.start(task));
                 }
-                if !again.is_empty() {
-                    tell(say, Action::Results(TaskResults { results: again })).await?;
-                }
+                tell_results(say, again).await?;
             }
             Event::Stops(stops) => stops.stops.iter().for_each(|stop| self.tasks.stop(&stop.token)),
             Event::Settlements(settled) => {
@@ -274,7 +277,7 @@ impl Worker {
                 Ok(output) => Outcome::Output(value(&output)),
                 Err(error) => Outcome::Error(error),
             };
-            TaskResult { token: task.token, outcome: Some(outcome) }
+            bounded(TaskResult { token: task.token, outcome: Some(outcome) })
         });
         None
     }
@@ -303,7 +306,78 @@ async fn tell(say: &mpsc::Sender<AttachWorkerRequest>, action: Action) -> Result
     }
 }
 
+/// Says what has come of tasks, in messages that are not too large.
+async fn tell_results(
+    say: &mpsc::Sender<AttachWorkerRequest>,
+    results: Vec<TaskResult>,
+) -> Result<(), Closed> {
+    for results in messages_of(results) {
+        tell(say, Action::Results(TaskResults { results })).await?;
+    }
+    Ok(())
+}
+
+fn messages_of(results: Vec<TaskResult>) -> Vec<Vec<TaskResult>> {
+    let mut messages: Vec<Vec<TaskResult>> = Vec::new();
+    let mut bytes = 0;
+    for result in results {
+        let length = result.encoded_len();
+        match messages.last_mut() {
+            Some(last) if last.len() < RESULTS.0 && bytes + length <= RESULTS.1 => last.push(result),
+            _ => {
+                messages.push(vec![result]);
+                bytes = 0;
+            }
+        }
+        bytes += length;
+    }
+    messages
+}
+
+/// A result that can be sent.
+fn bounded(result: TaskResult) -> TaskResult {
+    if result.encoded_len() <= MOST_BYTES {
+        return result;
+    }
+    let message = format!("what it wrote has more than {MOST_BYTES} bytes as a message");
+    let error = TaskError { reason: "OUTPUT_TOO_LARGE".to_owned(), message, ..TaskError::default() };
+    TaskResult { outcome: Some(Outcome::Error(error)), ..result }
+}
+
 fn value(json: &serde_json::Value) -> prost_types::Value {
     let wrapped = weft_kit::json::to_struct(serde_json::json!({ "v": json }));
     wrapped.fields.into_values().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(bytes: usize) -> TaskResult {
+        let outcome = Some(Outcome::Output(value(&"x".repeat(bytes).into())));
+        TaskResult { token: "t".to_owned(), outcome }
+    }
+
+    #[test]
+    fn no_message_is_larger_than_the_mesh_takes() {
+        let large = || (0..5).map(|_| result(3 << 20));
+        let all: Vec<_> =
+            (0..200).map(|_| result(1)).chain(large()).chain([result(400_000), result(400_000)]).collect();
+        let count = all.len();
+        let messages = messages_of(all);
+        assert_eq!(messages.iter().map(Vec::len).sum::<usize>(), count);
+        for results in &messages {
+            let message = TaskResults { results: results.clone() };
+            assert!(message.encoded_len() < 4 << 20 && results.len() <= RESULTS.0);
+            assert!(message.encoded_len() <= RESULTS.1 + 1_000 || results.len() == 1);
+        }
+        assert!(messages.len() < 12, "small ones go together");
+        assert!(matches!(bounded(result(3 << 20)).outcome, Some(Outcome::Output(_))));
+        // Numbers take more than three times as much there as in JSON.
+        let numbers = serde_json::json!(vec![1; 600_000]);
+        let refused =
+            bounded(TaskResult { token: "t".into(), outcome: Some(Outcome::Output(value(&numbers))) });
+        let Some(Outcome::Error(error)) = refused.outcome else { panic!("it is too large") };
+        assert_eq!((error.reason.as_str(), error.retryable), ("OUTPUT_TOO_LARGE", false));
+    }
 }
