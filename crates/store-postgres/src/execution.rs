@@ -1,5 +1,7 @@
 //! Executions: each flush is a few statements over many rows.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::PgConnection;
@@ -10,10 +12,15 @@ use weft_store::{
     ExecutionMessages, ExecutionRow, ExecutionStore, NewExecution, NewExecutionMessage, OwnedExecutions,
     Result, RunLimitRow, RunRateRow, SHARD_BITS, ShardOwner, StoreError, Timestamp, Versioned,
     check::{self, Check},
-    codec,
+    codec, shard_of,
 };
 
-use crate::{Postgres, fault::OrFault, instant};
+use crate::{
+    Postgres,
+    fault::OrFault,
+    instant,
+    partition::{is_in_newest, is_near_end},
+};
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "execution" };
 /// Messages that are written in one statement: they may be large.
@@ -132,10 +139,11 @@ async fn insert(connection: &mut PgConnection, executions: &[NewExecution]) -> R
     Ok(())
 }
 
-async fn change(connection: &mut PgConnection, changes: &[ExecutionChange]) -> Result<()> {
+async fn change(connection: &mut PgConnection, shard: i32, changes: &[ExecutionChange]) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
+    let (first, end) = range(shard);
     let ids: Vec<i64> = changes.iter().map(|change| change.id).collect();
     let states: Vec<i32> = changes.iter().map(|change| change.state).collect();
     let definitions: Vec<i64> = changes.iter().map(|change| change.definition).collect();
@@ -154,7 +162,8 @@ async fn change(connection: &mut PgConnection, changes: &[ExecutionChange]) -> R
          ended = c.ended \
          FROM UNNEST($1::BIGINT[], $2::INTEGER[], $3::BIGINT[], $4::BIGINT[], $5::TIMESTAMPTZ[], $6::TEXT[], \
          $7::INTEGER[], $8::INTEGER[], $9::INTEGER[], $10::TIMESTAMPTZ[]) \
-         AS c (id, state, definition, revision, wake, reason, steps, retries, approvals, ended) WHERE e.id = c.id",
+         AS c (id, state, definition, revision, wake, reason, steps, retries, approvals, ended) \
+         WHERE e.id = c.id AND e.id >= $11 AND e.id < $12",
         &ids,
         &states,
         &definitions,
@@ -165,6 +174,8 @@ async fn change(connection: &mut PgConnection, changes: &[ExecutionChange]) -> R
         &retries,
         &approvals,
         &ended as _,
+        first,
+        end,
     )
     .execute(connection)
     .await
@@ -181,6 +192,7 @@ async fn end(
     if ended.is_empty() {
         return Ok(());
     }
+    let (first, beyond) = range(shard);
     let numbers: Vec<i64> = ended.iter().zip(before + 1..).map(|(_, number)| number).collect();
     let ids: Vec<i64> = ended.iter().map(|change| change.id).collect();
     let states: Vec<i32> = ended.iter().map(|change| change.state).collect();
@@ -190,12 +202,14 @@ async fn end(
         "INSERT INTO execution_ends (shard, number, execution, project, graph, state, ended) \
          SELECT $1::INTEGER, c.number, e.id, e.project, e.graph, c.state, c.at \
          FROM UNNEST($2::BIGINT[], $3::BIGINT[], $4::INTEGER[], $5::TIMESTAMPTZ[]) AS c (number, id, state, at) \
-         JOIN executions e ON e.id = c.id",
+         JOIN executions e ON e.id = c.id AND e.id >= $6 AND e.id < $7",
         shard,
         &numbers,
         &ids,
         &states,
         &times,
+        first,
+        beyond,
     )
     .execute(connection)
     .await
@@ -331,6 +345,26 @@ async fn rate(connection: &mut PgConnection, rates: &[RunRateRow]) -> Result<()>
     Ok(())
 }
 
+/// Removes executions that have ended; says which.
+async fn delete(connection: &mut PgConnection, executions: &[i64]) -> Result<Vec<i64>> {
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM executions WHERE id = ANY($1::BIGINT[]) AND ended IS NOT NULL RETURNING id",
+        executions,
+    );
+    gone.fetch_all(connection).await.or_fault()
+}
+
+async fn delete_events(connection: &mut PgConnection, executions: &[i64]) -> Result<()> {
+    if executions.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!("DELETE FROM execution_events WHERE execution = ANY($1::BIGINT[])", executions)
+        .execute(connection)
+        .await
+        .or_fault()?;
+    Ok(())
+}
+
 async fn epoch_of(connection: &mut PgConnection, shard: i32) -> Result<i64> {
     let row = sqlx::query!("SELECT epoch FROM execution_shards WHERE shard = $1", shard);
     Ok(row.fetch_optional(connection).await.or_fault()?.map_or(0, |row| row.epoch))
@@ -356,13 +390,28 @@ async fn write_flush(connection: &mut PgConnection, flush: &ExecutionFlush) -> R
         return Err(StoreError::Stale { of: Versioned::Epoch, current });
     };
     insert(connection, &flush.executions).await?;
-    change(connection, &flush.changes).await?;
+    change(connection, flush.shard, &flush.changes).await?;
     end(connection, (flush.shard, owned.ends - count), &ends).await?;
     publish(connection, (flush.shard, owned.messages - published), &flush.messages).await?;
     limit(connection, &flush.removed_limits, &flush.limits).await?;
     turn(connection, &flush.turns).await?;
     rate(connection, &flush.rates).await?;
     append(connection, &flush.events).await
+}
+
+impl Postgres {
+    /// Numbers among which a project's executions are: those of its shard, once it is known how many shards there are.
+    async fn of_project(&self, project: &str) -> Result<(i64, i64)> {
+        let count = async || {
+            let row = sqlx::query!("SELECT shards FROM execution_sharding").fetch_optional(&self.pool);
+            row.await.or_fault()?.map(|row| row.shards).ok_or(NOT_FOUND)
+        };
+        match self.shards.get_or_try_init(count).await {
+            Ok(shards) => Ok(range(shard_of(project, *shards))),
+            Err(StoreError::NotFound { .. }) => Ok((0, i64::MAX)),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 #[async_trait]
@@ -400,12 +449,16 @@ impl ExecutionStore for Postgres {
         .await
         .or_fault()?
         .ok_or(StoreError::AlreadyExists { what: "owner of the shard" })?;
-        let last =
-            sqlx::query!("SELECT MAX(id) AS last FROM executions WHERE id > $1 AND id < $2", first, end)
-                .fetch_one(&self.pool)
-                .await
-                .or_fault()?;
-        Ok(OwnedExecutions { shard, epoch: row.epoch, last: last.last.unwrap_or(first) })
+        // A number is not given again as long as anything is left of it.
+        let last = sqlx::query!(
+            "SELECT GREATEST((SELECT MAX(id) FROM executions WHERE id > $1 AND id < $2), \
+             (SELECT MAX(execution) FROM execution_events WHERE execution > $1 AND execution < $2)) AS last",
+            first,
+            end,
+        );
+        let last = last.fetch_one(&self.pool).await.or_fault()?.last.unwrap_or(first);
+        self.make_partitions(shard, last).await?;
+        Ok(OwnedExecutions { shard, epoch: row.epoch, last })
     }
 
     async fn leave_executions(&self, shard: i32, owner: Uuid) -> Result<()> {
@@ -422,6 +475,9 @@ impl ExecutionStore for Postgres {
 
     async fn flush_executions(&self, flush: ExecutionFlush) -> Result<()> {
         flush.check()?;
+        if let Some(new) = flush.executions.last().filter(|new| is_near_end(new.id)) {
+            self.make_partitions(flush.shard, new.id).await?;
+        }
         let mut transaction = self.begin().await?;
         // Holds the shard's row until the commit: another owner waits for it, and is then the newer one.
         write_flush(&mut transaction, &flush).await?;
@@ -460,9 +516,11 @@ impl ExecutionStore for Postgres {
 
     async fn find_executions(
         &self,
+        shard: i32,
         names: &[(String, String)],
         requests: &[Bytes],
     ) -> Result<Vec<ExecutionRow>> {
+        let (first, end) = range(shard);
         let mut found = Vec::new();
         for (project, name) in names {
             check::text("name", name)?;
@@ -470,9 +528,11 @@ impl ExecutionStore for Postgres {
                 Record,
                 "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
                  steps, retries, approvals, ended FROM executions \
-                 WHERE project = $1 AND name = $2",
+                 WHERE project = $1 AND name = $2 AND id > $3 AND id < $4",
                 project,
                 name,
+                first,
+                end,
             );
             found.extend(rows(records.fetch_all(&self.pool).await.or_fault()?)?);
         }
@@ -484,8 +544,10 @@ impl ExecutionStore for Postgres {
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
              steps, retries, approvals, ended FROM executions \
-             WHERE request = ANY($1::BYTEA[])",
+             WHERE request = ANY($1::BYTEA[]) AND id > $2 AND id < $3",
             &keys as _,
+            first,
+            end,
         );
         found.extend(rows(records.fetch_all(&self.pool).await.or_fault()?)?);
         Ok(found)
@@ -510,16 +572,18 @@ impl ExecutionStore for Postgres {
         limit: u32,
     ) -> Result<Vec<ExecutionRow>> {
         check::text("project", project)?;
+        let (first, end) = self.of_project(project).await?;
         let records = if let Some(graph) = graph {
             check::text("graph", graph)?;
             let records = sqlx::query_as!(
                 Record,
                 "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
                      steps, retries, approvals, ended FROM executions \
-                     WHERE project = $1 AND graph = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
+                     WHERE project = $1 AND graph = $2 AND id > $3 AND id < $4 ORDER BY id DESC LIMIT $5",
                 project,
                 graph,
-                before,
+                first,
+                before.min(end),
                 i64::from(limit),
             );
             records.fetch_all(&self.pool).await
@@ -528,9 +592,10 @@ impl ExecutionStore for Postgres {
                 Record,
                 "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
                      steps, retries, approvals, ended FROM executions \
-                     WHERE project = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                     WHERE project = $1 AND id > $2 AND id < $3 ORDER BY id DESC LIMIT $4",
                 project,
-                before,
+                first,
+                before.min(end),
                 i64::from(limit),
             );
             records.fetch_all(&self.pool).await
@@ -540,13 +605,16 @@ impl ExecutionStore for Postgres {
 
     async fn asking_executions(&self, project: &str, before: i64, limit: u32) -> Result<Vec<ExecutionRow>> {
         check::text("project", project)?;
+        let (first, end) = self.of_project(project).await?;
         let records = sqlx::query_as!(
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
              steps, retries, approvals, ended FROM executions \
-             WHERE project = $1 AND ended IS NULL AND approvals <> 0 AND id < $2 ORDER BY id DESC LIMIT $3",
+             WHERE project = $1 AND ended IS NULL AND approvals <> 0 AND id > $2 AND id < $3 \
+             ORDER BY id DESC LIMIT $4",
             project,
-            before,
+            first,
+            before.min(end),
             i64::from(limit),
         );
         rows(records.fetch_all(&self.pool).await.or_fault()?)
@@ -746,15 +814,17 @@ impl ExecutionStore for Postgres {
     ) -> Result<Vec<ExecutionRow>> {
         check::text("project", project)?;
         graph.map_or(Ok(()), |graph| check::text("graph", graph))?;
+        let (first, end) = self.of_project(project).await?;
         let records = sqlx::query_as!(
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
              steps, retries, approvals, ended FROM executions \
-             WHERE project = $1 AND ended IS NULL AND ($2::TEXT IS NULL OR graph = $2) AND id > $3 \
-             ORDER BY id LIMIT $4",
+             WHERE project = $1 AND ended IS NULL AND ($2::TEXT IS NULL OR graph = $2) AND id > $3 AND id < $4 \
+             ORDER BY id LIMIT $5",
             project,
             graph,
-            after,
+            after.max(first),
+            end,
             i64::from(limit),
         );
         rows(records.fetch_all(&self.pool).await.or_fault()?)
@@ -762,15 +832,31 @@ impl ExecutionStore for Postgres {
 
     async fn delete_executions(&self, executions: &[i64]) -> Result<()> {
         let mut transaction = self.begin().await?;
-        let gone = sqlx::query_scalar!(
-            "DELETE FROM executions WHERE id = ANY($1::BIGINT[]) AND ended IS NOT NULL RETURNING id",
-            executions,
-        );
-        let gone = gone.fetch_all(&mut *transaction).await.or_fault()?;
-        sqlx::query!("DELETE FROM execution_events WHERE execution = ANY($1::BIGINT[])", &gone)
-            .execute(&mut *transaction)
-            .await
-            .or_fault()?;
+        let gone = delete(&mut transaction, executions).await?;
+        delete_events(&mut transaction, &gone).await?;
         transaction.commit().await.or_fault()
+    }
+
+    async fn forget_executions(&self, executions: &[i64]) -> Result<()> {
+        let mut of_shard = BTreeMap::<i32, Vec<i64>>::new();
+        for id in executions {
+            of_shard.entry(i32::try_from(id >> SHARD_BITS).unwrap_or(i32::MAX)).or_default().push(*id);
+        }
+        for (shard, executions) in of_shard {
+            let (first, end) = range(shard);
+            let mut transaction = self.begin().await?;
+            let last =
+                sqlx::query!("SELECT MAX(id) AS last FROM executions WHERE id > $1 AND id < $2", first, end);
+            let last = last.fetch_one(&mut *transaction).await.or_fault()?.last.unwrap_or(first);
+            let mut gone = delete(&mut transaction, &executions).await?;
+            gone.retain(|id| is_in_newest(*id, last));
+            delete_events(&mut transaction, &gone).await?;
+            transaction.commit().await.or_fault()?;
+        }
+        Ok(())
+    }
+
+    async fn tidy_executions(&self, shard: i32) -> Result<u64> {
+        self.tidy_blocks(shard).await
     }
 }

@@ -19,6 +19,11 @@ pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
     state(error).as_deref() == Some("40P01")
 }
 
+/// Whether the error says that something was in use by others for too long, or that they waited for this one.
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
+    matches!(state(error).as_deref(), Some("55P03" | "40P01"))
+}
+
 /// The SQLSTATE of an error, if the server made it.
 fn state(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())

@@ -4,7 +4,8 @@
 //! - *Atomic*: READ COMMITTED, and each write takes its row by the version that it is based on, so that of two
 //!   writers the second waits, looks again, and is told that it is stale. Nothing needs SERIALIZABLE retries.
 //! - *Once*: a repeatable request claims its row in `requests` first; a repeat waits for that claim's outcome.
-//! - *Spread*: graphs, journal and checkpoints are partitioned by graph, names by project.
+//! - *Spread*: graphs, journal and checkpoints are partitioned by graph, names by project, executions by shard (which is
+//!   by project), and their journals by shard and time.
 //! - *Checked*: every statement is checked against the schema when this crate is compiled (`.sqlx`, renewed by
 //!   `cargo xtask sql`).
 //!
@@ -33,6 +34,7 @@ mod keys;
 mod layout;
 mod member;
 mod open;
+mod partition;
 mod placement;
 mod project_object;
 mod refresh;
@@ -44,6 +46,7 @@ mod trigger;
 
 use async_trait::async_trait;
 use sqlx::{PgPool, PgTransaction};
+use tokio::sync::OnceCell;
 use weft_store::{Database, Result};
 
 use crate::fault::OrFault;
@@ -54,6 +57,8 @@ struct Postgres {
     pool: PgPool,
     /// Its URL without a password.
     shown: String,
+    /// How many shards executions have, which never changes once it is known.
+    shards: OnceCell<i32>,
 }
 
 impl Postgres {

@@ -6,6 +6,7 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::sync::OnceCell;
 use weft_store::{OpenError, Stores};
 
 use crate::Postgres;
@@ -39,7 +40,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         ]))
         .await
         .map_err(|error| failed(&shown, error))?;
-    let store = Arc::new(Postgres { pool, shown });
+    let store = Arc::new(Postgres { pool, shown, shards: OnceCell::new() });
     Ok(Stores {
         graph: store.clone(),
         source: store.clone(),

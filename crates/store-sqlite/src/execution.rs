@@ -483,9 +483,11 @@ impl ExecutionStore for Sqlite {
 
     async fn find_executions(
         &self,
+        shard: i32,
         names: &[(String, String)],
         requests: &[Bytes],
     ) -> Result<Vec<ExecutionRow>> {
+        let (first, end) = range(shard);
         let mut found = Vec::new();
         for (project, name) in names {
             check::text("name", name)?;
@@ -493,9 +495,11 @@ impl ExecutionStore for Sqlite {
                 Record,
                 "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
                  steps, retries, approvals, ended FROM executions \
-                 WHERE project = $1 AND name = $2",
+                 WHERE project = $1 AND name = $2 AND id > $3 AND id < $4",
                 project,
                 name,
+                first,
+                end,
             );
             found.extend(rows(records.fetch_all(&self.readers).await.or_fault()?)?);
         }
@@ -513,8 +517,10 @@ impl ExecutionStore for Sqlite {
             Record,
             "SELECT id, project, name, uid, graph, revision, definition, head, request, fingerprint, created, state, wake, reason, \
              steps, retries, approvals, ended FROM executions \
-             WHERE request IN (SELECT unhex(value ->> 1) FROM json_each($1))",
+             WHERE request IN (SELECT unhex(value ->> 1) FROM json_each($1)) AND id > $2 AND id < $3",
             keys,
+            first,
+            end,
         );
         found.extend(rows(records.fetch_all(&self.readers).await.or_fault()?)?);
         Ok(found)
@@ -840,5 +846,14 @@ impl ExecutionStore for Sqlite {
             })
         })
         .await
+    }
+
+    async fn forget_executions(&self, executions: &[i64]) -> Result<()> {
+        self.delete_executions(executions).await
+    }
+
+    async fn tidy_executions(&self, _shard: i32) -> Result<u64> {
+        // What is deleted is gone.
+        Ok(0)
     }
 }

@@ -40,7 +40,7 @@ pub struct NewExecution {
     pub definition: i64,
     /// What its service remembers of it.
     pub head: Bytes,
-    /// Which request it was, and the digest of that request: a request is accepted once in the whole store.
+    /// Which request it was, and the digest of that request: a request is accepted once in its shard.
     pub request: Option<(Bytes, [u8; 32])>,
     /// When it was accepted.
     pub at: Timestamp,
@@ -242,9 +242,10 @@ pub trait ExecutionStore: Send + Sync {
     /// Executions of a shard that go on by themselves before an instant, the soonest first: at most `limit`.
     async fn due_executions(&self, shard: i32, before: Timestamp, limit: u32) -> Result<Vec<ExecutionRow>>;
 
-    /// Which of these names (project and name), and which of these requests, have an execution already.
+    /// Which of these names (project and name), and which of these requests, have an execution in a shard already.
     async fn find_executions(
         &self,
+        shard: i32,
         names: &[(String, String)],
         requests: &[Bytes],
     ) -> Result<Vec<ExecutionRow>>;
@@ -323,4 +324,11 @@ pub trait ExecutionStore: Send + Sync {
 
     /// Removes executions with their journals; those that have not ended stay.
     async fn delete_executions(&self, executions: &[i64]) -> Result<()>;
+
+    /// The same, for very many: their journals may take room until [`Self::tidy_executions`] is called.
+    async fn forget_executions(&self, executions: &[i64]) -> Result<()>;
+
+    /// Gives back some of the room that journals of a shard take whose executions were forgotten; says how many pieces of it.
+    /// It is called again while it gives back any.
+    async fn tidy_executions(&self, shard: i32) -> Result<u64>;
 }

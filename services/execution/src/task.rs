@@ -86,6 +86,7 @@ async fn sweep(state: &State, life: &Lifecycle) -> Result<(), StoreError> {
         while forget_ends().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
         let forget_messages = || state.store.forget_execution_messages(shard, published_before, ENDS_AT_ONCE);
         while forget_messages().await? == u64::from(ENDS_AT_ONCE) && !life.is_draining() {}
+        while state.store.tidy_executions(shard).await? > 0 && !life.is_draining() {}
     }
     Ok(())
 }

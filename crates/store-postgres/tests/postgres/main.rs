@@ -2,5 +2,6 @@
 
 mod conformance;
 mod opening;
+mod partitions;
 mod schema;
 mod world;

@@ -171,7 +171,7 @@ pub async fn active_and_due_executions_are_found(stores: Stores) {
     assert_eq!(ids(&stores.execution.active_executions(0, 0, 10).await.unwrap()), [1, 3, 6]);
 }
 
-/// Names are taken once in a project, requests once at all.
+/// Names are taken once in a project, requests once in a shard.
 pub async fn names_and_requests_of_executions_are_found(stores: Stores) {
     let owned = own(&stores, 0).await;
     let request = Bytes::from_static(b"r");
@@ -179,9 +179,10 @@ pub async fn names_and_requests_of_executions_are_found(stores: Stores) {
     let asked = NewExecution { request: Some((request.clone(), [1; 32])), ..new(2, "g") };
     write(&stores, ExecutionFlush { executions: vec![named.clone(), asked], ..flush(&owned) }).await;
     let names = [("p".to_owned(), "a".to_owned()), ("q".to_owned(), "a".to_owned())];
-    assert_eq!(ids(&stores.execution.find_executions(&names, &[]).await.unwrap()), [1]);
+    assert_eq!(ids(&stores.execution.find_executions(0, &names, &[]).await.unwrap()), [1]);
     let requests = [request.clone(), Bytes::from_static(b"s")];
-    assert_eq!(ids(&stores.execution.find_executions(&[], &requests).await.unwrap()), [2]);
+    assert_eq!(ids(&stores.execution.find_executions(0, &[], &requests).await.unwrap()), [2]);
+    assert!(stores.execution.find_executions(1, &names, &requests).await.unwrap().is_empty());
     let again = ExecutionFlush { executions: vec![NewExecution { id: 3, ..named }], ..flush(&owned) };
     assert!(stores.execution.flush_executions(again).await.is_err());
     refused!(stores.execution.get_execution(3).await, StoreError::NotFound { .. });
@@ -253,6 +254,69 @@ pub async fn ended_executions_are_forgotten(stores: Stores) {
     assert!(stores.execution.execution_events(2, 0, 10).await.unwrap().is_empty());
     assert_eq!(stores.execution.execution_events(3, 0, 10).await.unwrap(), [events(3, 1)]);
     assert_eq!(stores.execution.get_execution(3).await.unwrap().change, change(3));
+}
+
+/// Of very many that are forgotten only the journals may stay a while; those of others stay as they are, and go on, however far
+/// numbers have come since.
+pub async fn forgotten_executions_give_back_their_room(stores: Stores) {
+    const APART: i64 = 1 << 20;
+    let owned = own(&stores, 1).await;
+    let first = owned.last;
+    // What a store may keep together lies between these.
+    let groups: Vec<i64> = (0..4).map(|group| first + group * APART).collect();
+    for group in &groups {
+        let ids: Vec<i64> = (1..=40).map(|n| group + n).chain([group + APART - 1]).collect();
+        let ended = |id: &i64| ExecutionChange { ended: (*id != group + 7).then(|| time(5)), ..change(*id) };
+        let all = ExecutionFlush {
+            executions: ids.iter().map(|id| new(*id, "g")).collect(),
+            changes: ids.iter().map(ended).collect(),
+            events: ids.iter().map(|id| events(*id, 1)).collect(),
+            ..flush(&owned)
+        };
+        write(&stores, all).await;
+    }
+    let store = &stores.execution;
+    // The first group is forgotten whole, the others but for one that has not ended.
+    write(
+        &stores,
+        ExecutionFlush {
+            changes: vec![ExecutionChange { ended: Some(time(5)), ..change(groups[0] + 7) }],
+            ..flush(&owned)
+        },
+    )
+    .await;
+    let found = store.ended_executions(time(9), 1_000).await.unwrap();
+    assert_eq!(found.len(), 161);
+    let ids: Vec<i64> = found.into_iter().map(|(id, _)| id).collect();
+    store.forget_executions(&ids).await.unwrap();
+    assert!(store.ended_executions(time(9), 10).await.unwrap().is_empty());
+    while store.tidy_executions(1).await.unwrap() > 0 {}
+    for group in &groups {
+        refused!(store.get_execution(group + 1).await, StoreError::NotFound { .. });
+        assert!(
+            store.execution_events(group + APART - 1, 0, 9).await.unwrap().is_empty(),
+            "their journals are gone"
+        );
+    }
+    for group in &groups[1..] {
+        let id = group + 7;
+        assert_eq!(store.execution_events(id, 0, 9).await.unwrap(), [events(id, 1)]);
+        let over = ExecutionChange { ended: Some(time(6)), ..change(id) };
+        write(&stores, ExecutionFlush { changes: vec![over], events: vec![events(id, 2)], ..flush(&owned) })
+            .await;
+        assert_eq!(store.execution_events(id, 0, 9).await.unwrap(), [events(id, 1), events(id, 2)]);
+    }
+    let newest = groups[3] + 7;
+    assert!(own(&stores, 1).await.last >= newest);
+    store.forget_executions(&[newest]).await.unwrap();
+    assert!(store.execution_events(newest, 0, 9).await.unwrap().is_empty());
+    let owned = own(&stores, 1).await;
+    assert!(owned.last >= groups[2] + 7);
+    let next = owned.last + 1;
+    let more =
+        ExecutionFlush { executions: vec![new(next, "g")], events: vec![events(next, 1)], ..flush(&owned) };
+    write(&stores, more).await;
+    assert_eq!(store.execution_events(next, 0, 9).await.unwrap(), [events(next, 1)]);
 }
 
 /// Ends are numbered in the order in which they were written, whatever the clock says, and one that ends twice has two.

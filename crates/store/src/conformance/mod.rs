@@ -88,7 +88,7 @@ macro_rules! conformance {
             executions: a_shard_of_executions_has_one_owner, an_execution_reads_back_as_written, an_execution_flush_of_an_old_owner_writes_nothing,
                 active_and_due_executions_are_found, names_and_requests_of_executions_are_found,
                 executions_list_newest_first, asking_executions_are_found, a_definition_is_kept_once,
-                ended_executions_are_forgotten, ends_of_executions_are_numbered,
+                ended_executions_are_forgotten, forgotten_executions_give_back_their_room, ends_of_executions_are_numbered,
                 messages_of_executions_are_numbered, run_limits_read_back_and_are_removed,
                 turns_and_rates_are_kept_with_their_flush, open_executions_are_found;
             graphs: a_graph_reads_back_as_written, extreme_times_read_back, an_id_is_taken_once_in_a_project,

@@ -49,7 +49,8 @@ impl Known {
     /// Which of them the store has.
     pub(super) async fn look(&mut self, parts: &Parts) -> Result<(), StoreError> {
         if !self.asked_names.is_empty() || !self.asked_requests.is_empty() {
-            self.found = parts.store.find_executions(&self.asked_names, &self.asked_requests).await?;
+            self.found =
+                parts.store.find_executions(parts.shard, &self.asked_names, &self.asked_requests).await?;
         }
         Ok(())
     }

@@ -42,6 +42,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateExecutionRequest>) ->
         Some(_) => return Err(Error::field("wait_duration", "must be from 0 to ten minutes")),
     };
     let until = wait.map(|wait| Instant::now() + wait);
+    let shard = state.engines.shard_of(name::project(&request.parent));
     let (ended, end) = oneshot::channel();
     let (starter, depth) = starter(&caller, &mut request)?;
     let planned = plan(state, (&starter, depth), request, once.clone()).await;
@@ -51,7 +52,7 @@ pub(crate) async fn handle(state: &State, call: Call<CreateExecutionRequest>) ->
             state.engines.of_project(&creation.execution.project).create(creation).await?
         }
         // A repeat does not fail because the first one has changed the world.
-        Err(error) => repeated(state, once.as_ref()).await?.ok_or(error)?,
+        Err(error) => repeated(state, shard, once.as_ref()).await?.ok_or(error)?,
     };
     match until {
         None => {
@@ -63,9 +64,13 @@ pub(crate) async fn handle(state: &State, call: Call<CreateExecutionRequest>) ->
     }
 }
 
-async fn repeated(state: &State, once: Option<&(Bytes, [u8; 32])>) -> Result<Option<ExecutionRow>, Error> {
+async fn repeated(
+    state: &State,
+    shard: i32,
+    once: Option<&(Bytes, [u8; 32])>,
+) -> Result<Option<ExecutionRow>, Error> {
     let Some((request, print)) = once else { return Ok(None) };
-    let found = state.store.find_executions(&[], std::slice::from_ref(request)).await?;
+    let found = state.store.find_executions(shard, &[], std::slice::from_ref(request)).await?;
     match found.into_iter().next() {
         Some(row) if row.execution.request.as_ref().is_some_and(|(_, known)| known == print) => Ok(Some(row)),
         Some(_) => Err(Error::RequestIdReused),

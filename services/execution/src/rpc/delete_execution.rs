@@ -16,14 +16,20 @@ pub(crate) async fn handle(state: &State, call: Call<DeleteExecutionRequest>) ->
     if row.change.ended.is_none() {
         return Err(Error::WrongState("the execution has not ended: cancel it first"));
     }
-    Ok(forget(state, &[(row.execution.id, row.execution.uid)]).await?)
+    state.store.delete_executions(&[row.execution.id]).await?;
+    Ok(remove_values(state, &[row.execution.uid]).await?)
 }
 
 /// Forgets executions that have ended: first the rows, so that nothing names an object that is gone.
 pub(crate) async fn forget(state: &State, ended: &[(i64, Uuid)]) -> Result<(), StoreError> {
-    let ids: Vec<i64> = ended.iter().map(|(id, _)| *id).collect();
-    state.store.delete_executions(&ids).await?;
-    for (_, uid) in ended {
+    let (ids, uids): (Vec<i64>, Vec<Uuid>) = ended.iter().copied().unzip();
+    state.store.forget_executions(&ids).await?;
+    remove_values(state, &uids).await
+}
+
+/// Removes large values of executions.
+async fn remove_values(state: &State, executions: &[Uuid]) -> Result<(), StoreError> {
+    for uid in executions {
         let folder = format!("executions/{uid}");
         loop {
             let page = state.objects.list(&folder, "", PAGE).await?;

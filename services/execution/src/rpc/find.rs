@@ -18,7 +18,7 @@ pub(super) async fn row(state: &State, full: &str) -> Result<ExecutionRow, Error
     let (project, id) = name::execution(full).ok_or_else(missing)?;
     let Some(number) = name::number(id) else {
         let names = [(project.to_owned(), id.to_owned())];
-        let found = state.store.find_executions(&names, &[]).await?;
+        let found = state.store.find_executions(state.engines.shard_of(project), &names, &[]).await?;
         return found.into_iter().next().ok_or_else(missing);
     };
     match state.store.get_execution(number).await {
