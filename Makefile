@@ -119,6 +119,6 @@ lint-console: ## Lint and types of the console
 bench: ## Measure (docs/performance.md says what); a few minutes each
 	tools/setup bench
 	cargo build --release --locked -p weft -p weft-load
-	@for scenario in rpc gateway graph analytics layout positions sockets attacks drain commands executions triggers graphs telemetry; do target/release/weft-load $$scenario --json; done
+	@for scenario in rpc gateway graph analytics layout positions sockets attacks drain commands executions queue triggers graphs telemetry; do target/release/weft-load $$scenario --json; done
 	tools/setup test
 	cd tests/browser && WEFT_BENCH=1 WEFT_BIN=$(CURDIR)/target/release/weft node run.mjs scale

@@ -30,14 +30,14 @@ const STEPS: f64 = 10.0;
 /// Length of one measurement.
 const SPAN: Duration = Duration::from_secs(3);
 
-fn node(key: &str, kind: &str) -> Change {
+pub(crate) fn node(key: &str, kind: &str) -> Change {
     let queue = || weft_kit::json::to_struct(serde_json::json!({"queue": QUEUE})).into();
     let properties = (kind == "task").then(queue);
     let node = Node { key: key.into(), r#type: kind.into(), properties, ..Node::default() };
     Change { change: Some(change::Change::UpsertNode(NodeUpsert { node: Some(node), update_mask: None })) }
 }
 
-fn edge(source: &str, target: &str) -> Change {
+pub(crate) fn edge(source: &str, target: &str) -> Change {
     let edge = Edge { source: source.into(), target: target.into(), ..Edge::default() };
     Change { change: Some(change::Change::UpsertEdge(EdgeUpsert { edge: Some(edge), update_mask: None })) }
 }

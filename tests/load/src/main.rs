@@ -20,6 +20,7 @@ mod mesh;
 mod notes;
 mod peers;
 mod positions;
+mod queue;
 mod report;
 mod rpc;
 mod shown;
@@ -63,7 +64,7 @@ struct Arguments {
     /// Measure `sockets`, `analytics`, `layout` or `telemetry` without its peers: for those who work on ours.
     #[arg(long)]
     alone: bool,
-    /// Measure `executions` or `graphs` over PostgreSQL and Redis too, where tests find theirs (`tools/with-servers`).
+    /// Measure `executions`, `queue` or `graphs` over PostgreSQL and Redis too, where tests find theirs (`tools/with-servers`).
     #[arg(long)]
     servers: bool,
     /// Measure `executions` with workers in another process, which do eight of the ten steps over gRPC.
@@ -107,6 +108,8 @@ enum Scenario {
     Layout,
     /// Positions of 100,000 nodes to 1, 10 and 100 viewers: rate, size, time from step to socket.
     Positions,
+    /// From the start of a run to its task at a worker: alone, at a rate, with many that wait, and beside a flood.
+    Queue,
     /// 10,000 WebSockets: memory of idle ones, and a change stream to all of them, against a bare server and NATS.
     Sockets,
     /// Samples by remote write and by the report stream, on disk, and questions about them, against VictoriaMetrics and
@@ -157,6 +160,7 @@ fn main() -> Result<()> {
             }
             Scenario::Layout => layout::measure(arguments.rounds, &arguments.graphs, arguments.alone),
             Scenario::Positions => Box::pin(positions::measure(arguments.rounds)).await,
+            Scenario::Queue => Box::pin(queue::measure(arguments.rounds, arguments.servers)).await,
             Scenario::Telemetry => {
                 Box::pin(telemetry::measure(arguments.rounds, arguments.hosts as usize, arguments.alone))
                     .await
