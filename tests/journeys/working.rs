@@ -71,6 +71,7 @@ async fn workers_do_tasks_and_are_told_when_to_stop() {
     what_takes_too_long_is_stopped(&client).await;
     slots_and_limits_hold(&client).await;
     who_leaves_ends_what_it_has(&client).await;
+    a_stream_ends_with_its_credential(&client).await;
     what_is_wrong_is_refused(&client).await;
     mesh.stop_unhurt().await;
 }
@@ -260,6 +261,28 @@ async fn who_leaves_ends_what_it_has(client: &Client) {
     until_workers(client, "leaves", <[_]>::is_empty).await;
     let mut worker = attach(client, "leaves", 2).await;
     assert_eq!(worker.task().await.execution, later);
+}
+
+async fn a_stream_ends_with_its_credential(client: &Client) {
+    let key = client.short_key(PROJECT, Role::Operator, Duration::from_secs(2)).await;
+    let operator = client.as_other(Some(&key));
+    let graph = one_task(client, "short", json!({})).await;
+    let mut worker = Worker::attach(&operator, open(PROJECT, "short", 1)).await.expect("it may still");
+    let name = workflows::start(client, &graph, json!({})).await;
+    let task = worker.task().await;
+    refused(worker.end_of_stream().await).is(Code::Unavailable, "COME_BACK", "");
+    let again = WorkerOpen {
+        session: worker.opened.session.clone(),
+        tokens: vec![task.token.clone()],
+        ..open(PROJECT, "short", 1)
+    };
+    let refusal = refused(Worker::attach(&operator, again.clone()).await.map(|_| ()));
+    assert_eq!(refusal.code, Code::Unauthenticated, "{refusal:?}");
+    // With another one it is the same worker, and has what it had.
+    let mut worker = Worker::attach(client, again).await.expect("it may");
+    assert!(worker.opened.resumed);
+    assert_eq!(worker.end(gives(&task.token, &json!(1))).await, TaskDisposition::Recorded);
+    assert_eq!(workflows::ended(client, &name).await.state(), ExecutionState::Succeeded);
 }
 
 async fn what_is_wrong_is_refused(client: &Client) {

@@ -1,5 +1,7 @@
 //! A client of a mesh with one credential: typed gRPC, and whatever goes over HTTP or a WebSocket.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tonic::{
     Status,
@@ -121,11 +123,17 @@ impl Client {
 
     /// Makes an API key in a project (`projects/p`); narrowed to `scopes` if there are any.
     pub async fn new_key(&self, project: &str, role: Role, scopes: &[&str]) -> String {
-        let api_key = ApiKey {
-            role: role.into(),
-            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-            ..ApiKey::default()
-        };
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        self.make_key(project, ApiKey { role: role.into(), scopes, ..ApiKey::default() }).await
+    }
+
+    /// The same, for a key that ends after a while.
+    pub async fn short_key(&self, project: &str, role: Role, lasts: Duration) -> String {
+        let expire_time = Some((weft_kit::Clock::system().now() + lasts).into());
+        self.make_key(project, ApiKey { role: role.into(), expire_time, ..ApiKey::default() }).await
+    }
+
+    async fn make_key(&self, project: &str, api_key: ApiKey) -> String {
         let request = CreateApiKeyRequest {
             parent: project.into(),
             api_key: Some(api_key),
