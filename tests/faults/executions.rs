@@ -30,7 +30,15 @@ const STARTED: usize = 40;
 
 /// A server that counts how often each step of each run asked it, and how often it was answered.
 #[derive(Clone, Default)]
-pub(crate) struct Ledger(Arc<Mutex<HashMap<String, u32>>>);
+pub(crate) struct Ledger(Arc<Mutex<Asked>>);
+
+#[derive(Default)]
+struct Asked {
+    by_key: HashMap<String, u32>,
+    /// How many ask at this moment, and how many did at most.
+    now: usize,
+    most: usize,
+}
 
 impl Ledger {
     /// Serves until its task ends.
@@ -53,8 +61,9 @@ impl Ledger {
                     read.clear();
                     let key = head.lines().find_map(|line| line.strip_prefix("idempotency-key: "));
                     let key = key.expect("every call carries its key").trim().to_owned();
-                    *ledger.0.lock().expect("nothing panics with it").entry(key).or_default() += 1;
+                    ledger.note(key);
                     tokio::time::sleep(Duration::from_millis(3)).await;
+                    ledger.0.lock().expect("nothing panics with it").now -= 1;
                     let answer =
                         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n42";
                     if socket.write_all(answer.as_bytes()).await.is_err() {
@@ -65,8 +74,20 @@ impl Ledger {
         }
     }
 
+    fn note(&self, key: String) {
+        let mut asked = self.0.lock().expect("nothing panics with it");
+        *asked.by_key.entry(key).or_default() += 1;
+        asked.now += 1;
+        asked.most = asked.most.max(asked.now);
+    }
+
     pub(crate) fn asked(&self, key: &str) -> u32 {
-        self.0.lock().expect("nothing panics with it").get(key).copied().unwrap_or(0)
+        self.0.lock().expect("nothing panics with it").by_key.get(key).copied().unwrap_or(0)
+    }
+
+    /// How many were asking at once, at most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.0.lock().expect("nothing panics with it").most
     }
 }
 

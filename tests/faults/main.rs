@@ -6,6 +6,7 @@ mod executions;
 mod kill;
 mod ledger;
 mod refresh;
+mod rounds;
 mod shards;
 mod sharing;
 mod slow_viewer;

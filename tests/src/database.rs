@@ -11,8 +11,8 @@ pub struct Backends {
     pub postgres: String,
     /// URL of Redis with a prefix that nobody else uses.
     pub redis: String,
-    server: String,
-    name: String,
+    /// Where the database is to be dropped again, and its name; nothing where the server is the test's own.
+    made: Option<(String, String)>,
 }
 
 impl Backends {
@@ -23,9 +23,7 @@ impl Backends {
     /// There is no server.
     pub async fn find() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        #[expect(clippy::disallowed_methods, reason = "tests are told by the environment where servers are")]
-        let variable = |name: &str| std::env::var(name).ok();
-        if variable("WEFT_TEST_BACKENDS").as_deref() == Some("embedded") {
+        if Self::are_left_out() {
             return None;
         }
         let name = format!("weft_mesh_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -42,9 +40,18 @@ impl Backends {
         Some(Self {
             postgres: format!("{}/{name}", &server[..at]),
             redis: format!("{redis}?prefix={name}"),
-            server,
-            name,
+            made: Some((server, name)),
         })
+    }
+
+    /// Servers of a test's own.
+    pub fn own(postgres: &str, redis: &str) -> Self {
+        Self { postgres: postgres.to_owned(), redis: redis.to_owned(), made: None }
+    }
+
+    /// Whether only what needs no server is to be tested.
+    pub fn are_left_out() -> bool {
+        variable("WEFT_TEST_BACKENDS").as_deref() == Some("embedded")
     }
 
     /// Drops the database.
@@ -52,8 +59,15 @@ impl Backends {
     /// # Panics
     /// It cannot be dropped.
     pub async fn remove(self) {
-        execute(&self.server, format!("DROP DATABASE {} WITH (FORCE)", self.name)).await.expect("it is ours");
+        if let Some((server, name)) = self.made {
+            execute(&server, format!("DROP DATABASE {name} WITH (FORCE)")).await.expect("it is ours");
+        }
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "tests are told by the environment where servers are")]
+    std::env::var(name).ok()
 }
 
 async fn execute(server: &str, statement: String) -> Result<(), sqlx::Error> {

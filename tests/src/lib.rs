@@ -2,7 +2,7 @@
 //!
 //! - [`echo`] is a service of every shape of call, and [`runtime`] a runtime around it.
 //! - [`mesh`] starts all services in this process, [`process`] the real program; [`database`] finds the
-//!   servers that a mesh of several processes needs. [`gateways`] stand beside one another.
+//!   servers that a mesh of several processes needs, [`servers`] starts some that may be killed. [`gateways`] stand beside one another.
 //! - [`worker`] does tasks as a program of a client would.
 //! - [`client`] calls a mesh, over [`http`], [`socket`] and [`wire`] also in ways that no decent client
 //!   would, and [`refused`] reads what it gets for it. [`graphs`], [`layouts`] and
@@ -19,6 +19,7 @@ pub mod mesh;
 pub mod process;
 pub mod refused;
 pub mod runtime;
+pub mod servers;
 pub mod socket;
 pub mod wire;
 pub mod worker;

@@ -222,7 +222,10 @@ pub fn open_files(wanted: u64) -> u64 {
 }
 
 /// The program: `WEFT_BIN`, or the one that cargo built beside this test or load generator.
-fn binary() -> PathBuf {
+///
+/// # Panics
+/// It is not there.
+pub fn binary() -> PathBuf {
     let path = env::var_os("WEFT_BIN").map_or_else(
         || {
             let this = env::current_exe().expect("a program knows where it is");
