@@ -41,7 +41,7 @@ pub(super) async fn ask(
     attempt: &Attempt,
     revealed: Revealed,
 ) -> Result<Json, StepError> {
-    let until = Instant::now() + attempt.patience();
+    let until = attempt.patience().into_std();
     let request = &*revealed.request;
     let url = request["connection"].as_str().unwrap_or_default();
     let target = Target::of(&attempt.project, url, request["ca"].as_str())?;

@@ -40,6 +40,7 @@ fn attempt(limit: Duration, stop: &CancellationToken) -> Attempt {
         depth: 0,
         caller: caller("projects/p/apiKeys/k", "p", Role::Operator, &[]),
         limit,
+        until: tokio::time::Instant::now() + limit,
         stop: stop.clone(),
     }
 }
