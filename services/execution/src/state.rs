@@ -89,7 +89,8 @@ impl State {
         databases.start();
         let sandbox = Sandbox::new(&options);
         let stores = (deps.project_objects, deps.objects.clone());
-        let project_objects = ProjectObjects::new(&options, stores, deps.clock.clone(), deps.ids.clone());
+        let own = (deps.clock.clone(), deps.ids.clone());
+        let project_objects = ProjectObjects::new(&options, stores, own, deps.lifecycle.clone());
         let kept = Arc::new(Kept::new(deps.kept_results, &options, deps.clock.clone()));
         let secrets = Secrets::new(deps.identity);
         let meter = Arc::new(Meter::default());
