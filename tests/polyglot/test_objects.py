@@ -147,9 +147,25 @@ def test_an_upload_that_breaks_off_leaves_nothing(mesh):
         yield data
         raise RuntimeError("the file cannot be read")
 
-    for requests in (broken(), iter([data]), iter([begin, data, begin])):
+    def parts():
+        return list((mesh.data / "objects" / "objects").glob("*/*"))
+
+    def broken_later():
+        yield begin
+        for _ in range(5):
+            yield data
+        while not parts():
+            time.sleep(0.02)
+        raise RuntimeError("the rest cannot be read")
+
+    for requests in (broken(), broken_later(), iter([data]), iter([begin, data, begin])):
         with pytest.raises(grpc.RpcError):
             client.UploadObject(requests, metadata=key)
+    # Also where a part was written already: not hours later.
+    deadline = time.monotonic() + 30
+    while parts():
+        assert time.monotonic() < deadline, parts()
+        time.sleep(0.02)
     # Over ten parts, and no byte is lost or moved.
     whole = os.urandom(10 << 20)
     pieces = [whole[at : at + 777_777] for at in range(0, len(whole), 777_777)]

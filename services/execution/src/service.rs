@@ -69,7 +69,7 @@ impl ExecutionService {
         let state = Arc::new(State::open(options, deps).await?);
         task::start(&state, &lifecycle);
         placement::start(&state, &lifecycle);
-        state.project_objects.start(&lifecycle);
+        state.project_objects.start();
         Ok(Self(Router(state)))
     }
 

@@ -84,11 +84,13 @@ impl State {
         let graph = GraphServiceClient::new(deps.graph);
         let definitions = Arc::new(Definitions::new(Arc::clone(&deps.store), graph));
         let web = Web::new(&options.http_networks, options.step_timeout, options.max_value_bytes);
-        let databases = Databases::new(&options.http_networks, options.max_value_bytes);
-        databases.start(&deps.lifecycle);
+        let life = deps.lifecycle.clone();
+        let databases = Databases::new(&options.http_networks, options.max_value_bytes, life);
+        databases.start();
         let sandbox = Sandbox::new(&options);
         let stores = (deps.project_objects, deps.objects.clone());
-        let project_objects = ProjectObjects::new(&options, stores, deps.clock.clone(), deps.ids.clone());
+        let own = (deps.clock.clone(), deps.ids.clone());
+        let project_objects = ProjectObjects::new(&options, stores, own, deps.lifecycle.clone());
         let kept = Arc::new(Kept::new(deps.kept_results, &options, deps.clock.clone()));
         let secrets = Secrets::new(deps.identity);
         let meter = Arc::new(Meter::default());

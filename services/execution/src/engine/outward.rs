@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use serde_json::Value as Json;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use weft_kit::Role;
 use weft_store::NewExecution;
@@ -15,6 +18,7 @@ use super::{
 };
 use crate::{
     domain::{fault::StepError, message, name, run::Performance},
+    kept::Wanted,
     kinds::{self, Attempt},
 };
 
@@ -49,6 +53,8 @@ impl Outward {
         let head = message::head(&execution.head);
         let role = Role::try_from(head.role).unwrap_or(Role::Unspecified);
         let limit = timeout.unwrap_or(self.parts.options.step_timeout);
+        // What is kept is looked for in the step's own time.
+        let until = Instant::now() + limit;
         let attempt = Attempt {
             project: execution.project.clone(),
             key: kinds::key(execution.uid, step, generation),
@@ -56,6 +62,7 @@ impl Outward {
             depth: head.depth,
             caller: kinds::caller(&head.creator, &execution.project, role, &head.scopes),
             limit,
+            until,
             stop: stop.clone(),
         };
         let kept = Arc::clone(&self.parts.kept);
@@ -64,30 +71,29 @@ impl Outward {
         let most_bytes = self.parts.options.max_value_bytes;
         let outside = Arc::clone(&self.parts.outside);
         let work = async move {
-            // Who retries by hand wants it done.
-            if let Some(cache) = cache.as_ref().filter(|_| generation == 0)
-                && let Some((value, from)) = kept.find(&attempt.project, cache).await
-            {
-                return Ok::<_, StepError>((value, Some(from)));
-            }
-            let work = kind.perform(&outside, &attempt, request);
-            let stopped = async {
-                stop.cancelled().await;
-                if kind.stops_itself() {
-                    tokio::time::sleep(GRACE).await;
-                }
+            let done = async {
+                let stopped = async {
+                    stop.cancelled().await;
+                    if kind.stops_itself() {
+                        tokio::time::sleep(GRACE).await;
+                    }
+                };
+                let given = tokio::select! {
+                    biased;
+                    () = stopped => Err(StepError::new("CANCELLED", "it was stopped")),
+                    ended = timeout_at(until, kind.perform(&outside, &attempt, request)) => {
+                        ended.unwrap_or_else(|_| {
+                            Err(StepError::passing("TIMEOUT", format!("it took longer than {limit:?}")))
+                        })
+                    }
+                }?;
+                bounded(given, most_bytes)
             };
-            let given = tokio::select! {
-                ended = tokio::time::timeout(limit, work) => ended.unwrap_or_else(|_| {
-                    Err(StepError::passing("TIMEOUT", format!("it took longer than {limit:?}")))
-                }),
-                () = stopped => Err(StepError::new("CANCELLED", "it was stopped")),
-            }?;
-            let given = bounded(given, most_bytes)?;
-            if let Some(cache) = &cache {
-                kept.keep(&attempt.project, cache, &given, maker).await;
-            }
-            Ok((given, None))
+            let Some(asked) = &cache else { return Ok((done.await?, None)) };
+            // Who retries by hand wants it done.
+            let is_found = generation == 0;
+            let wanted = Wanted { project: &attempt.project, asked, is_found, maker, until, stop: &stop };
+            kept.found_or(wanted, done).await
         };
         let execution = execution.id;
         let outcome = move |given: Result<(Json, Option<String>), StepError>| {

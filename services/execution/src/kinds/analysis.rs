@@ -1,5 +1,7 @@
 //! `analysis`: computes on a whole graph of the project, and waits for what comes out.
 
+mod end;
+
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -11,9 +13,8 @@ use weft_kit::{Peer, span};
 use weft_proto::{
     Validate,
     weft::compute::v1::{
-        Algorithm, Analysis as Job, AnalysisState, CancelAnalysisRequest, CreateAnalysisRequest,
-        GetAnalysisRequest, ListAnalysisValuesRequest, WatchAnalysisRequest, algorithm::Kind as Computed,
-        analysis_service_client::AnalysisServiceClient,
+        Algorithm, Analysis as Job, AnalysisState, CreateAnalysisRequest, ListAnalysisValuesRequest,
+        algorithm::Kind as Computed, analysis_service_client::AnalysisServiceClient,
     },
 };
 
@@ -185,18 +186,8 @@ async fn analysed(outside: &Outside, attempt: &Attempt, request: Arc<Json>) -> R
     may_write(attempt, &create)?;
     let failed = |status: Status| of_status(&status);
     let created = client.clone().create_analysis(create).await.map_err(failed)?.into_inner();
-    let ended = tokio::select! {
-        ended = tokio::time::timeout(attempt.patience(), ended(&client, &created.name)) => ended,
-        () = attempt.stop.cancelled() => {
-            cancel(&client, &created.name).await?;
-            return Err(StepError::new("CANCELLED", "it was cancelled"));
-        }
-    };
-    let Ok(ended) = ended else {
-        cancel(&client, &created.name).await?;
-        return Err(StepError::passing("TIMEOUT", format!("it took longer than {:?}", attempt.limit)));
-    };
-    given(&client, ended?, &request).await
+    let ended = end::of(&client, &created.name, attempt).await?;
+    given(&client, ended, &request).await
 }
 
 /// Whether whoever started the run may have written what an analysis writes to its graph: the service asks who calls it, and
@@ -225,38 +216,6 @@ fn text(request: &Json, name: &str) -> Result<String, StepError> {
         Json::Null => Ok(String::new()),
         Json::String(text) => Ok(text.clone()),
         _ => Err(StepError::new("BAD_REQUEST", format!("`{name}` must be a text"))),
-    }
-}
-
-async fn cancel(client: &AnalysisServiceClient<Peer>, name: &str) -> Result<(), StepError> {
-    let request = CancelAnalysisRequest { name: name.to_owned() };
-    client.clone().cancel_analysis(request).await.map(drop).map_err(|status| of_status(&status))
-}
-
-/// The analysis, once it has ended. A watch that breaks off is begun again.
-async fn ended(client: &AnalysisServiceClient<Peer>, name: &str) -> Result<Job, StepError> {
-    loop {
-        let request = WatchAnalysisRequest { name: name.to_owned() };
-        let mut states = match client.clone().watch_analysis(request).await {
-            Ok(states) => states.into_inner(),
-            Err(status) => return Err(of_status(&status)),
-        };
-        loop {
-            match states.message().await {
-                Ok(Some(job)) if job.end_time.is_some() => return Ok(job),
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(status) if status.code() == Code::Unavailable => break,
-                Err(status) => return Err(of_status(&status)),
-            }
-        }
-        // One that has ended is told at once by the next watch; one that runs, after a while.
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        let request = GetAnalysisRequest { name: name.to_owned() };
-        let job = client.clone().get_analysis(request).await.map_err(|status| of_status(&status))?;
-        if job.get_ref().end_time.is_some() {
-            return Ok(job.into_inner());
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
@@ -41,6 +42,8 @@ pub(crate) struct Attempt {
     pub(crate) caller: Caller,
     /// How long it may take.
     pub(crate) limit: Duration,
+    /// When that is over: it may have begun before its work did.
+    pub(crate) until: Instant,
     /// Somebody wants it to end.
     pub(crate) stop: CancellationToken,
 }
@@ -66,9 +69,10 @@ impl Attempt {
         authorise(method, &self.caller, resource).map_err(|status| of_status(&status))
     }
 
-    /// How long what it asks for may take, so that there is time left to clear it up.
-    pub(crate) fn patience(&self) -> Duration {
-        self.limit.saturating_sub((self.limit / 10).min(Duration::from_secs(1)))
+    /// Until when what it asks for may take, so that there is time left to clear it up.
+    pub(crate) fn patience(&self) -> Instant {
+        let grace = (self.limit / 10).min(Duration::from_secs(1));
+        self.until.checked_sub(grace).unwrap_or(self.until)
     }
 
     /// A request id that is the same for the same attempt, whatever processes end meanwhile.

@@ -41,6 +41,9 @@ pub(crate) enum ObjectError {
     Stalled,
     #[error("the upload took too long")]
     TooSlow,
+    /// Nobody waits for it any more, or the process ends.
+    #[error("the write was broken off")]
+    BrokenOff,
     #[error("the bytes of {0} are not those that were written")]
     Corrupt(String),
     /// The client's stream failed.
@@ -67,9 +70,12 @@ impl ObjectError {
             Self::TooMany(_) | Self::TooMuch(_) => ("TOO_MANY_OBJECTS", false),
             Self::Corrupt(_) => ("OBJECT_CORRUPT", false),
             Self::OtherBytes(_) | Self::Beyond(..) | Self::Order => ("BAD_REQUEST", false),
-            Self::Busy | Self::Stalled | Self::TooSlow | Self::Status(_) | Self::Store(_) => {
-                ("OBJECT_UNAVAILABLE", true)
-            }
+            Self::Busy
+            | Self::Stalled
+            | Self::TooSlow
+            | Self::BrokenOff
+            | Self::Status(_)
+            | Self::Store(_) => ("OBJECT_UNAVAILABLE", true),
         }
     }
 }
@@ -103,6 +109,7 @@ impl From<ObjectError> for Status {
                 tracing::error!(name, "the bytes of an object are not those that were written");
                 Problem::data_loss("OBJECT_CORRUPT", message).with("name", name)
             }
+            ObjectError::BrokenOff => return Error::Draining.into(),
             ObjectError::Status(status) => return *status,
             ObjectError::Store(error) => return Error::Store(error).into(),
         }

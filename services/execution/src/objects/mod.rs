@@ -60,6 +60,7 @@ pub(crate) struct ProjectObjects {
     writes: Places,
     clock: Clock,
     ids: Ids,
+    lifecycle: Lifecycle,
 }
 
 /// How much there may be.
@@ -74,8 +75,8 @@ impl ProjectObjects {
     pub(crate) fn new(
         options: &Options,
         (store, objects): (Arc<dyn ProjectObjectStore>, Objects),
-        clock: Clock,
-        ids: Ids,
+        (clock, ids): (Clock, Ids),
+        lifecycle: Lifecycle,
     ) -> Arc<Self> {
         let limits = Limits {
             object_bytes: options.max_object_bytes,
@@ -84,13 +85,13 @@ impl ProjectObjects {
         };
         let uploads = Places::new(UPLOADS, OF_PROJECT, UPLOAD_WAIT);
         let writes = Places::new(WRITES, OF_PROJECT, WRITE_WAIT);
-        Arc::new(Self { store, objects, limits, uploads, writes, clock, ids })
+        Arc::new(Self { store, objects, limits, uploads, writes, clock, ids, lifecycle })
     }
 
     /// Removes what nothing has, from time to time.
-    pub(crate) fn start(self: &Arc<Self>, lifecycle: &Lifecycle) {
+    pub(crate) fn start(self: &Arc<Self>) {
         let objects = Arc::clone(self);
-        lifecycle.spawn("objects-sweep", TaskKind::Background, move |life| {
+        self.lifecycle.spawn("objects-sweep", TaskKind::Background, move |life| {
             let objects = Arc::clone(&objects);
             async move {
                 loop {

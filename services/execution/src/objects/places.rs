@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ObjectError;
 
 /// The places of one kind of writes.
 pub(super) struct Places {
-    all: Semaphore,
+    all: Arc<Semaphore>,
     /// Those of projects that have or want one.
     projects: Mutex<HashMap<String, Arc<Semaphore>>>,
     of_project: usize,
@@ -22,23 +22,24 @@ pub(super) struct Places {
 }
 
 /// A place, until it is dropped.
-pub(super) struct Place<'p> {
+pub(super) struct Place {
     _of_project: OwnedSemaphorePermit,
-    _of_all: SemaphorePermit<'p>,
+    _of_all: OwnedSemaphorePermit,
 }
 
 impl Places {
     pub(super) fn new(all: usize, of_project: usize, wait: Duration) -> Self {
-        Self { all: Semaphore::new(all), projects: Mutex::default(), of_project, wait }
+        Self { all: Arc::new(Semaphore::new(all)), projects: Mutex::default(), of_project, wait }
     }
 
     /// A place for a write of a project.
-    pub(super) async fn enter(&self, project: &str) -> Result<Place<'_>, ObjectError> {
+    pub(super) async fn enter(&self, project: &str) -> Result<Place, ObjectError> {
         let own = self.of(project);
         let enter = async {
             // First its own: those of others do not wait behind it.
             let of_project = own.acquire_owned().await.ok()?;
-            Some(Place { _of_project: of_project, _of_all: self.all.acquire().await.ok()? })
+            let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
+            Some(Place { _of_project: of_project, _of_all: of_all })
         };
         tokio::time::timeout(self.wait, enter).await.ok().flatten().ok_or(ObjectError::Busy)
     }

@@ -95,7 +95,7 @@ impl ObjectServiceTrait for ObjectService {
 }
 
 async fn upload(
-    objects: &ProjectObjects,
+    objects: &Arc<ProjectObjects>,
     call: Call<Messages<UploadObjectRequest>>,
 ) -> Result<Object, ObjectError> {
     let Call { caller, message: mut messages, .. } = call;
@@ -120,7 +120,7 @@ async fn upload(
     Ok(objects.upload(begin, bytes).await?.message())
 }
 
-async fn write(objects: &ProjectObjects, call: Call<WriteObjectRequest>) -> Result<Object, Status> {
+async fn write(objects: &Arc<ProjectObjects>, call: Call<WriteObjectRequest>) -> Result<Object, Status> {
     let Call { caller, message: request, .. } = call;
     let HttpBody { content_type, data, .. } = request.content.unwrap_or_default();
     let is_shown = |byte: u8| (b' '..=b'~').contains(&byte);

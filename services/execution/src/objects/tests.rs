@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::{TryStreamExt, stream};
 use tempfile::TempDir;
 use uuid::Uuid;
-use weft_kit::{Clock, Ids};
+use weft_kit::{Clock, Ids, Lifecycle};
 use weft_store::{
     LooseContent, NewProjectObject, Only, ProjectObjectRow, ProjectObjectStore, PutObject, StoreError,
     Timestamp, objects::Objects,
@@ -24,6 +24,7 @@ use crate::Options;
 struct World {
     folder: TempDir,
     all: Arc<ProjectObjects>,
+    store: Arc<dyn ProjectObjectStore>,
     bytes: Objects,
     clock: Clock,
     /// What a write has done is not heard.
@@ -95,17 +96,28 @@ impl World {
         let bytes =
             Objects::open(&format!("file://{}", folder.path().join("bytes").display()), None).unwrap();
         let clock = Clock::manual(std::time::UNIX_EPOCH + Duration::from_hours(500_000));
-        let options = Options {
-            max_object_bytes: 3 * PART as u64,
-            max_objects_per_project: 3,
-            max_object_bytes_per_project: 5 * PART as u64,
-            ..Options::default()
-        };
         let is_unheard = Arc::new(AtomicBool::new(false));
         let store = Unheard { inner: stores.object, is_unheard: Arc::clone(&is_unheard) };
         let store: Arc<dyn ProjectObjectStore> = Arc::new(store);
-        let all = ProjectObjects::new(&options, (store, bytes.clone()), clock.clone(), Ids::seeded(1));
-        Self { folder, all, bytes, clock, is_unheard }
+        let stores = (Arc::clone(&store), bytes.clone());
+        let all = ProjectObjects::new(&options(), stores, (clock.clone(), Ids::seeded(1)), Lifecycle::new());
+        Self { folder, all, store, bytes, clock, is_unheard }
+    }
+
+    /// The same objects as another process has them.
+    fn elsewhere(&self, lifecycle: Lifecycle) -> Arc<ProjectObjects> {
+        let stores = (Arc::clone(&self.store), self.bytes.clone());
+        ProjectObjects::new(&options(), stores, (self.clock.clone(), Ids::seeded(2)), lifecycle)
+    }
+
+    /// Waits until so many parts are there.
+    async fn has_parts(&self, counts: impl std::ops::RangeBounds<usize>) {
+        let has = async {
+            while !counts.contains(&self.parts().await) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), has).await.expect("so many parts");
     }
 
     async fn put(&self, id: &str, bytes: &[u8]) -> Result<super::Saved, ObjectError> {
@@ -125,6 +137,15 @@ impl World {
     async fn later(&self, span: Duration) {
         self.clock.advance(span);
         while self.all.sweep().await.unwrap() {}
+    }
+}
+
+fn options() -> Options {
+    Options {
+        max_object_bytes: 3 * PART as u64,
+        max_objects_per_project: 3,
+        max_object_bytes_per_project: 5 * PART as u64,
+        ..Options::default()
     }
 }
 
@@ -182,12 +203,14 @@ async fn nothing_is_left_behind() {
     assert!(world.all.whole(old, u64::MAX).await.is_err());
     assert_eq!(world.whole("o").await, "new");
     // Of one whose process died there is a row that says so.
-    {
-        let endless = Box::pin(
-            world.all.upload(begin("x"), stream::once(async { Ok(bytes(PART).into()) }).chain_pending()),
-        );
-        tokio::time::timeout(Duration::from_millis(500), endless).await.unwrap_err();
-    }
+    let life = Lifecycle::new();
+    let dying = world.elsewhere(life.clone());
+    let endless = dying.upload(begin("x"), stream::once(async { Ok(bytes(PART).into()) }).chain_pending());
+    let (refused, ()) = tokio::join!(endless, async {
+        world.has_parts(2..).await;
+        life.shut_down(Duration::ZERO).await;
+    });
+    assert!(matches!(refused, Err(ObjectError::BrokenOff)));
     assert_eq!(world.parts().await, 2);
     world.later(ABANDONED / 2).await;
     assert_eq!(world.parts().await, 2);
@@ -232,13 +255,60 @@ async fn what_is_stored_is_bounded_also_while_it_is_written() {
     for n in 0..4 {
         let id = format!("x{n}");
         let pieces = stream::once(async { Ok(bytes(2 * PART).into()) }).chain_pending();
-        let write = Box::pin(world.all.upload(begin(&id), pieces));
-        endless.push(tokio::time::timeout(Duration::from_secs(2), write).await);
+        let all = Arc::clone(&world.all);
+        let mut write = Box::pin(async move { all.upload(begin(&id), pieces).await });
+        let written = tokio::time::timeout(Duration::from_secs(2), &mut write).await;
+        endless.push((written, write));
     }
     // Two go on; the others are refused before they have written anything.
-    assert_eq!(endless.iter().filter(|write| write.is_err()).count(), 2);
-    assert_eq!(endless.iter().filter(|write| matches!(write, Ok(Err(ObjectError::TooMuch(_))))).count(), 2);
+    assert_eq!(endless.iter().filter(|(written, _)| written.is_err()).count(), 2);
+    let refused = |written: &Result<_, _>| matches!(written, Ok(Err(ObjectError::TooMuch(_))));
+    assert_eq!(endless.iter().filter(|(written, _)| refused(written)).count(), 2);
     assert_eq!(world.parts().await, 4);
+}
+
+#[tokio::test]
+async fn an_upload_whose_client_goes_gives_back_what_it_had() {
+    let world = World::new().await;
+    for ends in [false, true] {
+        // The stream of a client that is gone may look as if it had ended.
+        let (pieces, come) = tokio::sync::mpsc::unbounded_channel();
+        pieces.send(Ok(bytes(2 * PART).into())).unwrap();
+        let come = stream::unfold(come, |mut come| async { Some((come.recv().await?, come)) });
+        let upload = world.all.upload(begin("o"), come);
+        tokio::select! {
+            _ = upload => panic!("it has not come whole"),
+            () = world.has_parts(2..) => {}
+        }
+        if ends {
+            drop(pieces);
+        }
+        world.has_parts(..1).await;
+        assert!(matches!(world.all.get("p", "o").await, Err(ObjectError::NotFound(_))));
+    }
+    // Neither its bytes nor its places are counted any more.
+    let freed = async {
+        while world.put("o", &bytes(3 * PART)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), freed).await.expect("there is room");
+    world.put("p", &bytes(2 * PART)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_part_that_is_on_its_way_when_the_client_goes_is_removed_too() {
+    let world = World::new().await;
+    // As soon as the first part is there, while the others are written.
+    let upload = world.all.upload(begin("o"), stream::iter([Ok(bytes(3 * PART).into())]).chain_pending());
+    tokio::select! {
+        _ = upload => panic!("it has not come whole"),
+        () = world.has_parts(1..) => {}
+    }
+    world.has_parts(..1).await;
+    // Nothing comes after it.
+    world.later(ABANDONED).await;
+    assert_eq!(world.parts().await, 0);
 }
 
 #[tokio::test]

@@ -1,9 +1,13 @@
 //! Writing an object: its parts first, then the row that has them.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream};
 use prost::Message;
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weft_store::{LooseContent, NewProjectObject, Only, PutObject, StoreError};
 
@@ -12,6 +16,7 @@ use super::{
     kept::{self, Kept, hexadecimal},
     key,
     pace::Pace,
+    places::Place,
     whole_name,
 };
 
@@ -49,6 +54,21 @@ impl Begin {
     }
 }
 
+/// The same bytes, until nobody waits for what becomes of them: then they have not come whole, also where they seem to.
+fn until_broken_off(
+    bytes: impl Stream<Item = Result<Bytes, ObjectError>> + Send + 'static,
+    broken_off: CancellationToken,
+) -> impl Stream<Item = Result<Bytes, ObjectError>> + Send + 'static {
+    stream::unfold(Some((Box::pin(bytes), broken_off)), |going| async move {
+        let (mut bytes, broken_off) = going?;
+        tokio::select! {
+            biased;
+            () = broken_off.cancelled() => Some((Err(ObjectError::BrokenOff), None)),
+            piece = bytes.next() => Some((piece?, Some((bytes, broken_off)))),
+        }
+    })
+}
+
 /// Parts that were written.
 struct Written {
     content: Uuid,
@@ -59,18 +79,40 @@ struct Written {
 impl ProjectObjects {
     /// Writes an object as its bytes come. Nothing of it is to be seen unless all has come.
     pub(crate) async fn upload(
-        &self,
+        self: &Arc<Self>,
         begin: Begin,
-        bytes: impl Stream<Item = Result<Bytes, ObjectError>> + Send,
+        bytes: impl Stream<Item = Result<Bytes, ObjectError>> + Send + 'static,
     ) -> Result<Saved, ObjectError> {
-        let _place = self.uploads.enter(&begin.project).await?;
-        self.take(begin, bytes).await
+        let place = self.uploads.enter(&begin.project).await?;
+        self.take_to_its_end(place, begin, bytes).await
     }
 
     /// Writes an object of which all is here.
-    pub(crate) async fn write(&self, begin: Begin, bytes: Bytes) -> Result<Saved, ObjectError> {
-        let _place = self.writes.enter(&begin.project).await?;
-        self.take(begin, stream::iter([Ok(bytes)])).await
+    pub(crate) async fn write(self: &Arc<Self>, begin: Begin, bytes: Bytes) -> Result<Saved, ObjectError> {
+        let place = self.writes.enter(&begin.project).await?;
+        self.take_to_its_end(place, begin, stream::iter([Ok(bytes)])).await
+    }
+
+    /// Takes what comes in a task of its own. Who drops this breaks the stream off and nothing else: a part that is on its way
+    /// comes to its end, and then what the write has left behind is removed, and its place is free.
+    async fn take_to_its_end(
+        self: &Arc<Self>,
+        place: Place,
+        begin: Begin,
+        bytes: impl Stream<Item = Result<Bytes, ObjectError>> + Send + 'static,
+    ) -> Result<Saved, ObjectError> {
+        let waits = CancellationToken::new();
+        let bytes = until_broken_off(bytes, waits.clone());
+        // Dropped with this.
+        let _waits = waits.drop_guard();
+        let (answer, saved) = oneshot::channel();
+        let all = Arc::clone(self);
+        self.lifecycle.spawn_future(async move {
+            let _place = place;
+            // Fails where nobody waits for it any more.
+            drop(answer.send(all.take(begin, bytes).await));
+        });
+        saved.await.unwrap_or(Err(ObjectError::BrokenOff))
     }
 
     async fn take(

@@ -44,6 +44,13 @@ pub(super) fn too_large() -> StepError {
     StepError::new("VALUE_TOO_LARGE", "the statement gives more than a step may give: ask for less of it")
 }
 
+/// The server was asked for too many types that a statement's types are made of.
+pub(super) fn too_many_types() -> StepError {
+    let message = "what the statement takes or gives has types that are nested too deep, or are made of too many others: cast \
+        them to text";
+    StepError::new("SQL_TYPE", message)
+}
+
 pub(super) fn cancelled() -> StepError {
     StepError::new("CANCELLED", "it was cancelled")
 }

@@ -21,7 +21,7 @@ use weft_kit::egress::{Egress, EgressError, connector, secure};
 use super::{
     connection::Target,
     fault,
-    metered::{Allowance, Metered, Wire},
+    metered::{Allowance, Excess, Metered, Wire},
 };
 use crate::domain::fault::StepError;
 
@@ -58,8 +58,7 @@ impl Link {
         let address = stream.peer_addr().map_err(|_| fault::lost())?;
         let agree = async {
             let wire = wire(target, stream).await?;
-            let allowance = Arc::new(Allowance::default());
-            allowance.set(GREETING);
+            let allowance = Arc::new(Allowance::new(GREETING));
             let metered = Metered::new(wire, Arc::clone(&allowance));
             let agreed = target.config.connect_raw(metered, NoTls).await;
             let (client, connection) = agreed.map_err(|error| fault::of_start(&error))?;
@@ -99,10 +98,11 @@ impl Link {
             }
         });
         let done = done.await;
-        if allowance.is_exceeded() {
-            return Err(fault::too_large());
+        match allowance.excess() {
+            Some(Excess::Bytes) => Err(fault::too_large()),
+            Some(Excess::Answers) => Err(fault::too_many_types()),
+            None => done.unwrap_or_else(|| Err(fault::lost())),
         }
-        done.unwrap_or_else(|| Err(fault::lost()))
     }
 
     /// Makes it as it was when it was opened; whether that could be done.

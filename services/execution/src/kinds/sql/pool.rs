@@ -41,6 +41,7 @@ struct Pool {
     shared: Mutex<Shared>,
     /// One was put aside.
     idled: Notify,
+    lifecycle: Lifecycle,
 }
 
 #[derive(Default)]
@@ -66,13 +67,13 @@ pub(super) struct Lent {
 
 /// The right to use a connection of a project to a database.
 pub(super) struct Turn {
-    _project: OwnedSemaphorePermit,
     _database: OwnedSemaphorePermit,
+    _project: OwnedSemaphorePermit,
 }
 
 impl Databases {
     /// May reach these networks, too.
-    pub(crate) fn new(allowed: &[Network], most_bytes: usize) -> Self {
+    pub(crate) fn new(allowed: &[Network], most_bytes: usize, lifecycle: Lifecycle) -> Self {
         Self(Arc::new(Pool {
             egress: Egress::new(allowed.to_vec()),
             most_bytes,
@@ -80,13 +81,14 @@ impl Databases {
             waiting: AtomicUsize::new(0),
             shared: Mutex::default(),
             idled: Notify::new(),
+            lifecycle,
         }))
     }
 
     /// Closes what nobody uses.
-    pub(crate) fn start(&self, lifecycle: &Lifecycle) {
+    pub(crate) fn start(&self) {
         let pool = Arc::clone(&self.0);
-        lifecycle.spawn("sql-connections", TaskKind::Background, move |life| {
+        self.0.lifecycle.spawn("sql-connections", TaskKind::Background, move |life| {
             let pool = Arc::clone(&pool);
             async move {
                 loop {
@@ -114,7 +116,8 @@ impl Databases {
         self.0.most_bytes
     }
 
-    /// Waits until one more of a project may use a database.
+    /// Waits until one more of a project may use a database. Who waits for a database that is slow has no place among those
+    /// of the project, which could ask another one.
     pub(super) async fn turn(&self, project: &str, target: &Target) -> Turn {
         let of = |key: &[u8], most| {
             let mut shared = self.0.shared.lock().expect("nothing panics with it");
@@ -125,9 +128,9 @@ impl Databases {
         };
         let permit =
             |turns: Arc<Semaphore>| async move { turns.acquire_owned().await.expect("it is never closed") };
-        let project = permit(of(project.as_bytes(), OF_PROJECT)).await;
         let database = permit(of(&target.key, OF_DATABASE)).await;
-        Turn { _project: project, _database: database }
+        let project = permit(of(project.as_bytes(), OF_PROJECT)).await;
+        Turn { _database: database, _project: project }
     }
 
     /// A connection: one that was used before, unless a fresh one is asked for.
@@ -141,21 +144,25 @@ impl Databases {
         Ok(Lent { link, is_old: false, place })
     }
 
-    /// Takes a connection back, as it was when it was opened.
-    pub(super) async fn give_back(&self, target: &Target, mut lent: Lent) {
-        let now = Instant::now();
-        if self.0.waiting.load(Ordering::SeqCst) > 0 || now.duration_since(lent.link.since) > OLDEST {
+    /// Takes a connection to a database back, once it is as it was when it was opened. Nobody waits for that; its turn is over
+    /// afterwards, so that whoever has the next one finds it.
+    pub(super) fn give_back(&self, database: [u8; 32], mut lent: Lent, turn: Turn) {
+        let pool = Arc::clone(&self.0);
+        let is_old = Instant::now().duration_since(lent.link.since) > OLDEST;
+        if pool.waiting.load(Ordering::SeqCst) > 0 || is_old || pool.lifecycle.is_draining() {
             return;
         }
-        if !lent.link.clean().await {
-            return;
-        }
-        let idle = Idle { link: lent.link, place: lent.place, until: now + IDLE };
-        self.0.lock().idle.entry(target.key).or_default().push_back(idle);
-        if self.0.waiting.load(Ordering::SeqCst) > 0 {
-            self.0.close_one();
-        }
-        self.0.idled.notify_one();
+        let draining = pool.lifecycle.draining();
+        self.0.lifecycle.spawn_future(async move {
+            let is_clean = tokio::select! {
+                is_clean = lent.link.clean() => is_clean,
+                () = draining => false,
+            };
+            if is_clean {
+                pool.keep(database, lent);
+            }
+            drop(turn);
+        });
     }
 
     /// How many are open that nobody uses.
@@ -168,6 +175,16 @@ impl Databases {
 impl Pool {
     fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
         self.shared.lock().expect("nothing panics with it")
+    }
+
+    /// Puts a connection aside that nobody uses.
+    fn keep(&self, database: [u8; 32], lent: Lent) {
+        let idle = Idle { link: lent.link, place: lent.place, until: Instant::now() + IDLE };
+        self.lock().idle.entry(database).or_default().push_back(idle);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.close_one();
+        }
+        self.idled.notify_one();
     }
 
     /// The one that was used last: others grow old.
@@ -228,5 +245,36 @@ impl<'c> Waits<'c> {
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_one_database_keeps_nobody_from_another() {
+        let databases = Databases::new(&[], 1, Lifecycle::new());
+        let target = |name| Target::of("p", &format!("postgres://u@{name}/d"), None).expect("a target");
+        let (slow, other) = (target("slow"), target("other"));
+        let turns = (0..OF_DATABASE).map(|_| databases.turn("p", &slow).now_or_never().expect("a turn"));
+        let mut turns: Vec<Turn> = turns.collect();
+        // As many as the project may have, so that none were left.
+        let mut waiting: Vec<_> = (0..OF_PROJECT).map(|_| Box::pin(databases.turn("p", &slow))).collect();
+        for wait in &mut waiting {
+            assert!(wait.now_or_never().is_none());
+        }
+        let others = (0..OF_DATABASE).map(|_| databases.turn("p", &other).now_or_never().expect("a turn"));
+        let others: Vec<Turn> = others.collect();
+        // And the project has no more than that, of whichever database.
+        let third = target("third");
+        assert!(databases.turn("p", &third).now_or_never().is_none());
+        drop(others);
+        drop(databases.turn("p", &third).now_or_never().expect("a turn"));
+        turns.pop();
+        let entered: Vec<Turn> = waiting.iter_mut().filter_map(FutureExt::now_or_never).collect();
+        assert_eq!(entered.len(), 1);
     }
 }

@@ -1,6 +1,9 @@
 //! One statement in a transaction of its own.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt, pin_mut};
 use serde_json::{Map, Value as Json, json};
@@ -10,6 +13,7 @@ use tokio_postgres::{Client, Row, Statement};
 use super::{
     connection::Target,
     fault,
+    metered::Allowance,
     parameter::Parameter,
     pool::{Databases, Lent},
     value::{self, Raw, Unread},
@@ -22,6 +26,9 @@ use crate::{
 
 /// How long a database may take to do what ends a statement.
 const GRACE: Duration = Duration::from_secs(4);
+/// Answers that may come until it is known what a statement takes and gives. The driver asks for every type that it does not
+/// know, and for those that one is made of, each from within the other: a database may not make that endless.
+const ANSWERS: u64 = 100;
 
 /// What is asked.
 struct Asked<'r> {
@@ -41,7 +48,7 @@ pub(super) async fn ask(
     attempt: &Attempt,
     revealed: Revealed,
 ) -> Result<Json, StepError> {
-    let until = Instant::now() + attempt.patience();
+    let until = attempt.patience().into_std();
     let request = &*revealed.request;
     let url = request["connection"].as_str().unwrap_or_default();
     let target = Target::of(&attempt.project, url, request["ca"].as_str())?;
@@ -69,7 +76,8 @@ pub(super) async fn ask(
         had = had => had.map_err(without)?,
     };
     let cancel = lent.link.cancel();
-    let mut work = Box::pin(lent.link.drive(async |client| answered(client, &asked).await));
+    let allowance = Arc::clone(&lent.link.allowance);
+    let mut work = Box::pin(lent.link.drive(async |client| answered(client, &allowance, &asked).await));
     let done = tokio::select! {
         biased;
         done = &mut work => done,
@@ -85,9 +93,8 @@ pub(super) async fn ask(
     };
     drop(work);
     if done.is_ok() {
-        databases.give_back(&target, lent).await;
+        databases.give_back(target.key, lent, turn);
     }
-    drop(turn);
     done.map(|value| revealed.mask.value(value)).map_err(without)
 }
 
@@ -117,9 +124,11 @@ async fn begun(databases: &Databases, target: &Target, asked: &Asked<'_>) -> Res
     }
 }
 
-async fn answered(client: &Client, asked: &Asked<'_>) -> Result<Json, StepError> {
+async fn answered(client: &Client, allowance: &Allowance, asked: &Asked<'_>) -> Result<Json, StepError> {
     let failed = |error: tokio_postgres::Error| fault::of_statement(&error);
+    allowance.set_answers(Some(ANSWERS));
     let statement = client.prepare(asked.statement).await.map_err(failed)?;
+    allowance.set_answers(None);
     check(&statement, asked)?;
     let parameters: Vec<Parameter<'_>> = asked.parameters.iter().map(Parameter).collect();
     let rows = client.query_raw(&statement, &parameters).await.map_err(failed)?;
@@ -145,6 +154,10 @@ fn check(statement: &Statement, asked: &Asked<'_>) -> Result<(), StepError> {
     if wants != has {
         let message = format!("the statement has {wants} parameters, and is given {has}");
         return Err(StepError::new("SQL_PARAMETERS", message));
+    }
+    // A connection that is kept knows its types, and is not to know them deeper and deeper.
+    for (at, of) in statement.params().iter().enumerate() {
+        value::check_depth(of).map_err(|unread| told(&format!("${}", at + 1), &unread))?;
     }
     let mut names = std::collections::HashSet::new();
     for column in statement.columns() {

@@ -9,7 +9,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use weft_kit::{Role, config::Network};
+use weft_kit::{Lifecycle, Role, config::Network};
 
 use super::{Databases, query};
 use crate::{
@@ -29,7 +29,7 @@ fn server() -> String {
 
 fn databases() -> Databases {
     let loopback: Network = "127.0.0.0/8".parse().expect("a network");
-    Databases::new(&[loopback], MOST_BYTES)
+    Databases::new(&[loopback], MOST_BYTES, Lifecycle::new())
 }
 
 fn attempt(limit: Duration, stop: &CancellationToken) -> Attempt {
@@ -40,6 +40,7 @@ fn attempt(limit: Duration, stop: &CancellationToken) -> Attempt {
         depth: 0,
         caller: caller("projects/p/apiKeys/k", "p", Role::Operator, &[]),
         limit,
+        until: tokio::time::Instant::now() + limit,
         stop: stop.clone(),
     }
 }
@@ -56,6 +57,16 @@ fn request(settings: &Json) -> Revealed {
 async fn ask(databases: &Databases, settings: Json) -> Result<Json, StepError> {
     let attempt = attempt(Duration::from_secs(60), &CancellationToken::new());
     query::ask(databases, &attempt, request(&settings)).await
+}
+
+/// Waits until so many connections are open that nobody uses: they are cleaned after a step has its answer.
+async fn idle(databases: &Databases, count: usize) {
+    let idle = async {
+        while databases.idle() != count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), idle).await.expect("they are put aside");
 }
 
 async fn fails(databases: &Databases, settings: Json) -> (String, bool, String) {
@@ -252,13 +263,15 @@ async fn connections_are_used_again_as_if_they_were_new() {
     let databases = databases();
     let pid = json!({"statement": "SELECT pg_backend_pid() AS pid, current_setting('work_mem') AS mem"});
     let first = ask(&databases, pid.clone()).await.expect("it answers");
-    assert_eq!(databases.idle(), 1);
+    idle(&databases, 1).await;
     let changed = json!({
         "statement": "SELECT set_config('work_mem', '123kB', false), pg_advisory_lock(77)", "writes": true,
     });
     ask(&databases, changed).await.expect("it may");
+    idle(&databases, 1).await;
     let second = ask(&databases, pid.clone()).await.expect("it answers");
     assert_eq!(first, second);
+    idle(&databases, 1).await;
     let free = row("SELECT pg_try_advisory_lock(77) AS free", json!([])).await;
     assert_eq!(free["free"], true);
     // One that was ended meanwhile is not noticed.
@@ -266,37 +279,112 @@ async fn connections_are_used_again_as_if_they_were_new() {
     row(ends, json!([first["rows"][0]["pid"]])).await;
     let third = ask(&databases, pid).await.expect("another one answers");
     assert_ne!(first["rows"][0]["pid"], third["rows"][0]["pid"]);
+    idle(&databases, 1).await;
     // A type of the database's own is known on a connection that was used before.
     let made =
         "DO $$BEGIN CREATE TYPE weft_mood AS ENUM ('glad'); EXCEPTION WHEN duplicate_object THEN END$$";
     ask(&databases, json!({"statement": made, "writes": true})).await.expect("it may");
     for _ in 0..3 {
+        idle(&databases, 1).await;
         let glad = json!({"statement": "SELECT $1::weft_mood AS mood, ROW(1, 'a')::text AS r", "parameters": ["glad"]});
         let given = ask(&databases, glad).await.expect("it answers");
         assert_eq!(given["rows"], json!([{"mood": "glad", "r": "(1,a)"}]));
     }
-    assert_eq!(databases.idle(), 1);
+    idle(&databases, 1).await;
+}
+
+/// The real server, which is not told to clean before it may be; and a token to let it.
+async fn before_one_that_cleans_late() -> (String, CancellationToken, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let place = server().split(['@', '/']).nth(3).expect("a place").to_owned();
+    let url = server().replace(&place, &address);
+    let (may_clean, mut tasks) = (CancellationToken::new(), JoinSet::new());
+    let waits = may_clean.clone();
+    tasks.spawn(async move {
+        let (near, _) = listener.accept().await.expect("a call");
+        let far = TcpStream::connect(&place).await.expect("the real one");
+        let ((mut near_says, mut near), (mut far_says, mut far)) = (near.into_split(), far.into_split());
+        let there = async {
+            let mut said = vec![0; 64 << 10];
+            while let Ok(length @ 1..) = near_says.read(&mut said).await {
+                if said[..length].windows(9).any(|words| words == b"CLOSE ALL") {
+                    waits.cancelled().await;
+                }
+                far.write_all(&said[..length]).await.expect("it is heard");
+            }
+        };
+        tokio::join!(there, async { drop(tokio::io::copy(&mut far_says, &mut near).await) });
+    });
+    (url, may_clean, tasks)
+}
+
+#[tokio::test]
+async fn a_step_does_not_wait_until_its_connection_is_clean() {
+    let databases = databases();
+    let (url, may_clean, _tasks) = before_one_that_cleans_late().await;
+    let asked = json!({"connection": url, "statement": "SELECT 1 AS n"});
+    assert_eq!(ask(&databases, asked).await.expect("it answers")["rows"], json!([{"n": 1}]));
+    // Nobody has it before it is as it was.
+    assert_eq!(databases.idle(), 0);
+    may_clean.cancel();
+    idle(&databases, 1).await;
+}
+
+#[tokio::test]
+async fn types_that_are_nested_too_deep_are_refused() {
+    let databases = databases();
+    let made = "DO $$BEGIN
+        DROP DOMAIN IF EXISTS weft_deep_1 CASCADE;
+        CREATE DOMAIN weft_deep_1 AS int;
+        FOR n IN 2..150 LOOP EXECUTE format('CREATE DOMAIN weft_deep_%s AS weft_deep_%s', n, n - 1); END LOOP;
+        END$$";
+    ask(&databases, json!({"statement": made, "writes": true})).await.expect("it may");
+    // A domain alone is told as what it is of.
+    let shallow = "SELECT ARRAY[7]::weft_deep_9[] AS n";
+    assert_eq!(row(shallow, json!([])).await, json!({"n": [7]}));
+    for (statement, why) in [
+        ("SELECT NULL::weft_deep_30[] AS n", "\"n\" has a type that is nested too deep"),
+        ("SELECT $1::weft_deep_30 IS NULL AS n", "\"$1\" has a type that is nested too deep"),
+        // The driver is stopped before it has looked at all of them.
+        ("SELECT NULL::weft_deep_150[] AS n", "made of too many others"),
+        ("SELECT $1::weft_deep_150 IS NULL AS n", "made of too many others"),
+    ] {
+        let parameters = if statement.contains('$') { json!([null]) } else { json!([]) };
+        let asked = json!({"statement": statement, "parameters": parameters});
+        let (reason, again, message) = fails(&databases, asked).await;
+        assert_eq!((&*reason, again), ("SQL_TYPE", false), "{statement}: {message}");
+        assert!(message.contains(why), "{statement}: {message}");
+    }
+    // A connection that has seen such types is gone, and others are as they were.
+    assert_eq!(row(shallow, json!([])).await, json!({"n": [7]}));
 }
 
 #[tokio::test]
 async fn so_many_steps_share_a_few_connections() {
     let databases = databases();
+    let url = format!("{}&application_name=weft-few", server());
     let asked = (0..40).map(|number| {
-        let databases = databases.clone();
+        let (databases, url) = (databases.clone(), url.clone());
         async move {
             let statement = "SELECT $1::int AS n, pg_sleep(0.02)::text AS s";
-            let given = ask(&databases, json!({"statement": statement, "parameters": [number]})).await;
+            let asked = json!({"connection": url, "statement": statement, "parameters": [number]});
+            let given = ask(&databases, asked).await;
             given.expect("it answers")["rows"][0]["n"].as_i64()
         }
     });
     let given = futures::future::join_all(asked).await;
     assert_eq!(given, (0..40).map(Some).collect::<Vec<_>>());
-    assert!((1..=8).contains(&databases.idle()), "{}", databases.idle());
+    // None was closed, so that these are all that there were.
+    let statement = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'weft-few'";
+    let open = row(statement, json!([])).await["n"].as_i64().expect("a number");
+    assert!((1..=8).contains(&open), "{open}");
+    idle(&databases, usize::try_from(open).expect("a few")).await;
 }
 
 #[tokio::test]
 async fn what_is_inside_is_not_called_and_nothing_private_is_told() {
-    let strict = Databases::new(&[], MOST_BYTES);
+    let strict = Databases::new(&[], MOST_BYTES, Lifecycle::new());
     for host in ["127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]", "169.254.169.254"] {
         let url = format!("postgres://hunter2:hunter3@{host}:5432/hunter4?sslmode=disable");
         let (reason, again, message) =
@@ -373,7 +461,7 @@ async fn a_server_shows_who_it_is() {
         config.expect("versions").with_no_client_auth().with_single_cert(vec![der], key).expect("a pair");
     let (url, _tasks) = before_the_real_one(b'S', Some(Arc::new(config).into())).await;
     let both: Vec<Network> = ["127.0.0.0/8", "::1/128"].map(|text| text.parse().expect("a network")).into();
-    let databases = Databases::new(&both, MOST_BYTES);
+    let databases = Databases::new(&both, MOST_BYTES, Lifecycle::new());
     let trusted = json!({"connection": url, "ca": pem, "statement": "SELECT 1 AS n"});
     assert_eq!(ask(&databases, trusted).await.expect("it is who it says")["rows"], json!([{"n": 1}]));
     // Who signed it is not known to the system; and it is the certificate of another name.

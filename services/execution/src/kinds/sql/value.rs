@@ -13,6 +13,8 @@ use super::{number, temporal};
 const EXACT: i64 = 1 << 53;
 /// How deep lists and composite values may be in each other.
 const DEPTH: usize = 16;
+/// How many types one may be made of.
+const TYPES: usize = 10_000;
 /// Most dimensions of an array.
 const DIMENSIONS: i32 = 6;
 
@@ -46,10 +48,37 @@ pub(super) enum Unread {
 
 /// Whether values of a type can be given at all.
 pub(super) fn check(of: &Type) -> Result<(), Unread> {
+    check_depth(of)?;
+    check_known(of)
+}
+
+/// Whether a type is made of others only so deep, and of so many: one of a few fields of the same type, and so on, is of more
+/// than anybody can look at.
+pub(super) fn check_depth(of: &Type) -> Result<(), Unread> {
+    fn look(of: &Type, depth: usize, left: &mut usize) -> Result<(), Unread> {
+        let too_deep = Unread::Value("has a type that is nested too deep: cast it to text");
+        *left = match left.checked_sub(1) {
+            Some(left) if depth <= DEPTH => left,
+            _ => return Err(too_deep),
+        };
+        match of.kind() {
+            Kind::Array(inner) | Kind::Domain(inner) | Kind::Range(inner) | Kind::Multirange(inner) => {
+                look(inner, depth + 1, left)
+            }
+            Kind::Composite(fields) => {
+                fields.iter().try_for_each(|field| look(field.type_(), depth + 1, left))
+            }
+            _ => Ok(()),
+        }
+    }
+    look(of, 0, &mut { TYPES })
+}
+
+fn check_known(of: &Type) -> Result<(), Unread> {
     match of.kind() {
         Kind::Enum(_) => Ok(()),
-        Kind::Array(inner) | Kind::Domain(inner) => check(inner),
-        Kind::Composite(fields) => fields.iter().try_for_each(|field| check(field.type_())),
+        Kind::Array(inner) | Kind::Domain(inner) => check_known(inner),
+        Kind::Composite(fields) => fields.iter().try_for_each(|field| check_known(field.type_())),
         Kind::Simple | Kind::Pseudo if is_known(of) => Ok(()),
         _ => Err(Unread::Type(of.name().to_owned())),
     }
@@ -298,6 +327,7 @@ impl<'v> Reader<'v> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio_postgres::types::Field;
 
     use super::*;
 
@@ -312,6 +342,25 @@ mod tests {
         assert_eq!(read(&Type::INT8, &i64::MIN.to_be_bytes()), Ok(json!("-9223372036854775808")));
         assert_eq!(read(&Type::FLOAT4, &0.1_f32.to_be_bytes()), Ok(json!(0.1)));
         assert_eq!(read(&Type::FLOAT8, &f64::NEG_INFINITY.to_be_bytes()), Ok(json!("-Infinity")));
+    }
+
+    #[test]
+    fn types_are_made_of_so_many_others() {
+        let new = |kind| Type::new("t".to_owned(), 70_000, kind, "public".to_owned());
+        let nested = |depth| (0..depth).fold(Type::INT4, |inner, _| new(Kind::Domain(inner)));
+        assert_eq!(check(&nested(DEPTH)), Ok(()));
+        assert!(matches!(check(&nested(DEPTH + 1)), Err(Unread::Value(_))));
+        // Ten of ten of ten: nobody could look at all of them.
+        let wide = |depth| {
+            (0..depth).fold(Type::INT4, |inner, _| {
+                let fields = (0..10).map(|at| Field::new(format!("f{at}"), inner.clone()));
+                new(Kind::Composite(fields.collect()))
+            })
+        };
+        assert_eq!(check(&wide(3)), Ok(()));
+        assert!(matches!(check(&wide(DEPTH)), Err(Unread::Value(_))));
+        let parameter = new(Kind::Range(nested(DEPTH)));
+        assert!(check_depth(&parameter).is_err() && check_depth(&Type::INT4_RANGE).is_ok());
     }
 
     #[test]
