@@ -21,6 +21,8 @@ const ENDS: &str = "execution.ends";
 const MESSAGES: &str = "execution.messages";
 /// How far apart notices are at least.
 const PAUSE: Duration = Duration::from_millis(20);
+/// The same where the bus does not take them.
+const AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) fn start(state: &Arc<State>, lifecycle: &Lifecycle) {
     let sweeper = Arc::clone(state);
@@ -57,8 +59,15 @@ fn tell(
                     () = what(&state).notified() => {}
                     () = life.draining() => return Ok::<_, Infallible>(()),
                 }
-                if let Err(error) = state.bus.publish(topic, Bytes::from_static(b"new")).await {
-                    tracing::warn!(%error, topic, "a notification was lost; triggers find out within a minute");
+                let mut is_told = true;
+                while let Err(error) = state.bus.publish(topic, Bytes::from_static(b"new")).await {
+                    if std::mem::take(&mut is_told) {
+                        tracing::warn!(%error, topic, "triggers were not told; they are once the bus is back, or look by themselves");
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(AGAIN) => {}
+                        () = life.draining() => return Ok(()),
+                    }
                 }
                 tokio::time::sleep(PAUSE).await;
             }
